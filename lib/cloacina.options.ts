@@ -2,9 +2,27 @@ import type { ModuleMetadata, Type } from '@nestjs/common';
 import type { EntitySchema, MigrationInterface } from 'typeorm';
 import type { PostgresConnectionOptions } from './store/postgres/connections/connection-config.js';
 import type { TaskInterceptor } from './discovery/task-interceptor.js';
+import type { ArchiveSink } from './runner/archive.js';
 import type { Duration } from './workflow/duration.js';
+import type { RetentionPeriods } from './workflow/retention.js';
 
 export type { PostgresConnectionOptions };
+
+/**
+ * How long what has ended is kept. Without a period, it is kept for ever.
+ *
+ * The periods count from the end of an execution, by the clock of the database. An execution without a parent is deleted
+ * together with all executions under it, as soon as all of them have ended.
+ */
+export interface RetentionOptions extends RetentionPeriods {
+  /** How long events are kept whose definition has no `keepFor`. Default: 7 days. */
+  events?: Duration;
+  /**
+   * How long the idempotency keys of deleted executions are kept, so that a late start with the key still starts nothing.
+   * Then an execution with a key is deleted a minute or more after its time. Default: a key is deleted with its execution.
+   */
+  keys?: Duration;
+}
 
 /**
  * Options that tenants share. `forRoot` takes them as defaults for all tenants, `forTenant` for one. A tenant's own option
@@ -97,6 +115,29 @@ export interface CloacinaSharedOptions {
    * their own. Default: none.
    */
   migrations?: Type<MigrationInterface>[];
+  /**
+   * How long ended executions, events and idempotency keys are kept. `false`, the default: for ever. Give all processes of a
+   * tenant the same options: whichever of them has the turn deletes. Workflows may have a `retention` of their own.
+   *
+   * @example
+   * ```ts
+   * CloacinaModule.forRoot({ retention: { completed: '30d', failed: '90d', cancelled: '30d', keepLast: 100 } })
+   * ```
+   */
+  retention?: RetentionOptions | false;
+  /**
+   * Takes executions before `retention` deletes them. While it fails, none is deleted. `delete` and `deleteMany` do not
+   * call it. Default: none.
+   *
+   * @example
+   * ```ts
+   * CloacinaModule.forRoot({
+   *   retention: { completed: '30d' },
+   *   archive: async (executions, { tenant }) => store.write(tenant, executions.map((one) => JSON.stringify(one))),
+   * })
+   * ```
+   */
+  archive?: ArchiveSink | undefined;
   /**
    * With `role`, all statements of a tenant's data source run under a database role of that tenant. Default `schema`.
    */

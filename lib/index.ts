@@ -7,6 +7,7 @@ export type {
   DiscoveredTenantOptions,
   DiscoverTenant,
   PostgresConnectionOptions,
+  RetentionOptions,
   TenantRequest,
 } from './cloacina.options.js';
 export {
@@ -185,6 +186,9 @@ export type { RecoveryCause, RecoveryReport } from './recovery/tenant-recovery.j
 export type { ConnectionSource } from './store/postgres/connections/connection-config.js';
 export { CloacinaLimits } from './runner/cloacina-limits.js';
 export type { PauseOptions, ReasonOptions } from './runner/reason-options.js';
+export type { ArchiveContext, ArchivedExecution, ArchiveSink } from './runner/archive.js';
+export type { RetentionStatus } from './runner/retention.js';
+export type { RetentionPeriods } from './workflow/retention.js';
 export type { PausedWorkflow } from './runner/workflow-pause.js';
 export type {
   AdmissionFilter,

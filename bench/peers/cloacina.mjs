@@ -39,6 +39,14 @@ export const cloacina = {
       options: {},
       mapsFans: true,
     },
+    hour: {
+      about: 'retention: executions are deleted an hour after their end',
+      options: { retention: { completed: '1h' } },
+    },
+    minute: {
+      about: 'retention: executions are deleted a minute after their end',
+      options: { retention: { completed: '1m' } },
+    },
     execute: {
       about: 'default options; execute() by 1,200 callers, each of which waits for its result',
       options: {},

@@ -19,6 +19,7 @@ import { noise } from './noise.mjs';
 import { oneTask } from './one-task.mjs';
 import { processes } from './processes.mjs';
 import { recovery } from './recovery.mjs';
+import { retention, retentionIdle, retentionSteady } from './retention.mjs';
 import { schedules, schedulesAlone, schedulesOfTenants } from './schedules.mjs';
 import { signals } from './signals.mjs';
 import { tenSteps, tenStepsLatency } from './steps.mjs';
@@ -64,6 +65,9 @@ export const scenarios = [
   tenants,
   memory,
   history,
+  retention,
+  retentionSteady,
+  retentionIdle,
   floor,
   noise,
 ];

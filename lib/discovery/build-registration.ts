@@ -1,6 +1,7 @@
 import { formatValue } from '../errors/option-checks.js';
 import { compileWorkflow } from '../workflow/compile.js';
 import { parseDuration } from '../workflow/duration.js';
+import { retentionRule } from '../workflow/retention.js';
 import type { TaskSource } from '../workflow/definition.js';
 import { checkTaskOptions, checkWorkflowOptions, isStandardSchema } from './definition-options.js';
 import type { TaskOptions, WorkflowOptions } from './options.js';
@@ -126,7 +127,7 @@ function describe(
         `${ownerOf(owner, task.name)}: the handler must be a function, not ${formatValue(task.run)}.`,
       );
   }
-  const { input, schedule, maxPending, priorityAging, ...written } = options;
+  const { input, schedule, maxPending, priorityAging, retention, ...written } = options;
   const declared = declareSchedules(owner, name, listOf(schedule));
   problems.push(...declared.problems);
   if (options.admission !== undefined) problems.push(...refusedTurns(owner, listOf(schedule)));
@@ -151,6 +152,7 @@ function describe(
       ...(startedBy.starts.size === 0 ? {} : { eventStarts: startedBy.starts }),
       ...schema,
       ...queueOf({ maxPending, priorityAging }),
+      ...(retention === undefined ? {} : { retention: retentionRule(retention) }),
       ...(declared.schedules.length === 0 ? {} : { schedules: declared.schedules }),
       source,
     },

@@ -8,6 +8,7 @@ import {
   wholeNumber,
   type Checks,
 } from '../errors/option-checks.js';
+import { checkRetention, PERIOD_CHECKS } from '../errors/retention-check.js';
 import type { RetryOptions, TaskOptions, WorkflowOptions } from './options.js';
 
 // These tables check the names of options, and functions. compileWorkflow checks the other values.
@@ -20,6 +21,7 @@ const WORKFLOW_OPTIONS: Checks<WorkflowOptions> = {
   priorityAging: duration(1_000),
   admission: anything,
   schedule: anything,
+  retention: anything,
   input: (value) =>
     isStandardSchema(value)
       ? undefined
@@ -60,7 +62,11 @@ export function isStandardSchema(value: unknown): value is StandardSchemaV1 {
 
 /** The unknown options and invalid functions of a workflow. Each problem is a sentence that begins with `owner`. */
 export function checkWorkflowOptions(owner: string, options: unknown): string[] {
-  return checkOptions(owner, options, WORKFLOW_OPTIONS);
+  const retention: unknown = isObject(options) ? Reflect.get(options, 'retention') : undefined;
+  return [
+    ...checkOptions(owner, options, WORKFLOW_OPTIONS),
+    ...checkRetention(owner, retention, PERIOD_CHECKS),
+  ];
 }
 
 /** The unknown options and invalid functions of a task and its `retry`. Each is a sentence that begins with `owner`. */

@@ -40,6 +40,8 @@ export interface EventDefinition<P = unknown, I = P> extends MessageDefinition<P
   readonly kind: 'event';
   /** How long the database keeps each event, in milliseconds. */
   readonly keepForMs: number;
+  /** Whether the definition does not say it, so that the tenant's `retention.events` comes before. */
+  readonly keepForIsDefault?: true;
 }
 
 /** Options of {@link defineSignal}. */
@@ -52,7 +54,10 @@ export interface SignalOptions<S extends StandardSchemaV1 = StandardSchemaV1> {
 export interface EventOptions<
   S extends StandardSchemaV1 = StandardSchemaV1,
 > extends SignalOptions<S> {
-  /** How long the database keeps each event, for executions that begin to wait later. Default: 7 days. */
+  /**
+   * How long the database keeps each event, for executions that begin to wait later. Default: `retention.events` of the
+   * tenant, else 7 days.
+   */
   keepFor?: Duration;
 }
 
@@ -123,7 +128,8 @@ export function defineEvent(name: string, options: EventOptions = {}): EventDefi
       `must be ${DURATION_FORM}, not ${formatValue(keepFor)}`,
     );
   }
-  return { kind: 'event', name, keepForMs, ...schemaOf(options) };
+  const byDefault = keepFor === undefined ? ({ keepForIsDefault: true } as const) : {};
+  return { kind: 'event', name, keepForMs, ...byDefault, ...schemaOf(options) };
 }
 
 /** The definition of a signal that this process has made last; undefined if it has made none. */

@@ -3,6 +3,7 @@ import type { Admission } from '../workflow/admission.js';
 import type { Duration } from '../workflow/duration.js';
 import type { ScheduleOptions } from './schedule.decorator.js';
 import type { LimitRef } from '../workflow/limit.js';
+import type { RetentionPeriods } from '../workflow/retention.js';
 import type { TriggerRule } from '../workflow/trigger-rule.js';
 
 /** The options of {@link Workflow}. */
@@ -48,6 +49,16 @@ export interface WorkflowOptions {
    * ```
    */
   admission?: Admission;
+  /**
+   * How long ended executions of the workflow are kept, in place of the tenant's `retention`; `false`: for ever. An execution
+   * with a parent goes with the execution at the top of its tree, whatever its own workflow says. Default: the tenant's.
+   *
+   * @example
+   * ```ts
+   * @Workflow({ name: 'sync', retention: { completed: '1d', failed: '30d', keepLast: 100 } })
+   * ```
+   */
+  retention?: RetentionPeriods | false;
   /** The schedules that start the workflow. For a class, `@Schedule` adds another one. Default: none. */
   schedule?: ScheduleOptions | readonly ScheduleOptions[];
 }

@@ -1,6 +1,7 @@
 import type { Type } from '@nestjs/common';
 import type { StandardSchemaV1 } from '@standard-schema/spec';
 import type { CompiledWorkflow } from '../workflow/definition.js';
+import type { RetentionRule } from '../workflow/retention.js';
 import type { DeclaredSchedule } from './schedule.decorator.js';
 import type { NodeInput } from './node-source.js';
 import type { EventStart } from './start-on.js';
@@ -40,6 +41,8 @@ export interface RegisteredWorkflow {
   readonly input?: StandardSchemaV1;
   /** How its executions wait for their begin. Absent: without options. */
   readonly queue?: QueueOptions;
+  /** How long its ended executions are kept. Absent: as the tenant says. */
+  readonly retention?: RetentionRule;
   /** The schedules that the code declares for it. Absent: none. */
   readonly schedules?: readonly DeclaredSchedule[];
   /** The name of the workflow that it starts, if it is the workflow of a poller. Absent: it is one of the application. */

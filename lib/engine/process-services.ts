@@ -2,6 +2,7 @@ import type { WakeUp } from '../runtime/wake-up-timers.js';
 import type { Claimant, WakeUpKind } from '../store/port/index.js';
 import type { QueuedBytes } from './starts/queued-bytes.js';
 import type { LeftWork } from './process/work-calls.js';
+import type { RetentionSettings } from './retention/tenant-retention.js';
 import type { SlotScheduler } from './slots/slot-scheduler.js';
 import type { Clock } from '../runtime/clock.js';
 
@@ -26,6 +27,8 @@ export interface TenantSettings {
   readonly handlerGraceMs: number;
   readonly leaseDurationMs: number;
   readonly maxRecoveryAttempts: number;
+  /** How long ended executions, events and keys are kept. Absent: the library's defaults. */
+  readonly retention?: RetentionSettings;
 }
 
 /** What the process does for its tenants' engines. They have no other contact to other processes. */

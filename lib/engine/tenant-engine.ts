@@ -17,6 +17,7 @@ import { OwnProcess } from './own-process.js';
 import type { ProcessServices, TenantSettings } from './process-services.js';
 import type { WorkflowControl } from './queues/workflow-control.js';
 import type { HistoryPruner } from './schedules/history-pruner.js';
+import type { TenantRetention } from './retention/tenant-retention.js';
 import type { TenantSchedules } from './schedules/tenant-schedules.js';
 import type { ExecutionChanges } from './watch/execution-changes.js';
 import type { ExecutionStarts } from './starts/execution-starts.js';
@@ -134,6 +135,11 @@ export class TenantEngine {
   /** Deletes old records of firings, and old polls. */
   get historyPruner(): HistoryPruner {
     return this.parts.historyPruner;
+  }
+
+  /** Deletes ended executions when their time is over. */
+  get retention(): TenantRetention {
+    return this.parts.retention;
   }
 
   get orphans(): OrphanReceiver {
@@ -284,10 +290,12 @@ export class TenantEngine {
    * their signals and gives their tasks back. No task is lost and no attempt is charged.
    */
   async drain(timeoutMs: number): Promise<void> {
-    const { state, drain, release } = this.parts;
+    const { state, drain, release, retention } = this.parts;
     state.on('drain');
     this.services.announceServing();
+    const stopped = retention.close();
     await drain.run(timeoutMs);
+    await drain.withinGrace(RELEASE_GRACE_MS, stopped);
     await drain.withinGrace(RELEASE_GRACE_MS, release.runFor(RELEASE_GRACE_MS));
   }
 

@@ -7,7 +7,7 @@ export class InvalidTransitionError extends CloacinaError {
   readonly executionId: string;
   /** The status of the execution. */
   readonly from: string;
-  /** The requested change: `pause`, `resume`, `cancel`, `retry` or `signal`. */
+  /** The requested change: `pause`, `resume`, `cancel`, `retry`, `signal` or `delete`. */
   readonly action: string;
 
   /** @param rule - a sentence for the message, which says which executions allow the action */

@@ -2,6 +2,7 @@ import type {
   CloacinaSharedOptions,
   CloacinaTenantOptions,
   DiscoverTenant,
+  RetentionOptions,
 } from '../cloacina.options.js';
 import {
   anything,
@@ -16,6 +17,8 @@ import {
   type Check,
   type Checks,
 } from '../errors/option-checks.js';
+import { checkRetention, PERIOD_CHECKS } from '../errors/retention-check.js';
+import { MIN_RETENTION_MS } from '../workflow/retention.js';
 import { connectionProblems, databaseUrl } from './connection.js';
 import {
   DEFAULT_POOL_SIZE,
@@ -107,12 +110,28 @@ export const SHARED_CHECKS: Checks<CloacinaSharedOptions> = {
   workflows: listOf('workflow classes and names', isWorkflow),
   entities: listOf('entity classes and schemas', isEntity),
   migrations: listOf('migration classes', isClass),
+  retention: anything,
+  archive: callable,
   isolation: oneOf('schema', 'role'),
   logFailures: flag,
   taskInterceptors: listOf('classes', isClass),
   tenants: anything,
   tenantFrom: callable,
 };
+
+const RETENTION_CHECKS: Checks<RetentionOptions> = {
+  ...PERIOD_CHECKS,
+  events: duration(MIN_RETENTION_MS),
+  keys: duration(MIN_RETENTION_MS),
+};
+
+/** The problems of a `retention` of `forRoot` or `forTenant`. */
+export function retentionProblems(
+  owner: string,
+  options: Pick<CloacinaSharedOptions, 'retention'> | undefined,
+): string[] {
+  return checkRetention(owner, options?.retention, RETENTION_CHECKS);
+}
 
 /** `forRoot` registers no tenant: an application may have any number of them. */
 const ofForTenant: Check = () =>
@@ -135,6 +154,7 @@ export function resolveSharedOptions(
 ): Resolution<ResolvedSharedOptions> {
   const problems = checkOptions(owner, options, FOR_ROOT_CHECKS);
   problems.push(...connectionProblems(owner, options?.connection));
+  problems.push(...retentionProblems(owner, options));
   if (problems.length === 0 && options.tenants !== undefined) {
     problems.push(...checkOptions(`${owner}, tenants`, options.tenants, TENANTS));
   }

@@ -4,8 +4,10 @@ import type {
   CloacinaSharedOptions,
   CloacinaTenantOptions,
   PostgresConnectionOptions,
+  RetentionOptions,
 } from '../cloacina.options.js';
 import { parseDuration, type Duration } from '../workflow/duration.js';
+import { retentionRule, type RetentionRule } from '../workflow/retention.js';
 import {
   checkOptions,
   formatValue,
@@ -16,7 +18,7 @@ import {
 import { connectionProblems, databaseUrl, mergeConnections, namesServer } from './connection.js';
 import * as defaults from './defaults.js';
 import { validateSchemaName } from './schema-name.js';
-import { SHARED_CHECKS, type Resolution } from './shared-options.js';
+import { retentionProblems, SHARED_CHECKS, type Resolution } from './shared-options.js';
 
 /** Maximum length of a tenant's name, in characters. */
 const MAX_TENANT_NAME = 100;
@@ -58,6 +60,17 @@ export interface ResolvedTenantOptions {
   readonly entities: readonly (Function | EntitySchema)[];
   readonly migrations: readonly Type<MigrationInterface>[];
   readonly isolation: 'schema' | 'role';
+  /** How long ended executions, events and keys are kept. Absent: the library's defaults. */
+  readonly retention?: ResolvedRetention;
+  /** Takes executions before they are deleted. Absent: none. */
+  readonly archive?: NonNullable<CloacinaSharedOptions['archive']>;
+}
+
+/** A tenant's retention; durations in milliseconds. */
+export interface ResolvedRetention {
+  readonly rule: RetentionRule;
+  readonly eventsMs?: number;
+  readonly keysMs?: number;
 }
 
 const schema: Check = (value) => {
@@ -92,6 +105,7 @@ export function resolveTenantOptions(
   const owner = ownerOf(options);
   const problems = checkOptions(owner, options, TENANT_CHECKS);
   problems.push(...connectionProblems(owner, options?.connection));
+  problems.push(...retentionProblems(owner, options));
   const server = serverOf(options ?? {}, shared, environment);
   if (typeof server === 'string') problems.push(`${owner}: ${server}`);
   if (problems.length > 0 || typeof server === 'string') return { ok: false, problems };
@@ -130,6 +144,23 @@ export function resolveTenantOptions(
       entities: [...(inherited.entities ?? [])],
       migrations: [...(inherited.migrations ?? [])],
       isolation: inherited.isolation ?? 'schema',
+      ...retentionOf(inherited.retention),
+      ...(inherited.archive === undefined ? {} : { archive: inherited.archive }),
+    },
+  };
+}
+
+function retentionOf(
+  retention: RetentionOptions | false | undefined,
+): Pick<ResolvedTenantOptions, 'retention'> {
+  if (retention === undefined || retention === false) return {};
+  const eventsMs = parseDuration(retention.events);
+  const keysMs = parseDuration(retention.keys);
+  return {
+    retention: {
+      rule: retentionRule(retention),
+      ...(eventsMs === undefined ? {} : { eventsMs }),
+      ...(keysMs === undefined ? {} : { keysMs }),
     },
   };
 }

@@ -15,6 +15,7 @@ import type { SendOptions, SignalSendOptions, SignalTarget } from './message-req
 import type { ResultOptions, UnsettledOptions } from './result-options.js';
 import type { RetryExecutionOptions } from './retry-options.js';
 import type { CloacinaPollers } from './pollers/cloacina-pollers.js';
+import type { RetentionStatus } from './retention.js';
 import type { RunnerParts } from './runner-parts.js';
 import { wireRunner, type RunnerCalls } from './runner-wiring.js';
 import type { StartOptions } from './start-request.js';
@@ -169,6 +170,54 @@ export class CloacinaRunner extends BulkExecutions {
    */
   retry(id: string, options: RetryExecutionOptions = {}): Promise<void> {
     return this.calls.control.retry(id, options);
+  }
+
+  /**
+   * Deletes an ended execution with everything that is stored of it, and with all executions under it. Its idempotency key is
+   * free again. To delete many, see {@link CloacinaRunner.deleteMany}; to delete all at an age, see the option `retention`.
+   *
+   * @throws UnknownExecutionError
+   * @throws InvalidTransitionError if the execution or one under it has not ended or is on legal hold, if its end is not
+   *   passed on yet, and for a child
+   * @throws DatabaseUnavailableError if the database was unreachable for `startTimeout`
+   */
+  delete(id: string): Promise<void> {
+    return this.calls.retention.delete(id);
+  }
+
+  /**
+   * Keeps an execution, and the tree that it is in, from every deletion by the library until {@link releaseLegalHold}:
+   * by `retention`, `delete` and `deleteMany`. Does nothing if it is held already. Its history shows the hold.
+   *
+   * @throws UnknownExecutionError, InvalidArgumentError for invalid options
+   * @throws DatabaseUnavailableError as {@link delete}
+   */
+  legalHold(id: string, options?: ReasonOptions): Promise<void> {
+    return this.calls.retention.hold(id, true, options);
+  }
+
+  /**
+   * Ends a {@link legalHold}. Does nothing if there is none.
+   *
+   * @throws the errors of {@link legalHold}
+   */
+  releaseLegalHold(id: string, options?: ReasonOptions): Promise<void> {
+    return this.calls.retention.hold(id, false, options);
+  }
+
+  /**
+   * Tells how far the deletion by `retention` has come, in whichever process, and whether the archive fails. Null if no
+   * process of the tenant has ever had a `retention`.
+   *
+   * @throws DatabaseUnavailableError as {@link delete}
+   * @example
+   * ```ts
+   * const state = await runner.retentionState();
+   * if (state?.archiveFailure !== undefined) console.warn(state.archiveFailure.error.message);
+   * ```
+   */
+  retentionState(): Promise<RetentionStatus | null> {
+    return this.calls.retention.state();
   }
 
   /**

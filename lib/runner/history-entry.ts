@@ -25,6 +25,14 @@ export interface PauseEntry {
   readonly reason?: string;
 }
 
+/** `legalHold()` or `releaseLegalHold()` changed the execution. */
+export interface LegalHoldEntry {
+  readonly type: 'execution.legalHold' | 'execution.legalHoldReleased';
+  readonly at: Date;
+  /** The reason that the caller gave. */
+  readonly reason?: string;
+}
+
 /** `retry()` reset the execution. */
 export interface RetriedEntry {
   readonly type: 'execution.retried';
@@ -158,6 +166,7 @@ export type HistoryEntry =
   | CreatedEntry
   | StartedEntry
   | PauseEntry
+  | LegalHoldEntry
   | RetriedEntry
   | EndedEntry
   | AttemptEntry

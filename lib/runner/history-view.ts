@@ -92,6 +92,9 @@ function entriesOf(
       return [{ type: 'execution.paused', at, ...reasonOf((detail as Reasoned).reason) }];
     case 'resumed':
       return [{ type: 'execution.resumed', at }];
+    case 'legalHold':
+    case 'legalHoldReleased':
+      return [{ type: `execution.${kind}`, at, ...reasonOf((detail as Reasoned).reason) }];
     case 'executionRetried':
       return retriedEntries(detail as RetriedDetail, at, nameOf);
     case 'deferred':

@@ -80,7 +80,9 @@ export class MessageCalls {
     options: SendOptions = {},
   ): Promise<void> {
     checkCallOptions('emit()', options, SEND_OPTIONS);
-    const { name, keepForMs } = checkEvent(definition);
+    const { name, keepForMs: own, keepForIsDefault } = checkEvent(definition);
+    const { retention } = this.parts.engine.settings;
+    const keepForMs = keepForIsDefault === true ? (retention?.eventsMs ?? own) : own;
     const key = checkEventKey(eventKey);
     const idempotencyKey = checkKey(options.idempotencyKey);
     checkEventSize(name, key, idempotencyKey);

@@ -16,6 +16,7 @@ import { LimitReader } from './limit-reader.js';
 import { MessageCalls } from './message-calls.js';
 import { CloacinaPollers } from './pollers/cloacina-pollers.js';
 import { Polls } from './pollers/polls.js';
+import { RetentionCalls } from './retention.js';
 import { ResultWaiter } from './result-waiter.js';
 import type { RunnerParts } from './runner-parts.js';
 import { ServedCalls } from './served-calls.js';
@@ -35,6 +36,7 @@ export interface RunnerCalls extends BulkParts {
   readonly pollers: CloacinaPollers;
   readonly limits: CloacinaLimits;
   readonly pauses: WorkflowPauseCalls;
+  readonly retention: RetentionCalls;
 }
 
 /** Creates the objects of one runner. */
@@ -110,6 +112,7 @@ export function wireRunner({ engine, registry, serves, hasBooted }: RunnerParts)
       served,
       whileUnavailable,
     }),
+    retention: new RetentionCalls({ tenant, engine, served, whileUnavailable }),
     messages: new MessageCalls({ tenant, engine, starter, whileUnavailable }),
     watches: new ExecutionWatches({
       clock,

@@ -38,6 +38,7 @@ import { describeRecovery } from './recovery.js';
 import { describeRendezvous } from './rendezvous.js';
 import { describeReschedule } from './reschedule.js';
 import { describeScheduleReports } from './schedule-reports.js';
+import { describeRetention } from './retention.js';
 import { describeSchedules } from './schedules.js';
 import { describeSessions } from './sessions.js';
 import { describeStarts } from './starts.js';
@@ -72,6 +73,7 @@ const PARTS: readonly (readonly [name: string, describePart: (tested: TestedStor
   ['progress', describeProgress],
   ['cancel, pause and resume', describeControl],
   ['many executions at once', describeBulk],
+  ['retention', describeRetention],
   ['deadlines of executions', describeDeadlines],
   ['a manual retry', describeManualRetry],
   ['leases', describeLeases],

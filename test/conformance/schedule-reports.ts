@@ -198,10 +198,19 @@ export function describeScheduleReports(tested: TestedStore): void {
     });
     expect(stats.medianLagMs).toBeGreaterThan(0);
     expect(stats.p95LagMs).toBe(stats.medianLagMs);
+    const trees = [{ id: started[1]!.start!.id, generation: 0, version: null }];
+    expect((await tested.store.retention.delete(trees)).deleted).toHaveLength(1);
+    expect(await schedules.stats({ since: null, schedule: name })).toMatchObject({
+      unfinished: 1,
+      completed: 1,
+      failed: 1,
+      deleted: 1,
+    });
     await tested.behind.deleteExecution(started[0]!.start!.id);
     expect(await schedules.stats({ since: null, schedule: name })).toMatchObject({
       completed: 0,
-      deleted: 1,
+      failed: 1,
+      deleted: 2,
     });
     const later = await schedules.stats({ since: 4_000_000_000_000, schedule: name });
     expect(later).toMatchObject({ started: 0, missed: 0, medianLagMs: null, p95LagMs: null });
@@ -226,6 +235,9 @@ export function describeScheduleReports(tested: TestedStore): void {
       expect(await isStopped()).toBe(false);
       await end(firings.slice(failures - 1, failures), 'Failed');
       // The later ones have not ended: they overlap.
+      expect(await isStopped()).toBe(true);
+      const trees = [{ id: firings[0]!.start!.id, generation: 0, version: null }];
+      expect((await tested.store.retention.delete(trees)).deleted).toHaveLength(1);
       expect(await isStopped()).toBe(true);
       await end(firings.slice(failures), 'Completed');
       expect(await isStopped()).toBe(false);

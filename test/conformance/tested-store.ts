@@ -28,6 +28,8 @@ export interface TaskChange {
 /** An open store of one tenant, and what a test needs to look behind it. */
 export interface OpenedStore {
   readonly store: TenantStore;
+  /** Another store on the tenant, which keeps the keys of deleted executions. */
+  readonly keeping: TenantStore;
   /** The session of one process. */
   readonly session: RenewingSession &
     SettlingSession &
@@ -50,6 +52,8 @@ export interface OpenedStore {
   setDeadline(id: string, inMs: number): Promise<void>;
   /** Deletes what the store keeps to find the claims of an instance, where that is not the tasks' rows themselves. */
   forgetClaims(claimant: Claimant): Promise<void>;
+  /** Lets all kept keys be older. */
+  ageKeys(ms: number): Promise<void>;
   /** The notifications that are sent while `work` runs. */
   heardDuring(work: () => Promise<unknown>): Promise<readonly string[]>;
   /** Deletes all executions and leases. */

@@ -166,6 +166,11 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
     };
   }
 
+  /** The number of starts that wait for the database. */
+  get queuedStarts(): number {
+    return this.queuedBytes.count;
+  }
+
   get session(): S | undefined {
     return this.supervisor.session;
   }

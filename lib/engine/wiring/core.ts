@@ -21,6 +21,8 @@ import type { ItemCanceller } from '../map/item-canceller.js';
 import type { MapRunner } from '../map/map-runner.js';
 import { TenantLease } from '../lease/tenant-lease.js';
 import type { ProcessServices, TenantSettings } from '../process-services.js';
+import type { Archive } from '../retention/archiver.js';
+import type { Pacer } from '../../runtime/pacer.js';
 import type { WakeUps } from '../wake-ups.js';
 
 export interface TenantEngineParts {
@@ -39,6 +41,8 @@ export interface TenantEngineParts {
   readonly events: EventSink;
   /** The interceptors around every attempt. Default: none. */
   readonly interceptors?: TaskInterceptors;
+  /** What the deletion of ended executions needs of the process. Absent: this process deletes none. */
+  readonly retention?: { readonly pacer: Pick<Pacer, 'run'>; readonly archive?: Archive };
 }
 
 /**

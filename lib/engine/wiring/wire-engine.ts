@@ -10,6 +10,7 @@ import { wireDrain } from './drain.js';
 import { wireExecution, type ExecutionRoom } from './execution.js';
 import { wireMaps, type MapsRoom } from './maps.js';
 import { wireOutcomes, type OutcomesRoom } from './outcomes.js';
+import { wireRetention } from './retention.js';
 import { wireSchedules } from './schedules.js';
 import { wireStarts } from './starts.js';
 import { wireWaits } from './waits.js';
@@ -113,6 +114,7 @@ export function wireEngine(given: TenantEngineParts, isRecovering: () => boolean
     ...execution,
     ...claims,
     ...schedules,
+    ...wireRetention(core),
     ...end,
   };
 }

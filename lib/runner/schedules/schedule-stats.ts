@@ -27,13 +27,13 @@ export interface ScheduleStats {
    * count. Undefined if there are no such firings.
    */
   readonly lagMs: { readonly median: number; readonly p95: number } | undefined;
-  /** What became of the executions. */
+  /** What became of the executions. Those that were deleted after their end count by it too. */
   readonly executions: {
     readonly unfinished: number;
     readonly completed: number;
     readonly failed: number;
     readonly cancelled: number;
-    /** They do not exist any more. */
+    /** The number of those that do not exist any more. */
     readonly deleted: number;
   };
 }

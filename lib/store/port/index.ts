@@ -20,6 +20,7 @@ export * from './processes.js';
 export * from './progress.js';
 export * from './queues.js';
 export * from './recovery.js';
+export * from './retention.js';
 export * from './schedule-firings.js';
 export * from './schedule-reports.js';
 export * from './schedules.js';

@@ -20,6 +20,7 @@ import type { ProcessStore } from './processes.js';
 import type { ProgressStore } from './progress.js';
 import type { QueueStore } from './queues.js';
 import type { RecoveryStore } from './recovery.js';
+import type { RetentionStore } from './retention.js';
 import type { ScheduleStore } from './schedules.js';
 import type { StartStore } from './starts.js';
 import type { StateStore } from './states.js';
@@ -69,4 +70,5 @@ export interface TenantStore
   readonly processes: ProcessStore;
   readonly queues: QueueStore;
   readonly recovery: RecoveryStore;
+  readonly retention: RetentionStore;
 }

@@ -15,6 +15,7 @@ import { PostgresLeaseStore } from './roles/leases.js';
 import { PostgresLimitStore } from './roles/limits.js';
 import { PostgresMessageStore } from './roles/messages.js';
 import { PostgresOutcomeStore } from './roles/outcomes.js';
+import { PostgresRetentionStore } from './roles/retention.js';
 import { PostgresRole } from './roles/postgres-role.js';
 import { PostgresProcessStore } from './roles/processes.js';
 import { PostgresProgressStore } from './roles/progress.js';
@@ -44,6 +45,7 @@ import type {
   ProcessStore,
   QueueStore,
   RecoveryStore,
+  RetentionStore,
   ScheduleStore,
   StateStore,
   TenantStore,
@@ -90,6 +92,7 @@ export class PostgresStore
   readonly processes: ProcessStore;
   readonly queues: QueueStore;
   readonly recovery: RecoveryStore;
+  readonly retention: RetentionStore;
 
   constructor(settings: PostgresStoreSettings) {
     const db = new TenantDatabase(settings);
@@ -113,6 +116,7 @@ export class PostgresStore
     this.processes = new PostgresProcessStore(db);
     this.explanations = new PostgresExplanationStore(db);
     this.recovery = new PostgresRecoveryStore(db);
+    this.retention = new PostgresRetentionStore(db);
   }
 
   classifyFailure(error: unknown): Failure {

@@ -18,6 +18,8 @@ export interface PostgresStoreSettings {
   readonly pools: LoginPools;
   readonly dataSource: DataSource;
   readonly clocks: Clocks;
+  /** Whether idempotency keys of deleted executions are kept, so that starts look for them. Default: false. */
+  readonly keepsKeys?: boolean;
 }
 
 /** What the roles of a tenant's store share: its tables, the ways to its connections, and the state of the store. */
@@ -32,13 +34,22 @@ export class TenantDatabase {
   readonly cold: StatementRunner;
   readonly batches = new ClaimBatches();
   readonly progressReads: ProgressReads;
+  readonly keepsKeys: boolean;
   private readonly statements: TenantStatements;
 
-  constructor({ schema, quotedSchema, pools, dataSource, clocks }: PostgresStoreSettings) {
+  constructor({
+    schema,
+    quotedSchema,
+    pools,
+    dataSource,
+    clocks,
+    keepsKeys = false,
+  }: PostgresStoreSettings) {
     const key = createHash('sha256').update(schema).digest('hex').slice(0, 16);
     this.schema = schema;
     this.tables = tenantTables(quotedSchema, clocks.database);
     this.pools = pools;
+    this.keepsKeys = keepsKeys;
     this.dataSource = dataSource;
     this.statements = new TenantStatements(this.tables, key, schema, clocks.process);
     this.hot = this.statements.inTurn(pools.turns.statements);

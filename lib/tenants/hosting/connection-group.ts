@@ -6,8 +6,10 @@ import { PausePass } from '../../engine/pauses/pause-pass.js';
 import { SettlePass } from '../../engine/children/settle-pass.js';
 import { LimitPass } from '../../engine/limits/limit-pass.js';
 import { HistoryPass } from '../../engine/schedules/history-pass.js';
+import { RetentionPass } from '../../engine/retention/retention-pass.js';
 import { ProcessEngine } from '../../engine/process/process-engine.js';
 import type { SlotScheduler } from '../../engine/slots/slot-scheduler.js';
+import { Pacer } from '../../runtime/pacer.js';
 import { MaintenanceSweep } from '../../maintenance/sweep.js';
 import { RecoveryWatch } from '../../recovery/recovery-watch.js';
 import type { RecoveryReport } from '../../recovery/tenant-recovery.js';
@@ -68,6 +70,8 @@ export class ConnectionGroup {
   readonly process: ProcessEngine<ControlConnection | PoolSession>;
   readonly recovery: RecoveryWatch;
   readonly clocks: Clocks;
+  /** Paces the deletion of ended executions in all tenants. */
+  readonly pacer: Pacer;
   /** The server and database of the pools, and those of the control connection. */
   readonly place: DatabasePlace;
   readonly controlPlace: DatabasePlace;
@@ -188,6 +192,16 @@ export class ConnectionGroup {
       plan: () => this.sweep.plan(),
     });
     this.sweep.register(this.announcements);
+    this.pacer = new Pacer({
+      clock,
+      backlog: () => this.pools.turns.statements.waitingCount + this.process.queuedStarts,
+      onStopped: (ms) =>
+        new Logger('Cloacina').warn(
+          `Ended executions have not been deleted for ${Math.round(ms / 1_000)} s, because the starts and statements that wait ` +
+            'for the database grow in number. The deletion goes on when they do not.',
+        ),
+    });
+    this.sweep.register(new RetentionPass((names) => this.process.named(names)));
     this.sharesConnections = settings.poolSizeIsDefault === true;
   }
 

@@ -13,6 +13,7 @@ import { AvailabilityRetry } from '../../runtime/availability-retry.js';
 import { CloacinaRecovery } from '../../recovery/cloacina-recovery.js';
 import { builtInWorkflows } from '../../runner/bulk/bulk-workflow.js';
 import { scheduleWorkflows } from '../../runner/schedules/backfill-workflow.js';
+import { archiveOf } from '../../runner/archive.js';
 import { CloacinaRunner } from '../../runner/cloacina-runner.js';
 import { definitionToShow } from '../../runner/stand-in-definition.js';
 import { PostgresStore } from '../../store/postgres/postgres-store.js';
@@ -121,6 +122,7 @@ export class TenantRuntime {
         pools: group.pools,
         dataSource,
         clocks: group.clocks,
+        keepsKeys: options.retention?.keysMs !== undefined,
       }),
       dataSource,
       runner: () => this.tenant.runner,
@@ -131,6 +133,12 @@ export class TenantRuntime {
       services: group.process.services,
       events: this.eventSink(),
       interceptors: this.parts.hooks.interceptors,
+      retention: {
+        pacer: group.pacer,
+        ...(options.archive === undefined
+          ? {}
+          : { archive: archiveOf(options.archive, options.tenant, () => this.tenant.runner) }),
+      },
     });
   }
 

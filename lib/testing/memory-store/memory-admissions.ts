@@ -12,6 +12,7 @@ import { admissionKeyRange } from '../../workflow/admission.js';
 import { SCHEDULE_TURN_PREFIX } from '../../workflow/schedule-turn.js';
 import { splitLimitKey, type CheckedRate } from '../../workflow/limit.js';
 import type { MemoryExecution, MemoryTask, MemoryTurns } from './memory-rows.js';
+import { keptKeyOf } from './memory-retention.js';
 import type { MemoryTables } from './memory-tables.js';
 import { tokensOf } from './memory-tokens-of-rate.js';
 
@@ -239,5 +240,6 @@ export function existingOf(
   { id, plan, idempotencyKey: key }: StartItem,
 ): string | undefined {
   if (tables.executions.has(id)) return id;
-  return key === null ? undefined : tables.findByKey(plan.workflow, key)?.id;
+  const found = key === null ? undefined : tables.findByKey(plan.workflow, key)?.id;
+  return found ?? keptKeyOf(tables, plan.workflow, key);
 }

@@ -9,8 +9,8 @@ import type {
   ControlResult,
 } from '../../store/port/index.js';
 import { cancel, pause, resume } from './memory-control.js';
+import { deleteTree } from './memory-deletion.js';
 import { matchingExecutions, newestFirst } from './memory-list.js';
-import type { MemoryExecution } from './memory-rows.js';
 import type { MemoryTables } from './memory-tables.js';
 
 /** No row is locked in memory, so nothing is ever left. */
@@ -55,27 +55,4 @@ export function findMany(
 
 export function micros(ms: number): string {
   return String(Math.round(ms * 1_000));
-}
-
-/** Deletes a tree if all of it has ended and is settled. */
-function deleteTree(tables: MemoryTables, top: string): boolean {
-  const first = tables.executions.get(top);
-  if (first === undefined || first.parentExecutionId !== null) return false;
-  const tree: MemoryExecution[] = [first];
-  for (const { id } of tree) {
-    for (const row of tables.executions.values()) if (row.parentExecutionId === id) tree.push(row);
-  }
-  if (tree.some(({ completedAt, unsettled }) => completedAt === null || unsettled !== 0)) {
-    return false;
-  }
-  const gone = new Set(tree.map(({ id }) => id));
-  for (const id of gone) {
-    for (const rows of [tables.executions, tables.tasks, tables.steps]) rows.delete(id);
-  }
-  const isKept = ({ executionId }: { readonly executionId: string | null }): boolean =>
-    executionId === null || !gone.has(executionId);
-  tables.events = tables.events.filter(isKept);
-  tables.signals = tables.signals.filter(isKept);
-  tables.recoveryEvents = tables.recoveryEvents.filter(isKept);
-  return true;
 }

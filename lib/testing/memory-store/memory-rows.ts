@@ -1,7 +1,9 @@
+import type { StoredError } from '../../errors/index.js';
 import type { CheckedRate } from '../../workflow/limit.js';
 import type {
   ClaimKey,
   OnParentEnd,
+  RetentionRules,
   StepKind,
   StepRecord,
   StepStatus,
@@ -40,6 +42,7 @@ export interface MemoryExecution {
   unsettled: number;
   admissionKey: string | null;
   admitted: boolean;
+  legalHold: boolean;
   status: string;
   context: string | null;
   error: string | null;
@@ -119,6 +122,25 @@ export interface MemoryRecoveryEvent extends TaskKey {
   readonly previousOwner: string | null;
   readonly orphanedForMs: number;
   readonly createdAt: number;
+}
+
+/** The turn and the state of retention. */
+export interface MemoryRetention {
+  holder: string | null;
+  heldUntil: number;
+  rules: RetentionRules;
+  lapAt: number | null;
+  deleted: number;
+  failures: number;
+  failure: StoredError | null;
+  failedAt: number | null;
+}
+
+/** An idempotency key of a deleted execution. */
+export interface MemoryKeptKey {
+  readonly executionId: string;
+  keptAt: number;
+  readonly expiresAt: number;
 }
 
 /** Numbers of a limit that were set at run time. */

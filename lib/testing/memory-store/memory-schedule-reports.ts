@@ -69,15 +69,18 @@ export function statsOf(tables: MemoryTables, { since, schedule }: StatsQuery): 
       outcome === 'started' && dueAt !== null ? [firedAt - dueAt] : [],
     )
     .sort((a, b) => a - b);
-  const started = firings.flatMap(({ executionId }) => executionId ?? []);
-  const statuses = started.map((id) => tables.executions.get(id)?.status);
-  const ended = (status: string): number => statuses.filter((one) => one === status).length;
+  const started = firings.flatMap(({ executionId, ended: end }) =>
+    executionId === null ? [] : { status: tables.executions.get(executionId)?.status, end },
+  );
+  const ended = (wanted: string): number =>
+    started.filter(({ status, end }) => (status ?? end) === wanted).length;
   const [completed, failed, cancelled] = ['Completed', 'Failed', 'Cancelled'].map(ended) as [
     number,
     number,
     number,
   ];
-  const deleted = statuses.filter((status) => status === undefined).length;
+  const deleted = started.filter(({ status }) => status === undefined).length;
+  const lost = started.filter(({ status, end }) => (status ?? end) === undefined).length;
   return {
     started: times('started'),
     caughtUp: times('caughtUp'),
@@ -88,7 +91,7 @@ export function statsOf(tables: MemoryTables, { since, schedule }: StatsQuery): 
     paused: times('paused'),
     medianLagMs: quantile(lags, 0.5),
     p95LagMs: quantile(lags, 0.95),
-    unfinished: statuses.length - completed - failed - cancelled - deleted,
+    unfinished: started.length - completed - failed - cancelled - lost,
     completed,
     failed,
     cancelled,
@@ -105,6 +108,12 @@ function quantile(sorted: readonly number[], share: number): number | null {
   return low + (high - low) * (at - Math.floor(at));
 }
 
-function viewOf({ schedule: _, dueAt: __, no: ___, ...firing }: MemoryFiring): FiringRecord {
+function viewOf({
+  schedule: _,
+  dueAt: __,
+  no: ___,
+  ended: ____,
+  ...firing
+}: MemoryFiring): FiringRecord {
   return firing;
 }

@@ -24,6 +24,8 @@ export interface MemoryFiring extends FiringRecord {
   readonly dueAt: number | null;
   /** In the order of the records. */
   readonly no: number;
+  /** How an execution ended that was deleted since. */
+  ended?: string;
 }
 
 /** Number of latest firings among which the failed executions are looked for. */
@@ -58,7 +60,10 @@ function hasFailed(tables: MemoryTables, { name, spec, countsFrom }: MemorySched
     .sort((a, b) => b.scheduledFor - a.scheduledFor)
     .slice(0, MAX_LOOK_BACK)
     .filter(({ outcome, no }) => outcome !== 'backfilled' && no >= countsFrom)
-    .flatMap(({ executionId }) => tables.executions.get(executionId ?? '')?.status ?? [])
+    .flatMap(
+      ({ executionId, ended: end }) =>
+        tables.executions.get(executionId ?? '')?.status ?? end ?? [],
+    )
     .filter((status) => status === 'Completed' || status === 'Failed')
     .slice(0, allowed);
   return ended.length === allowed && ended.every((status) => status === 'Failed');

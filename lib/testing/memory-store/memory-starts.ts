@@ -9,6 +9,7 @@ import { priorityLevel } from '../../workflow/priority.js';
 import { existingOf, MemoryAsks } from './memory-admissions.js';
 import { assertStorable, MemoryFailure } from './memory-failure.js';
 import { writeLease } from './memory-leases.js';
+import { keptKeyOf } from './memory-retention.js';
 import { NO_PARENT, type ParentColumns } from './memory-rows.js';
 import { keyOf, type MemoryTables } from './memory-tables.js';
 import type { MemoryTransaction } from './memory-transaction.js';
@@ -100,7 +101,8 @@ export function isTaken(
 ): boolean {
   return (
     tables.executions.has(id) ||
-    (key !== null && tables.findByKey(plan.workflow, key) !== undefined)
+    (key !== null && tables.findByKey(plan.workflow, key) !== undefined) ||
+    keptKeyOf(tables, plan.workflow, key) !== undefined
   );
 }
 
@@ -168,6 +170,7 @@ export function insert(
     batchCount: batchCount ?? null,
     admissionKey: item.admission?.key ?? null,
     admitted: item.admission !== null && !waits,
+    legalHold: false,
     runAt: hasTime ? runAt : null,
     timeoutMs: plan.timeoutMs,
     createdAt: now,

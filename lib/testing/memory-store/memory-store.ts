@@ -16,6 +16,7 @@ import type {
   ProcessStore,
   QueueStore,
   RecoveryStore,
+  RetentionStore,
   ScheduleStore,
   StateStore,
   TenantStore,
@@ -37,6 +38,7 @@ import { MemoryExplanationStore } from './roles/explanations.js';
 import { MemoryExecutionStore } from './roles/executions.js';
 import { MemoryItemStore } from './roles/items.js';
 import { MemoryLeaseStore } from './roles/leases.js';
+import { MemoryRetentionStore } from './roles/retention.js';
 import { MemoryRole } from './roles/memory-role.js';
 import { MemoryLimitStore } from './roles/limits.js';
 import { MemoryMessageStore } from './roles/messages.js';
@@ -89,6 +91,7 @@ export class MemoryStore
   readonly processes: ProcessStore;
   readonly queues: QueueStore;
   readonly recovery: RecoveryStore;
+  readonly retention: RetentionStore;
 
   constructor(
     readonly database: MemoryDatabase,
@@ -114,6 +117,7 @@ export class MemoryStore
     this.processes = new MemoryProcessStore(tables);
     this.explanations = new MemoryExplanationStore(tables);
     this.recovery = new MemoryRecoveryStore(tables);
+    this.retention = new MemoryRetentionStore(tables);
   }
 
   classifyFailure(error: unknown): Failure {

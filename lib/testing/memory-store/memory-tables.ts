@@ -10,8 +10,10 @@ import type {
   MemoryEvent,
   MemoryExecution,
   MemoryLease,
+  MemoryKeptKey,
   MemoryLimit,
   MemoryRecoveryEvent,
+  MemoryRetention,
   MemorySlot,
   MemoryStep,
   MemoryTask,
@@ -56,6 +58,10 @@ export class MemoryTables implements TenantHandle {
   /** The number of the next firing. */
   nextFiring = 0;
   recoveryEvents: MemoryRecoveryEvent[] = [];
+  /** Undefined until a process with a retention was on. */
+  retention: MemoryRetention | undefined;
+  /** Keys of deleted executions, as {@link keyOf}. */
+  readonly keptKeys = new Map<string, MemoryKeptKey>();
   /** Idempotency keys that open transactions have used, as {@link keyOf}. */
   readonly openKeys = new Map<string, MemoryTransaction>();
   private holder: Promise<void> | undefined;

@@ -20,6 +20,7 @@ import { Tenants } from './tenants.js';
       useFactory: (config: ConfigService) => ({
         databaseUrl: config.getOrThrow<string>('DATABASE_URL'),
         shutdownTimeout: '5s',
+        retention: { completed: '30d', failed: '90d', cancelled: '30d', keepLast: 20 },
         signalSecret: signalSecretFrom(config.getOrThrow<string>('DATABASE_URL')),
       }),
     }),

@@ -14,6 +14,8 @@ Logger.overrideLogger(false);
 export interface OpenStore {
   readonly schema: string;
   readonly store: PostgresStore;
+  /** Another store on the tenant, which keeps the keys of deleted executions. */
+  readonly keeping: PostgresStore;
   readonly tables: PostgresStore['handle'];
   readonly pools: LoginPools;
   /** The server's owner, on a connection of its own. */
@@ -48,13 +50,8 @@ export async function openStore(url = databaseUrl()): Promise<OpenStore> {
     dataSource,
   }).ensure();
   const quotedSchema = pg.escapeIdentifier(schema);
-  const store = new PostgresStore({
-    schema,
-    quotedSchema,
-    pools,
-    dataSource,
-    clocks: SYSTEM_CLOCKS,
-  });
+  const parts = { schema, quotedSchema, pools, dataSource, clocks: SYSTEM_CLOCKS };
+  const store = new PostgresStore(parts);
   const admin = await connectAdmin(url);
   const sessions: Session[] = [];
   const connect = async (settings = ''): Promise<Session> => {
@@ -66,6 +63,7 @@ export async function openStore(url = databaseUrl()): Promise<OpenStore> {
   return {
     schema,
     store,
+    keeping: new PostgresStore({ ...parts, keepsKeys: true }),
     tables: store.handle,
     pools,
     admin,

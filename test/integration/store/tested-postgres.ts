@@ -26,6 +26,7 @@ export async function openPostgres(): Promise<OpenedStore> {
   const { admin, tables, store } = open;
   return {
     store,
+    keeping: open.keeping,
     session: new PoolSession(open.pools, systemClock),
     rowsOf: (id) => rowsOf(open, id),
     leaseOf: async ({ instanceId }) => {
@@ -84,6 +85,13 @@ export async function openPostgres(): Promise<OpenedStore> {
     },
     forgetClaims: async ({ instanceId }) => {
       await admin.query(`DELETE FROM ${tables.claimBatch} WHERE instance_id = $1`, [instanceId]);
+    },
+    ageKeys: async (ms) => {
+      await admin.query(
+        `UPDATE ${tables.keptKey} SET kept_at = kept_at - $1 * interval '1 millisecond',
+                expires_at = expires_at - $1 * interval '1 millisecond'`,
+        [ms],
+      );
     },
     heardDuring: (work) => heardDuring(admin, work),
     empty: async () => {

@@ -77,7 +77,8 @@ describe('HistoryPruner', () => {
   function age(ms: number): void {
     const tables = database.tables(tenant.store.schema);
     tables.firings = tables.firings.map((one) => ({ ...one, firedAt: one.firedAt - ms }));
-    for (const row of tables.executions.values()) row.createdAt -= ms;
+    for (const [id, row] of tables.executions)
+      tables.executions.set(id, { ...row, createdAt: row.createdAt - ms });
   }
 
   /** Has a pass made, as after a firing. */

@@ -16,6 +16,7 @@ export async function openMemory(database = new MemoryDatabase(systemClock)): Pr
   const now = (): number => database.now();
   return {
     store,
+    keeping: store,
     session: new MemorySession(database),
     rowsOf: async (id) => {
       const execution = tables.executions.get(id);
@@ -61,6 +62,12 @@ export async function openMemory(database = new MemoryDatabase(systemClock)): Pr
       tables.executions.get(id)!.deadlineAt = now() + inMs;
     },
     forgetClaims: async () => undefined,
+    ageKeys: async (ms) => {
+      for (const [key, kept] of tables.keptKeys) {
+        const { executionId, keptAt, expiresAt } = kept;
+        tables.keptKeys.set(key, { executionId, keptAt: keptAt - ms, expiresAt: expiresAt - ms });
+      }
+    },
     heardDuring: async (work) => {
       const heard: string[] = [];
       const stop = database.listen((payload) => heard.push(payload));

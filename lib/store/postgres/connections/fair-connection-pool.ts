@@ -48,6 +48,13 @@ export class FairConnectionPool {
     private readonly maxHomeWaitMs = MAX_HOME_WAIT_MS,
   ) {}
 
+  /** The number of statements that wait for a connection. */
+  get waitingCount(): number {
+    let count = 0;
+    for (const queue of this.waiting.values()) count += queue.length;
+    return count;
+  }
+
   /**
    * Runs `work`, which is one statement outside of a transaction, on a connection.
    *

@@ -5,6 +5,7 @@ import { ExecutionEventEntity, RecoveryEventEntity } from './events.entity.js';
 import { LimitEntity, LimitSlotEntity } from './limits.entity.js';
 import { PausedWorkflowEntity } from './paused-workflow.entity.js';
 import { ProcessEntity } from './process.entity.js';
+import { KeptKeyEntity, RetentionEntity } from './retention.entity.js';
 import { RunnerLeaseEntity } from './runner-lease.entity.js';
 import { ScheduleEntity, ScheduleFiringEntity, StateEntity } from './schedules.entity.js';
 import { SignalEntity, TaskProgressEntity, TaskStepEntity } from './waits.entity.js';
@@ -32,6 +33,8 @@ export const cloacinaEntities: readonly EntitySchema[] = [
   ScheduleFiringEntity,
   StateEntity,
   PausedWorkflowEntity,
+  RetentionEntity,
+  KeptKeyEntity,
   ExecutionEventEntity,
   RecoveryEventEntity,
   RunnerLeaseEntity,

@@ -26,6 +26,8 @@ export interface ScheduleFiringRow {
   scheduledFor: Date;
   outcome: string;
   executionId: string | null;
+  /** How an execution ended that was deleted since. */
+  ended: string | null;
   until: Date | null;
   count: number;
   dueAt: Date | null;
@@ -74,6 +76,7 @@ export const ScheduleFiringEntity = new EntitySchema<ScheduleFiringRow>({
     scheduledFor: { name: 'scheduled_for', type: 'timestamptz', primary: true },
     outcome: { name: 'outcome', type: 'text' },
     executionId: { name: 'execution_id', type: 'uuid', nullable: true },
+    ended: { name: 'ended', type: 'text', nullable: true },
     until: { name: 'until', type: 'timestamptz', nullable: true },
     count: { name: 'count', type: 'integer', default: 1 },
     dueAt: { name: 'due_at', type: 'timestamptz', nullable: true },

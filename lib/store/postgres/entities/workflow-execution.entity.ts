@@ -24,6 +24,7 @@ export interface WorkflowExecutionRow {
   epilogue: number;
   unsettled: number;
   admitted: boolean;
+  legalHold: boolean;
   hasWaiters: boolean;
   runAt: Date | null;
   timeoutMs: string | null;
@@ -69,6 +70,7 @@ export const WorkflowExecutionEntity = new EntitySchema<WorkflowExecutionRow>({
     epilogue: { name: 'epilogue', type: 'smallint', default: 0 },
     unsettled: { name: 'unsettled', type: 'smallint', default: 0 },
     admitted: { name: 'admitted', type: 'boolean', default: false },
+    legalHold: { name: 'legal_hold', type: 'boolean', default: false },
     hasWaiters: { name: 'has_waiters', type: 'boolean', default: false },
     runAt: { name: 'run_at', type: 'timestamptz', nullable: true },
     timeoutMs: { name: 'timeout_ms', type: 'bigint', nullable: true },

@@ -7,6 +7,7 @@ import { EXECUTIONS } from './base-schema/executions.js';
 import { LEASES } from './base-schema/leases.js';
 import { LIMITS } from './base-schema/limits.js';
 import { PROCESSES } from './base-schema/processes.js';
+import { RETENTION } from './base-schema/retention.js';
 import { SCHEDULES } from './base-schema/schedules.js';
 import { commentsOf, type TableGroup } from './base-schema/table-group.js';
 import { TASK_VIEW } from './base-schema/task-view.js';
@@ -29,6 +30,7 @@ const GROUPS: readonly TableGroup[] = [
   LIMITS,
   SCHEDULES,
   WORKFLOW_PAUSES,
+  RETENTION,
   EVENTS,
   LEASES,
   PROCESSES,
@@ -56,6 +58,8 @@ export class CreateCloacinaTables1735689600000 implements MigrationInterface {
       ${schema}.cloacina_runner_lease,
       ${schema}.cloacina_recovery_event,
       ${schema}.cloacina_execution_event,
+      ${schema}.cloacina_kept_key,
+      ${schema}.cloacina_retention,
       ${schema}.cloacina_paused_workflow,
       ${schema}.cloacina_state,
       ${schema}.cloacina_schedule_firing,

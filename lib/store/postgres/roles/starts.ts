@@ -1,6 +1,6 @@
 import { PostgresRole } from './postgres-role.js';
 import { plainArray } from '../statements/encoding.js';
-import { findByKeys } from '../statements/execution-rows.js';
+import { findByKeptKeys, findByKeys } from '../statements/execution-rows.js';
 import { startReplyOf, startStatement } from '../statements/start-executions.js';
 import { rootClaimsOf } from '../statements/start-values.js';
 import { CHANNEL, notify } from '../statements/wake-ups.js';
@@ -36,7 +36,11 @@ export class PostgresStartStore extends PostgresRole implements StartStore {
       items.map(({ admission }) => admission?.key),
     );
     const batch = this.db.batches.open();
-    const [statement, values] = startStatement(items, lease, batch.no, { keyed, lockTimeoutMs });
+    const [statement, values] = startStatement(items, lease, batch.no, {
+      keyed,
+      lockTimeoutMs,
+      keepsKeys: this.db.keepsKeys,
+    });
     const reply = startReplyOf(await this.db.hot.run(statement, values), keyed);
     const claims = items.reduce(
       (sum, item) => sum + (mayClaim(reply, item.id) ? rootClaimsOf(item) : 0),
@@ -57,6 +61,7 @@ export class PostgresStartStore extends PostgresRole implements StartStore {
     const unleased = { claimant: lease.claimant, write: false };
     const [statement, values] = startStatement(items, unleased, NO_BATCH, {
       keyed: true,
+      keepsKeys: this.db.keepsKeys,
       admission: 'waits',
     });
     const rows = await withLockTimeout(runner, isKeyed ? lockTimeoutMs : undefined, () =>
@@ -74,7 +79,7 @@ export class PostgresStartStore extends PostgresRole implements StartStore {
     manager?: UserTransaction,
   ): Promise<(string | undefined)[]> {
     const runner = manager === undefined ? this.db.hot : await this.db.within(manager);
-    const rows = await runner.run(findByKeys, [
+    const rows = await runner.run(this.db.keepsKeys ? findByKeptKeys : findByKeys, [
       JSON.stringify(keys.map(({ workflow }) => workflow)),
       JSON.stringify(keys.map(({ key }) => key)),
     ]);

@@ -119,17 +119,34 @@ export function isOrphaned(tables: TenantTables): string {
 
 const FOUND = columns({ index: long, id: uuid });
 
-/** The executions with these (workflow, key) pairs. LIMIT forces one look-up per pair instead of a join. */
-export const findByKeys: Statement<{ index: number; id: string }> = {
-  name: 'find_by_keys',
-  columns: FOUND,
-  text: (tables: TenantTables) => `SELECT ${FOUND.select({ index: 'i.ord - 1', id: 'x.id' })}
+/**
+ * The executions with these (workflow, key) pairs. LIMIT forces one look-up per pair instead of a join.
+ *
+ * @param kept - whether deleted executions count whose keys are kept
+ */
+function findText({ execution, keptKey, clock }: TenantTables, kept: boolean): string {
+  const found = `SELECT e.id FROM ${execution} e
+      WHERE e.workflow = i.workflow AND e.idempotency_key = i.key AND e.idempotency_key IS NOT NULL LIMIT 1`;
+  const deleted = `SELECT k.execution_id FROM ${keptKey} k
+      WHERE k.workflow = i.workflow AND k.idempotency_key = i.key AND k.expires_at > ${clock.statement} LIMIT 1`;
+  return `SELECT ${FOUND.select({ index: 'i.ord - 1', id: 'x.id' })}
   FROM ROWS FROM (json_array_elements_text($1::json), json_array_elements_text($2::json))
          WITH ORDINALITY AS i(workflow, key, ord)
     CROSS JOIN LATERAL (
-      SELECT e.id FROM ${tables.execution} e
-      WHERE e.workflow = i.workflow AND e.idempotency_key = i.key AND e.idempotency_key IS NOT NULL LIMIT 1
-    ) x`,
+      ${kept ? `SELECT u.id FROM ((${found}) UNION ALL (${deleted})) u LIMIT 1` : found}
+    ) x`;
+}
+
+export const findByKeys: Statement<{ index: number; id: string }> = {
+  name: 'find_by_keys',
+  columns: FOUND,
+  text: (tables) => findText(tables, false),
+};
+
+export const findByKeptKeys: Statement<{ index: number; id: string }> = {
+  name: 'find_by_kept_keys',
+  columns: FOUND,
+  text: (tables) => findText(tables, true),
 };
 
 const STATUS = columns({ id: uuid, status: text });

@@ -74,7 +74,9 @@ const STATS = columns({
 
 const times = (outcome: FiringOutcome): string =>
   `coalesce(sum(f.count) FILTER (WHERE f.outcome = '${outcome}'), 0)::bigint`;
-const ended = (status: string): string => `count(*) FILTER (WHERE x.status = '${status}')`;
+/** A deleted execution leaves its status in the record of its firing. */
+const ended = (status: string): string =>
+  `count(*) FILTER (WHERE coalesce(x.status, f.ended) = '${status}')`;
 /** Only of firings that started on time: those that were missed are late by design. */
 const lag = (share: number): string =>
   `percentile_cont(${share}) WITHIN GROUP (ORDER BY extract(epoch FROM f.fired_at - f.due_at)::double precision * 1000)

@@ -67,18 +67,18 @@ const MAX_LOOK_BACK = 1_000;
 
 /**
  * Whether the last ended executions of schedule `c` have all failed, as many as its spec allows. They are counted in the
- * executions and not by the firings, because executions may overlap and end in any order. A change of the schedule begins a
- * new count.
+ * executions and not by the firings, because executions may overlap and end in any order. The firing of a deleted execution
+ * says how it ended. A change of the schedule begins a new count.
  */
 function hasFailed({ execution, scheduleFiring }: TenantTables): string {
   const allowed = "(c.spec ->> 'pauseAfterFailures')::integer";
   return `CASE WHEN ${allowed} IS NULL THEN false ELSE coalesce((
     SELECT count(*) = ${allowed} AND bool_and(y.status = 'Failed') FROM (
-      SELECT x.status FROM (
-        SELECT f.scheduled_for, f.execution_id, f.fired_at, f.outcome FROM ${scheduleFiring} f
+      SELECT coalesce(x.status, f.ended) AS status FROM (
+        SELECT f.scheduled_for, f.execution_id, f.ended, f.fired_at, f.outcome FROM ${scheduleFiring} f
         WHERE f.schedule = c.name ORDER BY f.scheduled_for DESC LIMIT ${MAX_LOOK_BACK}
-      ) f JOIN ${execution} x ON x.id = f.execution_id
-      WHERE x.status IN ('Completed', 'Failed') AND f.outcome <> 'backfilled' AND f.fired_at > c.updated_at
+      ) f LEFT JOIN ${execution} x ON x.id = f.execution_id
+      WHERE coalesce(x.status, f.ended) IN ('Completed', 'Failed') AND f.outcome <> 'backfilled' AND f.fired_at > c.updated_at
       ORDER BY f.scheduled_for DESC LIMIT ${allowed}
     ) y), false) END`;
 }

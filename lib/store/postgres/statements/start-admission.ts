@@ -1,6 +1,7 @@
 import { firstWaiting, slotClauses, takenClauses } from './admission-slots.js';
 import { boolean, bigint, columns, orNull, uuid } from './columns.js';
 import { plainArray } from './encoding.js';
+import { keptKeyOf } from './kept-keys.js';
 import { executionOf, type TenantTables } from './statement.js';
 import type { StartItem, StartReply } from '../../port/index.js';
 
@@ -63,8 +64,10 @@ export function admissionValues(
  * **Turns.** No item overtakes a due execution that waits. Those of one statement begin by priority, then in their order.
  *
  * An item whose id or idempotency key has an execution takes no slot: it creates nothing.
+ *
+ * @param kept - whether this also holds for keys of deleted executions
  */
-export function askClauses(tables: TenantTables, lockTimeout: string): string {
+export function askClauses(tables: TenantTables, lockTimeout: string, kept: boolean): string {
   const { clock, execution } = tables;
   const dueAt = `coalesce(g.run_at::timestamptz, ${clock.transaction}) + coalesce(g.delay_ms, 0) * interval '1 millisecond'`;
   return `asked AS MATERIALIZED (
@@ -82,7 +85,7 @@ export function askClauses(tables: TenantTables, lockTimeout: string): string {
       SELECT g.*, ${dueAt} <= ${clock.transaction} AS is_due, coalesce(
                (SELECT x.id FROM ${execution} x WHERE ${executionOf('g.id')}),
                (SELECT x.id FROM ${execution} x WHERE x.workflow = g.workflow AND x.idempotency_key = g.idempotency_key
-                  AND x.idempotency_key IS NOT NULL)
+                  AND x.idempotency_key IS NOT NULL)${kept ? `, (${keptKeyOf(tables, 'g')})` : ''}
              ) AS existing
       FROM given g
     ) p

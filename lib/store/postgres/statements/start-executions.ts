@@ -1,6 +1,7 @@
 import { bigint, columns, orNull, uuid } from './columns.js';
 import { jsonColumn, plainArray } from './encoding.js';
 import { unsettledBy } from './admission-slots.js';
+import { keptKeyOf } from './kept-keys.js';
 import { leaseClause } from './lease-clause.js';
 import {
   ADMISSION_STARTED,
@@ -45,6 +46,8 @@ interface StartVariant {
   readonly limited?: boolean;
   /** Whether some executions must begin before a time. The same holds for them. */
   readonly expiring?: boolean;
+  /** Whether keys of deleted executions count too. Only tenants that keep such keys look for them. */
+  readonly kept?: boolean;
   /** What becomes of executions with an admission. Absent: no execution of the batch has one. */
   readonly admission?: StartAdmission | undefined;
 }
@@ -91,6 +94,7 @@ function startText(
     awaited = false,
     limited = false,
     expiring = false,
+    kept = false,
     admission,
   }: StartVariant,
 ): string {
@@ -109,7 +113,9 @@ function startText(
   );
   const ask = admission && admissionItems(admission, () => `$${++last}`);
   const timeout = optional(bounded, (parameter) => lockTimeout(parameter));
-  const conditions = [timeout, admission === 'asks' ? IS_CREATED : ''].filter((one) => one !== '');
+  const isNew = kept ? `NOT EXISTS (${keptKeyOf(tables, 'e')})` : '';
+  const created = admission === 'asks' ? IS_CREATED : '';
+  const conditions = [timeout, created, isNew].filter((one) => one !== '');
   const limit = conditions.length === 0 ? '' : ` WHERE ${conditions.join(' AND ')}`;
   const waits = admission === undefined ? '' : ' AND NOT e.waits';
   const dueAt = dueAtOf(tables);
@@ -118,7 +124,7 @@ function startText(
     SELECT * FROM ROWS FROM (
       ${START_COLUMNS}${tagsOf}${waitersOf}${limitsOf}${startBeforeOf}${ask?.from ?? ''}
     )${ask ? ' WITH ORDINALITY' : ''} AS e(${startNames(ask && 'wanted')}${names}${limited ? ', limit_keys' : ''}${expiring ? ', start_before, start_before_ms' : ''}${ask ? `${ask.names}, ord` : ''})
-  ), ${admission === 'asks' ? askClauses(tables, timeout) : admission === 'waits' ? WAIT_CLAUSES : ''}execution AS (
+  ), ${admission === 'asks' ? askClauses(tables, timeout, kept) : admission === 'waits' ? WAIT_CLAUSES : ''}execution AS (
     INSERT INTO ${tables.execution} (id, workflow, definition_id, status, priority, input, remaining_leaves,
                                      timeout_ms, deadline_at, started_at, run_at, idempotency_key${names}${ask ? ', admission_key, admitted, unsettled' : ''})
     SELECT id, workflow, definition_id, CASE WHEN claims > 0 THEN 'Running' ELSE 'Pending' END, priority,
@@ -166,9 +172,9 @@ const statements = new Map<string, Statement<StartedRow>>();
 /** For starts without an idempotency key, which cannot conflict. With `keyed`, the statement returns the created ids. */
 function variantOf(variant: StartVariant): Statement<StartedRow> {
   const { keyed, bounded = false, tagged = false, awaited = false } = variant;
-  const { limited = false, expiring = false } = variant;
+  const { limited = false, expiring = false, kept = false } = variant;
   const admission = variant.admission === undefined ? '' : `_${variant.admission}`;
-  const name = `start${keyed ? '_keyed' : ''}${tagged ? '_tagged' : ''}${awaited ? '_awaited' : ''}${limited ? '_limited' : ''}${expiring ? '_expiring' : ''}_executions${admission}${bounded ? '_within' : ''}`;
+  const name = `start${keyed ? '_keyed' : ''}${tagged ? '_tagged' : ''}${awaited ? '_awaited' : ''}${limited ? '_limited' : ''}${expiring ? '_expiring' : ''}_executions${admission}${kept ? '_kept' : ''}${bounded ? '_within' : ''}`;
   const known = statements.get(name);
   if (known !== undefined) return known;
   const made: Statement<StartedRow> = {
@@ -191,10 +197,13 @@ export function startStatement(
   {
     keyed,
     lockTimeoutMs,
+    keepsKeys = false,
     admission = 'asks',
   }: {
     readonly keyed: boolean;
     readonly lockTimeoutMs?: number | undefined;
+    /** Whether the tenant keeps keys of deleted executions. Default: false. */
+    readonly keepsKeys?: boolean;
     /** What becomes of executions with an admission. Default: `asks`. */
     readonly admission?: StartAdmission;
   },
@@ -217,7 +226,8 @@ export function startStatement(
   const hasAdmission = items.some((item) => item.admission !== null);
   if (hasAdmission) values.push(...admissionValues(admission, items));
   if (bounded) values.push(lockTimeoutMs);
-  const variant = { keyed, bounded, tagged, awaited, limited, expiring };
+  const kept = keepsKeys && items.some(({ idempotencyKey }) => idempotencyKey !== null);
+  const variant = { keyed, bounded, tagged, awaited, limited, expiring, kept };
   return [variantOf(hasAdmission ? { ...variant, admission } : variant), values];
 }
 

@@ -23,6 +23,8 @@ export interface TenantTables extends TenantHandle {
   readonly scheduleFiring: string;
   readonly state: string;
   readonly pausedWorkflow: string;
+  readonly retention: string;
+  readonly keptKey: string;
   readonly event: string;
   readonly recoveryEvent: string;
   readonly lease: string;
@@ -133,6 +135,8 @@ export function tenantTables(schema: string, clock = SERVER_CLOCK): TenantTables
     scheduleFiring: `${schema}.cloacina_schedule_firing`,
     state: `${schema}.cloacina_state`,
     pausedWorkflow: `${schema}.cloacina_paused_workflow`,
+    retention: `${schema}.cloacina_retention`,
+    keptKey: `${schema}.cloacina_kept_key`,
     event: `${schema}.cloacina_execution_event`,
     recoveryEvent: `${schema}.cloacina_recovery_event`,
     lease: `${schema}.cloacina_runner_lease`,

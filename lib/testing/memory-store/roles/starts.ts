@@ -1,4 +1,5 @@
 import { MemoryRole } from './memory-role.js';
+import { keptKeyOf } from '../memory-retention.js';
 import { start, startIn } from '../memory-starts.js';
 import { asTransaction } from '../memory-transaction.js';
 import type {
@@ -34,7 +35,8 @@ export class MemoryStartStore extends MemoryRole implements StartStore {
     return this.run((tables) =>
       keys.map(({ workflow, key }) => {
         const started = own.find((i) => i.plan.workflow === workflow && i.idempotencyKey === key);
-        return (started ?? tables.findByKey(workflow, key))?.id;
+        const found = (started ?? tables.findByKey(workflow, key))?.id;
+        return found ?? keptKeyOf(tables, workflow, key);
       }),
     );
   }

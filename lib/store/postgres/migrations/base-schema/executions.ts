@@ -30,6 +30,7 @@ CREATE TABLE ${schema}.cloacina_workflow_execution (
   unsettled smallint NOT NULL DEFAULT 0,
   has_waiters boolean NOT NULL DEFAULT false,
   admitted boolean NOT NULL DEFAULT false,
+  legal_hold boolean NOT NULL DEFAULT false,
   run_at timestamptz,
   timeout_ms bigint,
   deadline_at timestamptz,
@@ -188,6 +189,11 @@ CREATE INDEX cloacina_workflow_execution_admission_due_idx
       'COLUMN',
       'workflow_execution.admitted',
       'Whether an execution with an admission key has got its slot. Its tasks are not due before.',
+    ],
+    [
+      'COLUMN',
+      'workflow_execution.legal_hold',
+      'Whether the execution must not be deleted, nor the tree that it is in.',
     ],
     [
       'COLUMN',

@@ -29,6 +29,7 @@ CREATE TABLE ${schema}.cloacina_schedule_firing (
   scheduled_for timestamptz NOT NULL,
   outcome text NOT NULL,
   execution_id uuid,
+  ended text,
   until timestamptz,
   count integer NOT NULL DEFAULT 1,
   due_at timestamptz,
@@ -74,6 +75,11 @@ CREATE TABLE ${schema}.cloacina_state (
       'TABLE',
       'schedule_firing',
       'What came of each firing: it started an execution, or was skipped and why.',
+    ],
+    [
+      'COLUMN',
+      'schedule_firing.ended',
+      'How an execution ended that was deleted since. NULL while it exists.',
     ],
     [
       'COLUMN',

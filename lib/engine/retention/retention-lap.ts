@@ -1,0 +1,136 @@
+import type { Pacer } from '../../runtime/pacer.js';
+import {
+  MAX_EXPIRED,
+  type EndedExecutionRow,
+  type ExpiredTree,
+  type RetentionStore,
+} from '../../store/port/index.js';
+import { periodOf } from '../../workflow/retention.js';
+import type { Archiver } from './archiver.js';
+import type { RetentionPlan } from './retention-plan.js';
+
+/** Number of executions that one statement looks at. */
+const PART = 5_000;
+/** Number of kept keys that one statement deletes. */
+const MAX_KEYS = 1_000;
+/** When an execution is looked at again that could not be deleted for the moment, in milliseconds. */
+const AGAIN_MS = 61_000;
+
+export interface RetentionLapParts {
+  readonly store: RetentionStore;
+  readonly pacer: Pick<Pacer, 'run'>;
+  readonly plan: RetentionPlan;
+  readonly archiver: Archiver | undefined;
+  /** How long keys of deleted executions are kept, in milliseconds. Undefined: not at all. */
+  readonly keysMs: number | undefined;
+  readonly signal: AbortSignal;
+  /** Called after each step, with the number of trees that it deleted, and the place before which all is done. */
+  readonly onPart: (deleted: number, behind: string) => Promise<void>;
+}
+
+/** What a lap has found. */
+export interface LapResult {
+  /** In how many milliseconds the first execution is due that the lap has left behind. Infinity: none that has ended. */
+  readonly nextInMs: number;
+  /** The first execution that was too young to be looked at. Null if there is none. */
+  readonly beyond: string | null;
+}
+
+/** One way through the ended executions, in the order of their ids, from a place to the first that is too young. */
+export class RetentionLap {
+  private nextInMs = Infinity;
+  /** By workflow: when the first execution was created that is kept as one of the newest. Null: all are. */
+  private readonly kept = new Map<string, number | null>();
+
+  constructor(private readonly parts: RetentionLapParts) {}
+
+  async run(from: string, until: string): Promise<LapResult> {
+    const { plan, store, onPart } = this.parts;
+    const periods = plan.shortest;
+    if (periods === undefined) return { nextInMs: Infinity, beyond: null };
+    for (let after = from; ;) {
+      const part = await this.paced(() => store.walk({ after, until, periods, limit: PART }));
+      if (part.nextInMs !== null) this.again(part.nextInMs);
+      const due: EndedExecutionRow[] = [];
+      for (const row of part.found) if (await this.isDue(row)) due.push(row);
+      for (let at = 0; at < due.length; at += MAX_EXPIRED) {
+        await onPart(await this.expire(due.slice(at, at + MAX_EXPIRED)), after);
+      }
+      await onPart(0, part.last ?? until);
+      if (part.last === null) return { nextInMs: this.nextInMs, beyond: part.beyond };
+      after = part.last;
+    }
+  }
+
+  /** Forgets kept keys whose time is over. */
+  async expireKeys(): Promise<void> {
+    let expired: number;
+    do expired = await this.paced(() => this.parts.store.expireKeys(MAX_KEYS));
+    while (expired === MAX_KEYS);
+  }
+
+  private async isDue(row: EndedExecutionRow): Promise<boolean> {
+    const rule = this.parts.plan.ruleOf(row.workflow);
+    const period = periodOf(rule, row.status);
+    if (period === null) return false;
+    if (row.endedForMs < period) {
+      this.again(period - row.endedForMs);
+      return false;
+    }
+    if (rule.keepLast === 0) return true;
+    const since = await this.keptSince(row.workflow, rule.keepLast);
+    return since !== null && row.createdAtMicros < since;
+  }
+
+  /** Read once a lap: executions that end later only move it forward. */
+  private async keptSince(workflow: string, count: number): Promise<number | null> {
+    const known = this.kept.get(workflow);
+    if (known !== undefined) return known;
+    const since = await this.paced(() => this.parts.store.keptSince(workflow, count));
+    this.kept.set(workflow, since);
+    return since;
+  }
+
+  /** Deletes trees. Returns their number. */
+  private async expire(due: readonly EndedExecutionRow[]): Promise<number> {
+    const { archiver, signal, store } = this.parts;
+    const ready = await this.withoutKeys(due);
+    if (ready.length === 0) return 0;
+    let left: readonly ExpiredTree[] =
+      archiver === undefined
+        ? ready.map(({ id, generation }) => ({ id, generation, version: null }))
+        : await archiver.take(ready, signal);
+    let deleted = 0;
+    while (left.length > 0) {
+      const trees = left;
+      const reply = await this.paced(() => store.delete(trees));
+      deleted += reply.deleted.length;
+      const ids = new Set(reply.left);
+      left = left.filter(({ id }) => ids.has(id));
+      // What is left without progress has rows that others have locked.
+      if (reply.deleted.length === 0) break;
+    }
+    if (deleted < due.length) this.again(AGAIN_MS);
+    return deleted;
+  }
+
+  /** Keeps the keys of executions. Those whose keys were stored only now are deleted by a later lap. */
+  private async withoutKeys(due: readonly EndedExecutionRow[]): Promise<EndedExecutionRow[]> {
+    const { keysMs, store } = this.parts;
+    const keyed = keysMs === undefined ? [] : due.filter(({ hasKey }) => hasKey);
+    if (keysMs === undefined || keyed.length === 0) return [...due];
+    const ids = keyed.map(({ id }) => id);
+    const kept = new Set(await this.paced(() => store.keepKeys(ids, keysMs)));
+    const waiting = new Set(ids.filter((id) => !kept.has(id)));
+    if (waiting.size > 0) this.again(AGAIN_MS);
+    return due.filter(({ id }) => !waiting.has(id));
+  }
+
+  private again(inMs: number): void {
+    this.nextInMs = Math.min(this.nextInMs, inMs);
+  }
+
+  private paced<T>(work: () => Promise<T>): Promise<T> {
+    return this.parts.pacer.run(work, this.parts.signal);
+  }
+}

@@ -1,0 +1,66 @@
+import type { Clock } from './clock.js';
+
+/** The pause after a piece of work, as a multiple of its duration: the work takes at most a fifth of the time. */
+const PAUSE_FACTOR = 4;
+/** Interval of the looks at a backlog that grows, in milliseconds. */
+const LOOK_MS = 100;
+/** A backlog up to this size is no reason to wait. */
+const SMALL_BACKLOG = 50;
+/** For how long a growing backlog stops the work before `onStopped` is called, in milliseconds. */
+const STOPPED_MS = 60_000;
+
+export interface PacerOptions {
+  readonly clock: Clock;
+  /** The amount of more important work that waits. */
+  readonly backlog: () => number;
+  /** Called when the backlog has grown for a minute without an end, once for each such time. */
+  readonly onStopped?: (stoppedForMs: number) => void;
+}
+
+/**
+ * Runs work in the background of more important work: one piece at a time, in the order of the calls, with a pause of four
+ * times its duration after each, and none while the backlog of the other work grows. So work that the server does slowly
+ * gets longer pauses.
+ */
+export class Pacer {
+  private last: Promise<unknown> = Promise.resolve();
+  private freeAt = -Infinity;
+  private backlog = 0;
+
+  constructor(private readonly options: PacerOptions) {}
+
+  /** Rejects with the signal's reason if it aborts before the work begins. */
+  run<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
+    const { clock } = this.options;
+    const result = this.last.then(async () => {
+      const pauseMs = this.freeAt - clock.now();
+      if (pauseMs > 0) await clock.sleep(pauseMs, signal);
+      await this.whileBacklogGrows(signal);
+      signal.throwIfAborted();
+      const began = clock.now();
+      try {
+        return await work();
+      } finally {
+        this.freeAt = clock.now() + PAUSE_FACTOR * (clock.now() - began);
+      }
+    });
+    this.last = result.catch(() => undefined);
+    return result;
+  }
+
+  private async whileBacklogGrows(signal: AbortSignal): Promise<void> {
+    const { clock, backlog, onStopped } = this.options;
+    const began = clock.now();
+    let isTold = false;
+    for (let now = backlog(); ; now = backlog()) {
+      const grows = now > SMALL_BACKLOG && now > this.backlog;
+      this.backlog = now;
+      if (!grows || signal.aborted) return;
+      await clock.sleep(LOOK_MS, signal);
+      const stoppedForMs = clock.now() - began;
+      if (isTold || stoppedForMs < STOPPED_MS) continue;
+      isTold = true;
+      onStopped?.(stoppedForMs);
+    }
+  }
+}
