@@ -174,6 +174,15 @@ export {
   type FailedItems,
   type StoredError,
 } from './errors/index.js';
+export type {
+  DoctorFinding,
+  DoctorOptions,
+  DoctorReport,
+  FindingFact,
+  FindingSeverity,
+  SkippedCheck,
+} from './doctor/doctor-types.js';
+export { DOCTOR_CHECKS, runDoctor } from './doctor/run-doctor.js';
 export {
   CloacinaRecovery,
   type BlockedTask,
@@ -264,6 +273,7 @@ export {
   type TenantCredentials,
 } from './tenants/admin/cloacina-admin.js';
 export { CloacinaMigrator, type MigrationResult } from './tenants/migrations/cloacina-migrator.js';
+export { withMigrators } from './tenants/migrations/with-migrators.js';
 export { CloacinaTokens, type CompletedToken } from './tenants/hosting/cloacina-tokens.js';
 export { CloacinaHealth } from './tenants/health/cloacina-health.js';
 export type * from './tenants/health/health-report.js';

@@ -188,10 +188,11 @@ export class CloacinaAdmin {
   }
 
   /**
-   * Lists the schemas of the database that contain the library's tables, each with the newest migration applied to it.
+   * Lists the schemas of the database that contain the library's tables, each with the name of its tenant and the newest
+   * migration applied to it. The name is that under which a process has added the tenant; the owner of the tables may change it.
    * The version is `unknown` if this login may not read it, if the table is locked, or if the tenant has changed it.
    */
-  async listTenants(): Promise<{ schema: string; version: string }[]> {
+  async listTenants(): Promise<{ schema: string; tenant: string; version: string }[]> {
     return this.inSession('listTenants', undefined, (session) => listTenantSchemas(session.client));
   }
 

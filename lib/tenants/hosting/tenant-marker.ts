@@ -3,6 +3,7 @@ import { isolationRoleNameSql } from '../admin/role-name.js';
 import { CLOACINA_MIGRATIONS_TABLE } from '../../store/postgres/migrations/index.js';
 import { readRows } from '../../store/postgres/connections/own-types.js';
 import { isTenantLogin } from '../migrations/migration-history.js';
+import { TENANT_NAME_PREFIX, tenantNameIn } from '../tenant-name.js';
 
 /** A schema that contains the library's tables, and the name of its tenant. */
 export interface MarkedSchema {
@@ -33,9 +34,6 @@ function isTrusted(role: string): string {
                 AND (o.rolname = current_user OR o.rolsuper OR pg_catalog.pg_has_role(o.oid, current_user, 'MEMBER')
                      OR (NOT o.rolcanlogin AND pg_catalog.pg_has_role(current_user, o.oid, 'MEMBER')))))`;
 }
-
-/** Prefix of the comment on the history table that stores a tenant's name, if it differs from the schema. */
-const PREFIX = 'tenant: ';
 
 /**
  * Finds the tenants of the database that the login may use. Schemas with the library's history table are tenants; there is
@@ -69,7 +67,7 @@ export async function findTenants(pool: pg.Pool): Promise<FoundTenants> {
       .filter(({ stranger }) => stranger === null)
       .map(({ schema, comment, isolated }) => ({
         schema,
-        tenant: nameIn(comment) ?? schema,
+        tenant: tenantNameIn(comment) ?? schema,
         isolation: isolated ? 'role' : 'schema',
       })),
     strange: rows.flatMap(({ schema, stranger: owner }) =>
@@ -103,16 +101,12 @@ export async function unkeptNames(
       WHERE c.relname = $1 AND n.nspname = ANY ($2::text[])`,
     [CLOACINA_MIGRATIONS_TABLE, tenants.map(({ schema }) => schema)],
   );
-  const kept = new Map(rows.map(({ schema, comment }) => [schema, nameIn(comment)]));
+  const kept = new Map(rows.map(({ schema, comment }) => [schema, tenantNameIn(comment)]));
   return tenants.filter(({ schema, tenant }) => kept.get(schema) !== tenant);
 }
 
 /** Stores a tenant's name with its schema. Requires the owner of the history table. */
 export async function keepName(pool: pg.Pool, { schema, tenant }: MarkedSchema): Promise<void> {
   const table = `${pg.escapeIdentifier(schema)}.${CLOACINA_MIGRATIONS_TABLE}`;
-  await pool.query(`COMMENT ON TABLE ${table} IS ${pg.escapeLiteral(PREFIX + tenant)}`);
-}
-
-function nameIn(comment: string | null): string | undefined {
-  return comment?.startsWith(PREFIX) === true ? comment.slice(PREFIX.length) : undefined;
+  await pool.query(`COMMENT ON TABLE ${table} IS ${pg.escapeLiteral(TENANT_NAME_PREFIX + tenant)}`);
 }

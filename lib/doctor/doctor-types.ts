@@ -1,0 +1,66 @@
+import type { ConnectionSource } from '../store/postgres/connections/connection-config.js';
+
+/** `error`: work stands still or may be lost. `warning`: it will hurt, or slows work down. */
+export type FindingSeverity = 'error' | 'warning';
+
+/** A value of {@link DoctorFinding.facts}. */
+export type FindingFact = string | number | boolean | null | readonly string[];
+
+/** A fault that {@link runDoctor} found. */
+export interface DoctorFinding {
+  /** The id of the check, such as `schema-drift`. Ids are stable. */
+  readonly check: string;
+  readonly severity: FindingSeverity;
+  /** The fault in a few words. */
+  readonly title: string;
+  /** The tenant's schema. Absent for a fault of the database or of the connection. */
+  readonly schema?: string;
+  /** What was found where, as a sentence. */
+  readonly detail: string;
+  /** What to do, as sentences. */
+  readonly advice: string;
+  /** The same in numbers and names, for programs. */
+  readonly facts: Readonly<Record<string, FindingFact>>;
+}
+
+/** A check that could not be made. It is neither a finding nor a sign of health. */
+export interface SkippedCheck {
+  readonly check: string;
+  readonly schema?: string;
+  /** Why, as a sentence. */
+  readonly reason: string;
+}
+
+/** The result of {@link runDoctor}. */
+export interface DoctorReport {
+  /** The examined database and the login. */
+  readonly database: {
+    readonly host: string;
+    readonly port: number;
+    readonly database: string;
+    readonly login: string;
+    /** The version of the server, such as `17.2`. */
+    readonly version: string;
+  };
+  /** When the examination began, by the clock of the database. */
+  readonly at: Date;
+  /** The schemas of the examined tenants. */
+  readonly schemas: readonly string[];
+  /** Errors first. Empty on a healthy database. */
+  readonly findings: readonly DoctorFinding[];
+  readonly skipped: readonly SkippedCheck[];
+}
+
+/** Options of {@link runDoctor}. */
+export interface DoctorOptions extends ConnectionSource {
+  /** The schemas of the tenants to examine. Default: all that contain the library's tables. */
+  readonly schemas?: readonly string[];
+  /** The ids of the checks to make. Default: all. */
+  readonly checks?: readonly string[];
+  /** The ids of checks to leave out. Default: none. */
+  readonly ignore?: readonly string[];
+  /** The role of the application, whose rights are checked. Default: the login of the connection. */
+  readonly role?: string;
+  /** Called after each examined tenant, and once for the database. */
+  readonly onProgress?: (done: number, total: number) => void;
+}
