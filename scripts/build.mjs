@@ -10,6 +10,7 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import { bundle } from './bundle.mjs';
+import { bundleCli } from './bundle-cli.mjs';
 import { checkout, isMain, main, runNode } from './run.mjs';
 
 /**
@@ -22,16 +23,18 @@ export function buildLibrary({ check = true } = {}) {
     'lib',
     'dist',
     'tsconfig.build.json',
-    ['scripts/bundle.mjs', 'package.json'],
+    ['scripts/bundle.mjs', 'scripts/bundle-cli.mjs', 'package.json'],
     async (fresh) => {
       const modules = path.join(fresh, '.modules');
       await compile('tsconfig.build.json', modules, check);
       // They are ES modules, in a folder of CommonJS.
       writeFileSync(path.join(checkout, modules, 'package.json'), '{ "type": "module" }\n');
       await bundle(path.join(checkout, modules), path.join(checkout, fresh), packageEntries());
+      await bundleCli(path.join(checkout, modules), path.join(checkout, fresh));
       cpSync(path.join(checkout, modules), path.join(checkout, fresh), {
         recursive: true,
-        filter: (file) => !/\.js(\.map)?$|package\.json$/.test(file),
+        filter: (file) =>
+          !/\.js(\.map)?$|package\.json$|[\\/]\.modules[\\/](cli|client)$/.test(file),
       });
     },
   );

@@ -1,0 +1,10 @@
+import { main } from './main.js';
+import { terminalOf } from './terminal.js';
+
+// A reader that has seen enough (`… | head`) closes the pipe.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit();
+});
+// Not process.exit(): what was written to a pipe may not be out yet.
+process.exitCode = await main(process.argv.slice(2), terminalOf(process));

@@ -1,0 +1,106 @@
+import type { Command } from 'commander';
+import type { DoctorReport } from '../../index.js';
+import type { CommandContext } from '../command-context.js';
+import { ExitCode } from '../exit-code.js';
+import { loadLibrary } from '../library.js';
+import { pastTime, wholeNumber } from '../option-values.js';
+import { table } from '../output/table.js';
+import { counted, time } from '../output/text.js';
+import type { RunCommand } from '../run-command.js';
+
+/** What recovery has left undone, by ids of the doctor's checks. */
+const CHECKS = ['orphans', 'stuck-leases'];
+
+export function addRecovery(program: Command, run: RunCommand): void {
+  const recovery = program
+    .command('recovery')
+    .description('See and run the recovery of tasks of lost processes.');
+  recovery
+    .command('status')
+    .description('Show what recovery did, and what it has left; exit code 1 if tasks wait for it.')
+    .option('--since <time>', 'count from this date or time span on, such as 24h', pastTime)
+    .option(
+      '--limit <number>',
+      'how many of the latest recoveries to show, 1 to 500',
+      wholeNumber(1, 500),
+      20,
+    )
+    .action(run(showStatus));
+  recovery
+    .command('run')
+    .description('Look for lost processes now, and recover their tasks. Safe at any time.')
+    .action(run(runRecovery));
+}
+
+function outstanding(context: CommandContext, schema: string): Promise<DoctorReport> {
+  const { databaseUrl } = context;
+  return loadLibrary().then(({ runDoctor }) =>
+    runDoctor({ databaseUrl, schemas: [schema], checks: CHECKS }),
+  );
+}
+
+function showStatus(
+  context: CommandContext,
+  { since, limit }: { readonly since?: Date; readonly limit: number },
+): Promise<ExitCode> {
+  return context.withTenant(async ({ recovery }, { schema }) => {
+    const stats = await recovery.stats(since);
+    const { items } = await recovery.events({
+      limit,
+      ...(since === undefined ? {} : { since }),
+    });
+    const { findings } = await outstanding(context, schema);
+    return context.answer(
+      { stats, events: items, findings },
+      () => {
+        const { median, p95 } = stats.timeToRecoverMs;
+        const parts = [
+          `${counted(stats.recovered, 'task')} recovered, ${stats.abandoned} abandoned. Time to recover: median ${median} ms, 95th percentile ${p95} ms.`,
+        ];
+        if (items.length > 0)
+          parts.push(
+            table(
+              context,
+              ['time', 'execution', 'task', 'what', 'cause', 'after'],
+              items.map((each) => [
+                time(each.at),
+                each.executionId,
+                each.taskName,
+                each.kind,
+                each.cause,
+                `${each.orphanedForMs} ms`,
+              ]),
+            ),
+          );
+        parts.push(
+          findings.length === 0
+            ? 'No task waits for recovery.'
+            : findings.map(({ detail, advice }) => `${detail} ${advice}`).join('\n'),
+        );
+        return parts.join('\n\n');
+      },
+      findings.length === 0 ? ExitCode.ok : ExitCode.failed,
+    );
+  });
+}
+
+async function runRecovery(context: CommandContext): Promise<ExitCode> {
+  const { schema } = await context.target();
+  // Opening the tenant recovers already, so what is counted are the recoveries since a time before it, by the clock of the
+  // database.
+  const { at } = await outstanding(context, schema);
+  return context.withTenant(
+    async ({ recovery }) => {
+      await recovery.run();
+      const { recovered, abandoned } = await recovery.stats(at);
+      return context.answer(
+        { schema, recovered, abandoned },
+        () =>
+          `${counted(recovered, 'task')} Ready again` +
+          (abandoned > 0 ? `, ${abandoned} lost too often and Failed.` : '.'),
+        ExitCode.ok,
+      );
+    },
+    { recovers: true },
+  );
+}

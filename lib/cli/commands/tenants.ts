@@ -1,0 +1,159 @@
+import { open } from 'node:fs/promises';
+import { text } from 'node:stream/consumers';
+import type { Command } from 'commander';
+import type { CommandContext } from '../command-context.js';
+import { CommandFailure, ExitCode, UsageError } from '../exit-code.js';
+import { loadLibrary } from '../library.js';
+import { confirmed } from '../output/confirm.js';
+import { table } from '../output/table.js';
+import { counted } from '../output/text.js';
+import type { RunCommand } from '../run-command.js';
+
+interface CreateOptions {
+  readonly username?: string;
+  readonly passwordStdin?: boolean;
+  readonly credentials?: string;
+}
+
+interface RemoveOptions {
+  readonly username?: string;
+  readonly drain?: string;
+}
+
+export function addTenants(program: Command, run: RunCommand): void {
+  const tenants = program.command('tenants').description('List, create and remove tenants.');
+  tenants
+    .command('list')
+    .description("List the schemas that contain the library's tables.")
+    .action(run(list));
+  tenants
+    .command('create')
+    .description(
+      'Create a schema with the tables: of this login, or with --username of a login of its own.',
+    )
+    .argument('<schema>', 'the schema to create')
+    .option('--username <role>', 'create this role as the login of the tenant')
+    .option('--credentials <file>', 'write the URL with the generated password to this new file')
+    .option('--password-stdin', 'read the password from standard input instead of generating one')
+    .action(run(create));
+  tenants
+    .command('remove')
+    .description('Drop a tenant for ever: its schema with everything in it, and its own login.')
+    .argument('<schema>', 'the schema to drop')
+    .option('--username <role>', 'the login of the tenant; default: found by the schema')
+    .option('--drain <duration>', 'how long running handlers may continue', '30s')
+    .action(run(remove));
+}
+
+async function list(context: CommandContext): Promise<ExitCode> {
+  const { databaseUrl } = context;
+  const { CloacinaAdmin } = await loadLibrary();
+  const tenants = await new CloacinaAdmin({ databaseUrl }).listTenants();
+  return context.answer(
+    { tenants: tenants.map(({ tenant, schema, version }) => ({ tenant, schema, version })) },
+    () =>
+      tenants.length === 0
+        ? 'No tenants.'
+        : table(
+            context,
+            ['tenant', 'schema', 'newest migration'],
+            tenants.map(({ tenant, schema, version }) => [tenant, schema, version]),
+          ),
+    ExitCode.ok,
+  );
+}
+
+async function create(
+  context: CommandContext,
+  options: CreateOptions,
+  schema: string,
+): Promise<ExitCode> {
+  const { username } = options;
+  if (username === undefined) return createSchema(context, options, schema);
+  const password = options.passwordStdin === true ? await readPassword(context) : undefined;
+  if ((password === undefined) === (options.credentials === undefined)) {
+    throw new UsageError(
+      'The password of the login is not printed. Give --credentials FILE to have one generated and written there, or --password-stdin.',
+    );
+  }
+  // Opened before the login exists: its password is stored nowhere else.
+  const file = options.credentials === undefined ? undefined : await newFile(options.credentials);
+  try {
+    const { CloacinaAdmin } = await loadLibrary();
+    const { connectionString } = await new CloacinaAdmin({
+      databaseUrl: context.databaseUrl,
+    }).createTenant({ schema, username, ...(password === undefined ? {} : { password }) });
+    await file?.writeFile(`${connectionString}\n`);
+  } finally {
+    await file?.close();
+  }
+  const where = options.credentials === undefined ? {} : { credentials: options.credentials };
+  return context.answer(
+    { schema, username, ...where },
+    () =>
+      `Created tenant "${schema}" with the login "${username}".` +
+      (options.credentials === undefined
+        ? ''
+        : ` Its URL, with the password, is in ${options.credentials}.`),
+    ExitCode.ok,
+  );
+}
+
+async function createSchema(
+  context: CommandContext,
+  options: CreateOptions,
+  schema: string,
+): Promise<ExitCode> {
+  if (options.credentials !== undefined || options.passwordStdin === true)
+    throw new UsageError('--credentials and --password-stdin need --username.');
+  const { withMigrators } = await loadLibrary();
+  const { databaseUrl } = context;
+  const applied = await withMigrators({ databaseUrl }, [schema], async ([migrator]) =>
+    migrator?.run(),
+  );
+  return context.answer(
+    { schema, applied: applied ?? [] },
+    () =>
+      (applied ?? []).length === 0
+        ? `Tenant "${schema}" exists already, and is up to date.`
+        : `Created tenant "${schema}".`,
+    ExitCode.ok,
+  );
+}
+
+async function remove(
+  context: CommandContext,
+  { username, drain }: RemoveOptions,
+  schema: string,
+): Promise<ExitCode> {
+  const question = `This drops schema "${schema}" with all its executions and tables, and the login of the tenant.`;
+  const { databaseUrl } = context;
+  if (!(await confirmed(context, question))) throw new CommandFailure('Nothing was dropped.');
+  const { CloacinaAdmin } = await loadLibrary();
+  const { dropped } = await new CloacinaAdmin({ databaseUrl }).removeTenant({
+    schema,
+    ...(username === undefined ? {} : { username }),
+    ...(drain === undefined ? {} : { drain }),
+  });
+  return context.answer(
+    { schema, dropped },
+    () =>
+      dropped.length === 0
+        ? `Nothing of tenant "${schema}" exists.`
+        : `Dropped ${counted(dropped.length, 'object')}: ${dropped.join(', ')}.`,
+    ExitCode.ok,
+  );
+}
+
+async function readPassword({ terminal }: CommandContext): Promise<string> {
+  return (await text(terminal.stdin)).replace(/\r?\n$/, '');
+}
+
+/** Creates a file that only its owner can read. One that exists is not touched. */
+async function newFile(path: string): ReturnType<typeof open> {
+  try {
+    return await open(path, 'wx', 0o600);
+  } catch (error) {
+    throw new UsageError(`--credentials: ${(error as Error).message}`);
+  }
+}

@@ -1,0 +1,17 @@
+/** What the exit code of a command says. Documented in docs/cli.md. */
+export const ExitCode = {
+  /** The command did what it was told, and found nothing wrong. */
+  ok: 0,
+  /** It failed, or it has found something: a pending migration, a fault. */
+  failed: 1,
+  /** It was called wrongly, and did nothing. */
+  usage: 2,
+} as const;
+
+export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
+
+/** The command was called wrongly. The message says how to call it. */
+export class UsageError extends Error {}
+
+/** The command can't do its work. The message says why, and what to do. */
+export class CommandFailure extends Error {}
