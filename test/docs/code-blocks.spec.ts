@@ -6,6 +6,7 @@ import { DEFAULT_SHUTDOWN_TIMEOUT_MS } from '../../lib/options/defaults.js';
 import { textOf } from '../../lib/runner/explain/reason-text.js';
 import { summaryOf } from '../../lib/runner/explain/summary.js';
 import { openTenant, queryIn } from '../support/open-tenant.js';
+import { programOf } from './cli-help.js';
 import { compileBlocks } from './compile.js';
 import { checkout, codeBlocks, pages, type CodeBlock } from './markdown.js';
 
@@ -36,8 +37,10 @@ it('shows output as the library prints it', () => {
     },
     { cause: new Error('password authentication failed for user "app"') },
   );
-  // The output of the README is compared by first-example.spec.ts.
-  const [first, ...others] = of('text').map(({ file, code }) => [file, code.replaceAll('\n', ' ')]);
+  // The output of the README is compared by first-example.spec.ts, and help of commands by cli.spec.ts.
+  const [first, ...others] = of('text')
+    .filter(({ file }) => file !== 'docs/cli.md')
+    .map(({ file, code }) => [file, code.replaceAll('\n', ' ')]);
   expect(first).toEqual(['README.md', expect.any(String)]);
   expect(others).toEqual([
     ['docs/explain.md', explained()],
@@ -113,7 +116,8 @@ describe('shell commands', () => {
       .filter((line) => line !== ''),
   );
 
-  it.each(commands)('%s', (command) => {
+  it.each(commands)('%s', async (command) => {
+    if (command.startsWith('npx ')) return expectCommand(command);
     const [npm, action = '', ...words] = command.split(/\s+/);
     expect(npm).toBe('npm');
     if (action === 'install') {
@@ -131,6 +135,17 @@ describe('shell commands', () => {
     }
   });
 });
+
+/** A call of the command line, whose arguments and options exist. */
+async function expectCommand(line: string): Promise<void> {
+  const [npx, name, ...args] = [...line.matchAll(/'([^']*)'|(\S+)/g)].map(
+    ([, quoted, plain]) => quoted ?? plain ?? '',
+  );
+  expect([npx, name]).toEqual(['npx', 'nestjs-cloacina']);
+  const called: string[] = [];
+  await programOf((command) => called.push(command)).parseAsync(args, { from: 'user' });
+  expect(called).toEqual([expect.any(String)]);
+}
 
 describe('deployment', () => {
   it.each(named(of('dockerfile')))(
