@@ -135,6 +135,32 @@ describe('A failure from start to mend', () => {
   });
 });
 
+describe('explain', () => {
+  it('says what an execution waits for, and which processes serve it', async () => {
+    const { id } = (await run('start', 'approval', '--json')).json<{ id: string }>();
+    await waitFor(async () => (await app.runner.get(id))?.waitingFor?.reason === 'signal');
+    const { code, stdout, stderr } = await run('explain', id);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toMatch(new RegExp(`^approval ${id}: Running\n.+"?decision"?`));
+    expect(stdout).toMatch(/^ask +Waiting +1 +.*decision/m);
+    expect(stdout).toMatch(/^\S+ +claiming +\d+ of 10 .* approval, .*ship/m);
+    const json = await run('explain', id, '--json');
+    expect(json.json()).toMatchObject({
+      executionId: id,
+      status: 'Running',
+      summary: expect.any(String),
+      tasks: [{ task: 'ask', reason: { kind: 'signal', signal: 'decision' } }],
+    });
+  });
+
+  it('says of an ended one that it has ended', async () => {
+    const { items } = (await run('list', '--workflow', 'ship', '--json')).json<{ items: Item[] }>();
+    const { code, stdout } = await run('explain', items[0]?.id ?? '');
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^ship \S+: (Completed|Failed)\n\S/);
+  });
+});
+
 describe('signal and cancel', () => {
   const waiting = async (): Promise<string> => {
     const { id } = (await run('start', 'approval', '--json')).json<{ id: string }>();
@@ -171,6 +197,7 @@ describe('signal and cancel', () => {
 
 it.each([
   [['show', NO_ONE], 'has no execution'],
+  [['explain', NO_ONE], 'has no execution'],
   [['show', 'seventeen'], 'has no execution seventeen'],
   [['start', 'shipp'], 'Did you mean "ship"?'],
   [['signal', NO_ONE, 'decision'], NO_ONE],

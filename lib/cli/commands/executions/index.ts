@@ -2,6 +2,7 @@ import { type Command, Option } from 'commander';
 import { date, pastTime, tag, wholeNumber } from '../../option-values.js';
 import type { RunCommand } from '../../run-command.js';
 import { cancel, retry } from './control.js';
+import { explain } from './explain.js';
 import { listExecutions } from './list.js';
 import { show } from './show.js';
 import { sendSignal } from './signal.js';
@@ -34,6 +35,11 @@ export function addExecutions(program: Command, run: RunCommand): void {
     .argument('<id>', 'the id of the execution')
     .option('--history', 'also what has happened, in order')
     .action(run(show));
+  executions
+    .command('explain')
+    .description('Say why an execution has not ended: for each open task, what it waits for.')
+    .argument('<id>', 'the id of the execution')
+    .action(run(explain));
   executions
     .command('start')
     .description(

@@ -26,7 +26,7 @@ export function show(
 }
 
 /** As the library names an unknown execution when it is to be changed. */
-function unknownExecution(id: string, tenant: string): CommandFailure {
+export function unknownExecution(id: string, tenant: string): CommandFailure {
   return new CommandFailure(`Tenant "${tenant}" has no execution ${oneLine(id, 100)}.`);
 }
 
