@@ -66,6 +66,7 @@ describe('a tenant that was made', () => {
     expect(owners).toEqual([{ owner: names.username }]);
     expect(await database.admin.listTenants()).toContainEqual({
       schema: names.schema,
+      tenant: names.schema,
       version: NEWEST,
     });
   });

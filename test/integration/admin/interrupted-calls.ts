@@ -29,6 +29,7 @@ export async function interruptCreateTenant(
     expect(await canLogIn(database, made.connectionString)).toBe(true);
     expect(await database.admin.listTenants()).toContainEqual({
       schema: names.schema,
+      tenant: names.schema,
       version: cloacinaMigrationSet.names.at(-1),
     });
     return text;

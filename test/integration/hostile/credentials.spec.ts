@@ -124,7 +124,11 @@ describe('A tenant with credentials of its own and', () => {
   it('locks on its tables does not keep the others from being listed', async () => {
     const { made, own } = await hostile('BEGIN; LOCK TABLE cloacina_migrations');
     const listed = await database.admin.listTenants();
-    expect(listed).toContainEqual({ schema: made.schema, version: 'unknown' });
+    expect(listed).toContainEqual({
+      schema: made.schema,
+      tenant: made.schema,
+      version: 'unknown',
+    });
     expect(listed.find(({ schema }) => schema === neighbour.schema)?.version).toMatch(/^\w+\d$/);
     await own.query('ROLLBACK');
     await database.admin.removeTenant({ schema: made.schema });
