@@ -42,7 +42,8 @@ function processOf({
   archive,
 }: Process): TenantRetention {
   const retention = new Proxy(store.retention, {
-    get: (target, name: keyof typeof target) => {
+    get: (target, property) => {
+      const name = property as keyof typeof target;
       const call = target[name].bind(target) as (...args: unknown[]) => unknown;
       return (...args: unknown[]) => {
         sent.push(name);
