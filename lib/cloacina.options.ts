@@ -3,6 +3,7 @@ import type { EntitySchema, MigrationInterface } from 'typeorm';
 import type { PostgresConnectionOptions } from './store/postgres/connections/connection-config.js';
 import type { TaskInterceptor } from './discovery/task-interceptor.js';
 import type { ArchiveSink } from './runner/archive.js';
+import type { CloacinaTelemetry } from './events/telemetry.js';
 import type { Duration } from './workflow/duration.js';
 import type { RetentionPeriods } from './workflow/retention.js';
 
@@ -152,6 +153,10 @@ export interface CloacinaSharedOptions {
    */
   taskInterceptors?: Type<TaskInterceptor>[];
   /**
+   * Option of forRoot only. Traces and measures the work of the library: `openTelemetry()` of `nestjs-cloacina/otel`. Default: none.
+   */
+  telemetry?: CloacinaTelemetry;
+  /**
    * Option of forRoot only. `discover`: whether to also serve tenants that other processes added. A function selects among
    * them and gives their options. Default false.
    */
@@ -202,6 +207,7 @@ export type DiscoveredTenantOptions = Omit<
   | 'tenantFrom'
   | 'taskInterceptors'
   | 'logFailures'
+  | 'telemetry'
 >;
 
 /** The properties that requests of every platform have, such as Express and Fastify. */

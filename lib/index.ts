@@ -108,6 +108,18 @@ export type {
   TaskResultObject,
 } from './discovery/task-context.js';
 export type { TaskCallHandler, TaskInterceptor } from './discovery/task-interceptor.js';
+export type {
+  AttemptOutcome,
+  AttemptSpan,
+  Backlog,
+  CloacinaTelemetry,
+  PoolUse,
+  SlotUse,
+  StartSpan,
+  TelemetrySource,
+  TracedAttempt,
+  TracedStart,
+} from './events/telemetry.js';
 export type { WorkflowBuilder, WorkflowDefinition } from './discovery/workflow-builder.js';
 export type { WorkflowContext, WorkflowInput, WorkflowRef } from './discovery/workflow-ref.js';
 export { Workflow } from './discovery/workflow.decorator.js';

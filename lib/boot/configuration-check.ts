@@ -16,6 +16,7 @@ import {
   type ResolvedSharedOptions,
   type ResolvedTenantOptions,
 } from '../options/index.js';
+import { traceWith } from '../runtime/untraced.js';
 import { failureLog } from '../events/failure-log.js';
 import { severalCopies } from './copies.js';
 import { ApplicationHooks } from '../tenants/hosting/application-hooks.js';
@@ -70,6 +71,7 @@ export class ConfigurationCheck {
     this.tenants = tenantsOf(modules);
     this.shared = this.resolveShared(given);
     if (this.shared.logFailures) this.hooks.listeners.add(failureLog());
+    this.addTelemetry();
     for (const tenant of this.tenants) {
       this.problems.push(...tenant.problems);
       if (tenant.given !== undefined) this.resolve(tenant, tenant.given);
@@ -152,6 +154,14 @@ export class ConfigurationCheck {
     const found = findTaskInterceptors(modules, this.shared.taskInterceptors);
     this.problems.push(...found.problems);
     interceptors.use(found.interceptors);
+  }
+
+  private addTelemetry(): void {
+    const { telemetry } = this.shared;
+    if (telemetry === undefined) return;
+    this.hooks.telemetry = telemetry;
+    traceWith(telemetry);
+    if (telemetry.isMeasuring) this.hooks.listeners.add(telemetry.listener);
   }
 
   private allProblems(): string[] {

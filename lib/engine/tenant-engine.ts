@@ -24,6 +24,7 @@ import type { ExecutionStarts } from './starts/execution-starts.js';
 import type { TenantEngineParts } from './wiring/core.js';
 import type { WakeUps } from './wake-ups.js';
 import { wireEngine, type WiredEngine } from './wiring/wire-engine.js';
+import type { CloacinaTelemetry } from '../events/telemetry.js';
 import type { Clock } from '../runtime/clock.js';
 
 /** How long a drained tenant tries to delete its lease, in milliseconds. */
@@ -94,6 +95,11 @@ export class TenantEngine {
   /** Changes many executions at once. */
   get bulk(): BulkControl {
     return this.parts.bulk;
+  }
+
+  /** What traces and measures the work. Undefined: nothing does. */
+  get telemetry(): CloacinaTelemetry | undefined {
+    return this.parts.telemetry;
   }
 
   get starts(): ExecutionStarts {

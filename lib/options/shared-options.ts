@@ -51,6 +51,8 @@ export interface ResolvedSharedOptions {
   readonly logFailures: boolean;
   /** Classes that wrap every attempt of a task, outermost first. */
   readonly taskInterceptors: readonly unknown[];
+  /** What traces and measures the work. Absent: nothing does. */
+  readonly telemetry?: CloacinaSharedOptions['telemetry'];
   /** The options as given to forRoot: the defaults of all tenants, including those that are added at run time. */
   readonly given: CloacinaSharedOptions;
 }
@@ -79,6 +81,11 @@ const signalSecret: Check = (value) => {
     ? undefined
     : `must be a string of at least ${MIN_SIGNAL_SECRET} characters, or a list of them`;
 };
+
+const telemetry: Check = (value) =>
+  typeof value === 'object' && value !== null && 'attempt' in value
+    ? undefined
+    : `must be what openTelemetry() of nestjs-cloacina/otel returns, not ${formatValue(value)}`;
 
 const isClass = (value: unknown): boolean => typeof value === 'function';
 const isWorkflow = (value: unknown): boolean =>
@@ -115,6 +122,7 @@ export const SHARED_CHECKS: Checks<CloacinaSharedOptions> = {
   isolation: oneOf('schema', 'role'),
   logFailures: flag,
   taskInterceptors: listOf('classes', isClass),
+  telemetry,
   tenants: anything,
   tenantFrom: callable,
 };
@@ -168,6 +176,7 @@ export function resolveSharedOptions(
       ...(discover === false ? {} : { discover: discover === true ? () => ({}) : discover }),
       logFailures: options.logFailures ?? true,
       taskInterceptors: options.taskInterceptors ?? [],
+      ...(options.telemetry === undefined ? {} : { telemetry: options.telemetry }),
       given: { ...options },
     },
   };

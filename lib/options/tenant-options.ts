@@ -84,6 +84,7 @@ const TENANT_CHECKS: Checks<CloacinaTenantOptions> = {
   ...SHARED_CHECKS,
   taskInterceptors: () => 'is an option of forRoot() only',
   logFailures: () => 'is an option of forRoot() only',
+  telemetry: () => 'is an option of forRoot() only',
   tenants: () => 'is an option of forRoot() only',
   tenantFrom: () => 'is an option of forRoot() only',
   tenant: text(MAX_TENANT_NAME),

@@ -54,6 +54,8 @@ export interface RecoverableTenant {
   readonly processLost: () => void;
   /** Wakes the workers of this and other processes for Ready tasks. */
   readonly wakeWorkers: () => void;
+  /** Called when claims of a lost process are taken. Returns a function to call when they are. Absent: nothing is measured. */
+  readonly measure?: ((cause: RecoveryCause, lostForMs: number) => () => void) | undefined;
   /** Sets timers for the due times of the tenant. */
   readonly scheduleWakeUps: (due: readonly DueTime[]) => void;
 }
@@ -118,12 +120,14 @@ export class TenantRecovery {
     const report: RecoveryReport = { recovered: 0, abandoned: 0, blocked: 0 };
     if (this.stopped || this.taking.has(dead.instanceId)) return report;
     this.taking.add(dead.instanceId);
+    const taken = this.parts.measure?.(cause, dead.orphanedForMs);
     try {
       await this.takeAll(dead, cause, report);
     } finally {
       this.taking.delete(dead.instanceId);
     }
     if (report.recovered + report.abandoned > 0) {
+      taken?.();
       this.logger.warn(
         `Tenant "${tenant}": ${dead.label} was lost (${cause}): ${report.recovered} tasks are Ready again` +
           `${report.abandoned > 0 ? `, ${report.abandoned} were lost too often and are Failed` : ''}.`,

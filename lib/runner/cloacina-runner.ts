@@ -328,6 +328,6 @@ export class CloacinaRunner extends BulkExecutions {
     context: object | undefined,
     options: PreparedOptions,
   ): Promise<StartRequest> {
-    return this.calls.starter.prepare(workflow, context, options);
+    return this.calls.starter.prepareTraced(workflow, context, options);
   }
 }

@@ -6,6 +6,8 @@ import type { Admission } from '../engine/queues/pending-bound.js';
 import type { Started, StartRequest } from '../engine/starts/start-request.js';
 import type { TenantEngine } from '../engine/tenant-engine.js';
 import { checkCallOptions } from '../errors/call-options.js';
+import { toStoredError } from '../errors/index.js';
+import type { StartSpan } from '../events/telemetry.js';
 import type { AvailabilityRetry } from '../runtime/availability-retry.js';
 import { checkBatch } from './batch-request.js';
 import { checkDebounce } from './debounce-request.js';
@@ -21,7 +23,7 @@ import {
 export interface StarterParts {
   readonly engine: Pick<
     TenantEngine,
-    'catalog' | 'clock' | 'open' | 'workflows' | 'settings' | 'starts'
+    'catalog' | 'clock' | 'open' | 'workflows' | 'settings' | 'starts' | 'telemetry'
   >;
   readonly registry: Pick<WorkflowRegistry, 'nameOf' | 'get'>;
   readonly whileUnavailable: AvailabilityRetry;
@@ -45,17 +47,19 @@ export class ExecutionStarter {
     onRequest?: (request: StartRequest) => void,
   ): Promise<StartReply> {
     checkCallOptions('start()', options, START_OPTIONS);
+    const prepared = await this.prepare(workflow, context, options, onRequest !== undefined);
     const { engine } = this.parts;
-    const request = await this.prepare(workflow, context, options, onRequest !== undefined);
     const manager = checkManager(options.manager);
-    if (manager !== undefined) checkStartIn(request);
-    const debounce = checkDebounce(options, request);
-    const batch = checkBatch(options, request);
-    const bound = this.boundOf(request);
+    if (manager !== undefined) checkStartIn(prepared);
+    const debounce = checkDebounce(options, prepared);
+    const batch = checkBatch(options, prepared);
+    const bound = this.boundOf(prepared);
     // Without a bound, the start is sent in the turn of its call.
     const admission = bound === undefined ? undefined : await bound;
+    const span = this.spanOf(prepared);
+    const request = span === undefined ? prepared : { ...prepared, traceContext: span.context };
     onRequest?.(request);
-    const started =
+    const send = (): Promise<StartReply> =>
       debounce !== undefined
         ? engine.starts.startDebounced(request, debounce)
         : batch !== undefined
@@ -63,6 +67,7 @@ export class ExecutionStarter {
           : manager === undefined
             ? engine.starts.start(request)
             : engine.starts.startIn(manager, request);
+    const started = span === undefined ? send() : follow(span, send);
     return admission === undefined ? started : started.finally(admission);
   }
 
@@ -91,6 +96,24 @@ export class ExecutionStarter {
     return makeStartRequest(definition, input, options, { maxContextSize, clock, isAwaited });
   }
 
+  /** The same for a start that is sent elsewhere. Its span ends with the check. */
+  async prepareTraced(
+    workflow: WorkflowRef,
+    context: object | undefined,
+    options: PreparedOptions,
+  ): Promise<StartRequest> {
+    const request = await this.prepare(workflow, context, options);
+    const span = this.spanOf(request);
+    span?.ended();
+    return span === undefined ? request : { ...request, traceContext: span.context };
+  }
+
+  private spanOf({ id, definition }: StartRequest): StartSpan | undefined {
+    const { telemetry, settings } = this.parts.engine;
+    const workflow = definition.workflow.name;
+    return telemetry?.start({ tenant: settings.tenant, workflow, executionId: id });
+  }
+
   /**
    * Resolves when the start is admitted, with a function to call after it. Undefined if its workflow has no `maxPending`.
    *
@@ -113,5 +136,16 @@ export class ExecutionStarter {
       engine.catalog.currentOf(name) ??
       (await whileUnavailable.run(() => engine.catalog.toStart(name)))
     );
+  }
+}
+
+async function follow(span: StartSpan, send: () => Promise<StartReply>): Promise<StartReply> {
+  try {
+    const reply = await send();
+    span.ended({ executionId: reply.id, created: reply.created });
+    return reply;
+  } catch (error) {
+    span.failed(toStoredError(error));
+    throw error;
   }
 }

@@ -161,6 +161,7 @@ export function makeStartRequest(
     tags: checkTags(options.tags),
     limitKeys: limitKeysOf(definition, input),
     admission,
+    traceContext: null,
     isAwaited,
   };
 }

@@ -214,7 +214,7 @@ export function describeClaims(tested: TestedStore): void {
       const claims = await worker.claim([definition], 10);
       expect(claims.map((claim) => claim.input)).toEqual([undefined]);
       expect(await tested.store.inputs([id])).toEqual(
-        new Map([[id, { input, deadlineInMs: null }]]),
+        new Map([[id, { input, deadlineInMs: null, traceContext: null }]]),
       );
     });
 

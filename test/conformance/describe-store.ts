@@ -46,6 +46,7 @@ import { describeStates } from './states.js';
 import { TestedStore, type OpenedStore } from './tested-store.js';
 import { describeSteps } from './steps.js';
 import { describeSuspension } from './suspension.js';
+import { describeTraces } from './traces.js';
 import { describeTransactions } from './transactions.js';
 import { describeWorkflowPauses } from './workflow-pauses.js';
 
@@ -98,6 +99,7 @@ const PARTS: readonly (readonly [name: string, describePart: (tested: TestedStor
   ['pruned firings', describeFiringPruning],
   ['pauses of workflows', describeWorkflowPauses],
   ['transactions', describeTransactions],
+  ['traces and measurements', describeTraces],
 ];
 
 /**

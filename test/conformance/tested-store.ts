@@ -1,5 +1,6 @@
 import type {
   AnnouncingSession,
+  BacklogSession,
   Claimant,
   PauseSession,
   RecoverySession,
@@ -31,7 +32,8 @@ export interface OpenedStore {
   /** Another store on the tenant, which keeps the keys of deleted executions. */
   readonly keeping: TenantStore;
   /** The session of one process. */
-  readonly session: RenewingSession &
+  readonly session: BacklogSession &
+    RenewingSession &
     SettlingSession &
     PauseSession &
     AnnouncingSession &

@@ -80,6 +80,7 @@ export function startOf(
     idempotencyKey: null,
     tags: null,
     limitKeys: null,
+    traceContext: null,
     admission: null,
     claims: plan.pendingDependencies.length,
     hasWaiters: false,

@@ -11,11 +11,13 @@ import { BuiltWorkflow, type WorkflowDefinition } from '../../lib/discovery/work
 import { getWorkflowOptions } from '../../lib/discovery/workflow-metadata.js';
 import type { TenantEngine } from '../../lib/engine/tenant-engine.js';
 import type { WiredEngine } from '../../lib/engine/wiring/wire-engine.js';
+import type { CloacinaTelemetry } from '../../lib/events/telemetry.js';
 import type { Clocks } from '../../lib/store/postgres/clocks.js';
 import type { ConnectionGroup } from '../../lib/tenants/hosting/connection-group.js';
 import type { ResolvedTenantOptions } from '../../lib/options/index.js';
 import type { Tenant } from '../../lib/tenants/hosting/tenant.js';
 import { TenantManager } from '../../lib/tenants/hosting/tenant-manager.js';
+import { hooksOf } from './hooks-of.js';
 import { connectAdmin, freshSchema } from './postgres.js';
 import { tenantOptions } from './tenant-options.js';
 
@@ -31,6 +33,8 @@ export interface OpenOptions extends Partial<ResolvedTenantOptions> {
   readonly claiming?: boolean;
   /** Where the process has its time from. */
   readonly clocks?: Clocks;
+  /** What traces and measures the process. Default: nothing. */
+  readonly telemetry?: CloacinaTelemetry;
 }
 
 /** A tenant on a host of its own, which stands for a process. */
@@ -120,7 +124,7 @@ export async function openTenants(
   const host = new TenantManager(
     new WorkflowRegistry(workflows.map(register)),
     processTasks,
-    undefined,
+    hooksOf(tenants[0]?.telemetry),
     tenants[0]?.clocks,
   );
   opened[scope].add(host);
@@ -133,7 +137,7 @@ export async function openTenants(
 
 async function openOn(host: TenantManager, options: OpenOptions): Promise<OpenTenant> {
   const schema = options.schema ?? freshSchema();
-  const { processTasks: _tasks, claiming: _claiming, ...own } = options;
+  const { processTasks: _tasks, claiming: _claiming, telemetry: _telemetry, ...own } = options;
   const tenant = await host.openTenant(tenantOptions(schema, own));
   return {
     ...tenant,
@@ -190,7 +194,7 @@ export function poolsOf(tenant: OpenTenant): ConnectionGroup['pools'] {
   return groupOf(tenant).pools;
 }
 
-function groupOf({ host, name }: OpenTenant): ConnectionGroup {
+export function groupOf({ host, name }: OpenTenant): ConnectionGroup {
   const open = Reflect.get(host, 'open') as Map<string, { readonly group: ConnectionGroup }>;
   const found = open.get(name);
   if (found === undefined) throw new Error(`Tenant ${name} is not open.`);

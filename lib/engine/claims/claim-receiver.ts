@@ -21,6 +21,7 @@ export interface ClaimedStart extends StartFacts {
   /** JSON text of each key of the input context. */
   readonly members: ReadonlyMap<string, string>;
   readonly priority: number;
+  readonly traceContext: string | null;
 }
 
 /** A dependent that was claimed together with the outcome that made it ready. */
@@ -58,6 +59,7 @@ export class ClaimReceiver {
     if (!cache.inputKnown) cache.setInput(request.members);
     const { idempotencyKey, tags } = request;
     cache.startFacts = { idempotencyKey, tags };
+    cache.traceContext = request.traceContext;
     for (const taskNo of definition.rootsToTake.slice(0, claims)) {
       const claim = firstClaim(definition, {
         executionId: id,
@@ -118,6 +120,8 @@ function firstClaim(
     priority: ofExecution + (definition.workflow.tasks[taskNo]?.priority ?? 0),
     wakes: 0,
     hasSteps: false,
+    // It has become due in the statement that claimed it.
+    waitedMs: 0,
     batch,
   };
 }

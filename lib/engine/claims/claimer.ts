@@ -1,3 +1,4 @@
+import type { CloacinaTelemetry } from '../../events/telemetry.js';
 import { ClaimFailures, MAX_PASSING_RETRY_MS } from './claim-failures.js';
 import type { ClaimGate } from './claim-gate.js';
 import type { EngineState } from '../engine-state.js';
@@ -18,6 +19,7 @@ export interface ClaimerParts {
   readonly catalog: DefinitionCatalog;
   readonly queue: TenantQueue;
   readonly gate: ClaimGate;
+  readonly telemetry?: Pick<CloacinaTelemetry, 'batch' | 'isMeasuring'> | undefined;
   /** Tasks that must not be claimed by this process now. */
   readonly except: () => readonly TaskKey[];
   readonly consequences: ClaimConsequences;
@@ -140,13 +142,18 @@ export class Claimer {
     return gate.withRoom(
       wanted,
       (lease, room) => {
-        const choice = { except: except(), pastLocks: this.failures.passLocks };
+        const choice = {
+          except: except(),
+          pastLocks: this.failures.passLocks,
+          timed: this.parts.telemetry?.isMeasuring === true,
+        };
         return store.claim(ids, unknownTasks, room, lease, choice);
       },
       (claimed, room) => {
         queue.hasBacklog = claimed.length === room;
         for (const task of claimed) consequences.adopt(task);
         if (claimed.length === 0) consequences.foundNothing();
+        else this.parts.telemetry?.batch('claim', this.parts.tenant, claimed.length);
         return claimed.length === room;
       },
     );

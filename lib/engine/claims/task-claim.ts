@@ -16,6 +16,7 @@ export interface ClaimRow extends ClaimKey {
   readonly steps?: readonly StepRow[] | undefined;
   readonly limitKey?: string | undefined;
   readonly batch?: ClaimBatch | undefined;
+  readonly waitedMs?: number | undefined;
 }
 
 /** A task that this process has claimed. The process owes its outcome. */
@@ -45,6 +46,8 @@ export class TaskClaim {
   readonly isFirstRun: boolean;
   /** The limit and the key whose slot the claim holds. Undefined without a limit. */
   readonly limitKey: string | undefined;
+  /** Time from when the task was due to the claim, in milliseconds. Undefined: not known. */
+  readonly waitedMs: number | undefined;
   private readonly batch: ClaimBatch | undefined;
   /** Whether the claim was lost or given back: nothing may be written for it any more. */
   lost = false;
@@ -88,6 +91,7 @@ export class TaskClaim {
       !facts.hasSteps &&
       task.node?.kind !== 'map';
     this.limitKey = facts.limitKey;
+    this.waitedMs = facts.waitedMs;
     this.batch = facts.batch;
   }
 

@@ -1,4 +1,5 @@
 import type { TaskInput } from '../memory/execution-cache.js';
+import type { AttemptSpan } from '../../events/telemetry.js';
 import type { Clock, Timer } from '../../runtime/clock.js';
 import type { TaskClaim } from '../claims/task-claim.js';
 import type { HandlerOutcome } from './handler-outcome.js';
@@ -16,6 +17,8 @@ export interface AttemptListener {
 
 /** One run of a handler. Its return or its timeout, whichever comes first, decides what is recorded. */
 export class Attempt {
+  /** Set if the attempt is traced or measured. */
+  span: AttemptSpan | undefined;
   /** Callbacks for when the slot is free; few attempts have any. */
   private whenReleased: (() => void)[] | undefined;
   private isReleased = false;

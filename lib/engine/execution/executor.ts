@@ -1,6 +1,7 @@
-import { TaskTimeoutError } from '../../errors/index.js';
+import { TaskTimeoutError, toStoredError } from '../../errors/index.js';
 import { decideTask } from '../../workflow/index.js';
 import type { EngineState } from '../engine-state.js';
+import { endSpan } from './attempt-spans.js';
 import { Attempt, type AttemptListener } from './attempt.js';
 import type { TaskInput } from '../memory/execution-cache.js';
 import { tooLarge } from './handler-call.js';
@@ -164,14 +165,19 @@ export class Executor implements AttemptListener {
   timedOut(attempt: Attempt): void {
     const { claim, input } = attempt;
     // If the claim was lost before, another process decides about the task.
-    if (claim.lost) return;
+    if (claim.lost) {
+      attempt.span?.ended('returned');
+      return;
+    }
     const error = new TaskTimeoutError(claim.task.name, claim.task.timeoutMs);
+    attempt.span?.ended('failed', toStoredError(error));
     claim.abort(error);
     this.parts.overruns.timedOut(attempt);
     this.completer.complete(claim, { kind: 'failed', input, error });
   }
 
-  concluded({ claim }: Attempt, outcome: HandlerOutcome): void {
+  concluded({ claim, span }: Attempt, outcome: HandlerOutcome): void {
+    if (span !== undefined) endSpan(span, outcome);
     this.completer.complete(claim, outcome);
   }
 

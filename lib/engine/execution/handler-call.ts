@@ -2,7 +2,10 @@ import { AsyncResource } from 'node:async_hooks';
 import { ContextTooLargeError } from '../../errors/index.js';
 import type { TaskTransaction } from '../../store/port/index.js';
 import type { ContextView } from '../../workflow/index.js';
+import type { CloacinaTelemetry } from '../../events/telemetry.js';
+import type { Clock } from '../../runtime/clock.js';
 import type { Attempt } from './attempt.js';
+import { beginSpan } from './attempt-spans.js';
 import { runInTask } from './current-task.js';
 import type { HandlerOutcome } from './handler-outcome.js';
 import type { RunningTask } from './running-task.js';
@@ -14,6 +17,13 @@ import type { TaskInterceptors } from './task-interceptors.js';
 import { encodeWrites, resultOf, type TaskResult } from './task-result.js';
 import type { TaskRun } from './task-run.js';
 
+/** What spans of attempts need. */
+export interface AttemptTracing {
+  readonly telemetry: CloacinaTelemetry;
+  readonly tenant: string;
+  readonly clock: Pick<Clock, 'now'>;
+}
+
 /** Calls handlers, and turns what they return and throw into outcomes. */
 export class HandlerCall {
   private readonly scope = new AsyncResource('CloacinaTask');
@@ -22,6 +32,7 @@ export class HandlerCall {
   constructor(
     private readonly maxContextSize: number,
     private readonly interceptors: TaskInterceptors,
+    private readonly tracing?: AttemptTracing,
   ) {}
 
   /**
@@ -39,13 +50,20 @@ export class HandlerCall {
     const handler = claim.definition.handlers[claim.task.no];
     if (handler === undefined) throw new Error(`No handler for task "${claim.task.name}".`);
     attempt.begin();
+    const { tracing } = this;
+    if (tracing !== undefined) {
+      const { telemetry, tenant, clock } = tracing;
+      attempt.span = beginSpan(telemetry, tenant, claim, clock.now());
+    }
+    const { span } = attempt;
     // A task must not run in the async context of the request or task that happened to start it.
     return this.scope.runInAsyncScope(() => {
       const run = (): unknown =>
         runInTask(context, () =>
           this.interceptors.around(context, body ?? (() => handler.run(context))),
         );
-      return transaction === undefined ? run() : transaction.within(run);
+      const begin = (): unknown => (transaction === undefined ? run() : transaction.within(run));
+      return span === undefined ? begin() : span.run(begin);
     });
   }
 

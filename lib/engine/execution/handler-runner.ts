@@ -1,5 +1,6 @@
 import { isObservable } from 'rxjs';
 import type { TaskContext } from '../../discovery/task-context.js';
+import type { CloacinaTelemetry } from '../../events/telemetry.js';
 import type { TenantEvents } from '../../events/tenant-events.js';
 import type { FailureClassifier } from '../../runtime/failure.js';
 import type { TransactionStore } from '../../store/port/index.js';
@@ -42,6 +43,8 @@ export interface HandlerRunnerParts {
   readonly results: ReadResults;
   readonly batch: ReadBatch;
   readonly maps: MapRuns;
+  /** What traces and measures the attempts. Undefined: nothing does. */
+  readonly telemetry?: CloacinaTelemetry | undefined;
 }
 
 /** Runs the claims of maps, which store or join items instead of calling a handler. */
@@ -61,7 +64,7 @@ export class HandlerRunner {
 
   constructor(private readonly parts: HandlerRunnerParts) {
     const { clock, dataSource, runner, settings, steps, messages, tokens, children } = parts;
-    const { progress, results, batch } = parts;
+    const { progress, results, batch, telemetry } = parts;
     this.surroundings = {
       clock,
       tenant: settings.tenant,
@@ -78,7 +81,9 @@ export class HandlerRunner {
         return dataSource.manager;
       },
     };
-    this.call = new HandlerCall(settings.maxContextSize, parts.interceptors);
+    const { tenant, maxContextSize } = settings;
+    const tracing = telemetry && { telemetry, tenant, clock };
+    this.call = new HandlerCall(maxContextSize, parts.interceptors, tracing);
     this.transactions = new TransactionalRunner({ ...parts, call: this.call });
   }
 

@@ -36,6 +36,8 @@ const FEW_OUTCOMES = 10;
 export interface OutcomeConsequences {
   /** Whether a caller of this process waits for the end of the execution. */
   isAwaited(executionId: string): boolean;
+  /** Called for each statement, with its number of outcomes. Absent: nothing is measured. */
+  readonly batch?: ((size: number) => void) | undefined;
   claimed(result: TaskResult, readied: ReadiedTask, batch: ClaimBatch | undefined): void;
   /**
    * Called when a dependent became ready that this process did not claim.
@@ -130,6 +132,7 @@ export class OutcomeRecorder {
         (reply) => (resent ? this.settle(results, reply) : reply),
       );
       this.follow(results, completion);
+      this.consequences.batch?.(results.length);
     } finally {
       landed();
     }

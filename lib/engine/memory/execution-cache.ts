@@ -57,6 +57,8 @@ export class ExecutionCache {
   claims = 0;
   /** Set if this process started the execution. */
   startFacts: StartFacts | undefined;
+  /** The span of the start, null if it was not traced. Undefined: not read yet; only processes that trace read it. */
+  traceContext: string | null | undefined;
   private input: ContextView | undefined;
   private readonly outcomes = new Map<number, KnownOutcome>();
   private knownLeaves = 0;

@@ -19,9 +19,11 @@ interface Missing {
 export class InputReader {
   private readonly batcher: Batcher<Missing, undefined>;
 
+  /** @param readsTraces - whether this process traces, so that it needs the spans of starts too */
   constructor(
     private readonly store: OutcomeStore & FailureClassifier,
     clock: Clock,
+    private readonly readsTraces: () => boolean = () => false,
   ) {
     this.batcher = new Batcher({
       clock,
@@ -36,6 +38,7 @@ export class InputReader {
   /** Whether the cache has everything that the input of the claimed task needs. */
   isKnown(claim: CachedTask): boolean {
     const { cache: memory, task } = claim;
+    if (this.lacksTrace(memory)) return false;
     if (task.dependsOn.length === 0) return memory.inputKnown;
     return task.dependsOn.every((no) => memory.outcome(no) !== undefined);
   }
@@ -65,7 +68,9 @@ export class InputReader {
   private async read(items: readonly Missing[]): Promise<undefined[]> {
     const memories = new Map(items.map(({ claim }) => [claim.executionId, claim.cache]));
     await this.readInputs(
-      [...memories].filter(([, memory]) => !memory.inputKnown).map(([id]) => id),
+      [...memories]
+        .filter(([, memory]) => !memory.inputKnown || this.lacksTrace(memory))
+        .map(([id]) => id),
       memories,
     );
     const wanted = new Map<string, TaskKey>();
@@ -92,7 +97,16 @@ export class InputReader {
     memories: ReadonlyMap<string, ExecutionCache>,
   ): Promise<void> {
     if (ids.length === 0) return;
-    for (const [id, { input }] of await this.store.inputs(ids))
-      memories.get(id)?.setInput(membersOf(input));
+    for (const [id, { input, traceContext }] of await this.store.inputs(ids)) {
+      const memory = memories.get(id);
+      if (memory === undefined) continue;
+      if (!memory.inputKnown) memory.setInput(membersOf(input));
+      memory.traceContext = traceContext;
+    }
+  }
+
+  /** Of an execution that another process started, few claims return its input, and none of them the span. */
+  private lacksTrace(memory: ExecutionCache): boolean {
+    return memory.traceContext === undefined && this.readsTraces();
   }
 }

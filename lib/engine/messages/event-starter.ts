@@ -3,6 +3,7 @@ import type { RegisteredWorkflow } from '../../discovery/registered-workflow.js'
 import type { EventStart, ReceivedEvent } from '../../discovery/start-on.js';
 import type { WorkflowRef } from '../../discovery/workflow-ref.js';
 import { DatabaseUnavailableError, toStoredError, type StoredError } from '../../errors/index.js';
+import { detached } from '../../runtime/untraced.js';
 import type { Clock } from '../../runtime/clock.js';
 import type {
   EventStartResult,
@@ -149,7 +150,10 @@ export class EventStarter {
     if (input === undefined) return;
     const idempotencyKey = eventStart.key?.(event.payload, event) ?? `event:${event.id}`;
     // The payload may be any JSON value. The start refuses what is not an object.
-    await start(await prepare(pending.workflow, input ?? {}, { idempotencyKey }));
+    const prepared = await detached(() =>
+      prepare(pending.workflow, input ?? {}, { idempotencyKey }),
+    );
+    await start(prepared);
   }
 
   private async inTime<T>(input: Promise<T>): Promise<T> {

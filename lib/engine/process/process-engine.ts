@@ -12,6 +12,7 @@ import { QueuedBytes } from '../starts/queued-bytes.js';
 import type { SlotScheduler } from '../slots/slot-scheduler.js';
 import type { TenantEngine } from '../tenant-engine.js';
 import type { ProcessServices } from '../process-services.js';
+import type { Backlog } from '../../events/telemetry.js';
 import type { EngineSession } from '../../store/port/index.js';
 import type { Clock } from '../../runtime/clock.js';
 
@@ -198,6 +199,18 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
   /** All tenants. */
   get all(): TenantEngine[] {
     return [...this.tenants.values()];
+  }
+
+  /** The due tasks of all tenants. @throws if there is no control connection, or the statement fails */
+  async backlog(): Promise<readonly Backlog[]> {
+    const { session } = this.supervisor;
+    if (session === undefined) throw new Error('There is no session with the database.');
+    const tenants = [...this.tenants.values()];
+    const found = await session.backlog(tenants.map(({ store }) => store.handle));
+    return tenants.flatMap(({ settings: { tenant } }, i) => {
+      const due = found[i];
+      return due === undefined ? [] : [{ tenant, ...due }];
+    });
   }
 
   /** The tenants with these names. */

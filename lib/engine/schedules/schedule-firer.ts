@@ -1,5 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { toStoredError } from '../../errors/index.js';
+import type { CloacinaTelemetry } from '../../events/telemetry.js';
+import { detached } from '../../runtime/untraced.js';
 import type { Clock } from '../../runtime/clock.js';
 import type { DueSchedule, ScheduleFire, ScheduleStore } from '../../store/port/index.js';
 import type { ChildRunner } from '../children/child-runner.js';
@@ -40,6 +42,7 @@ export interface ScheduleFirerParts {
   /** Makes the schedules of the code those of the tenant; called before the first look. */
   readonly reconcile: () => Promise<void>;
   readonly started: StartedFirings;
+  readonly telemetry?: Pick<CloacinaTelemetry, 'fired'> | undefined;
 }
 
 /**
@@ -149,20 +152,42 @@ export class ScheduleFirer {
       isAll = false;
       break;
     }
-    if (fires.length > 0) await this.fire(fires, requests);
+    if (fires.length > 0) {
+      const now = new Map(due.map((schedule) => [schedule.name, schedule.now]));
+      await this.fire(fires, requests, now);
+    }
     return isAll ? this.endPass() : 'more';
   }
 
+  /** @param now - the database's time when each schedule was read */
   private async fire(
     fires: ScheduleFire[],
     requests: ReadonlyMap<string, StartRequest>,
+    now: ReadonlyMap<string, number>,
   ): Promise<void> {
     fires.sort((a, b) => (a.name < b.name ? -1 : 1));
     const reply = await this.parts.store.schedules.fire(fires);
     this.parts.started.follow(fires, reply, requests);
-    for (const [i, { name }] of fires.entries()) {
-      if (reply.fired[i] === true) this.hasFired = true;
-      else this.passed.add(name);
+    for (const [i, fire] of fires.entries()) {
+      if (reply.fired[i] === true) {
+        this.hasFired = true;
+        this.measure(fire, now.get(fire.name), requests);
+      } else this.passed.add(fire.name);
+    }
+  }
+
+  /** Measures how late firings were. Those that catch up are late because they were missed. */
+  private measure(
+    { firings }: ScheduleFire,
+    now: number | undefined,
+    requests: ReadonlyMap<string, StartRequest>,
+  ): void {
+    const { telemetry, tenant } = this.parts;
+    if (telemetry === undefined || now === undefined) return;
+    for (const { outcome, dueAt, start } of firings) {
+      const request = start === null ? undefined : requests.get(start.id);
+      if (outcome !== 'started' || dueAt === null || request === undefined) continue;
+      telemetry.fired(tenant, request.definition.workflow.name, Math.max(0, now - dueAt));
     }
   }
 
@@ -173,7 +198,7 @@ export class ScheduleFirer {
   ): Promise<ScheduleFire | undefined> {
     try {
       return await planFire(schedule, async (of, firing) => {
-        const request = await firingRequest(this.parts.runner(), of, firing);
+        const request = await detached(() => firingRequest(this.parts.runner(), of, firing));
         requests.set(request.id, request);
         return toStartItem(request, 0);
       });

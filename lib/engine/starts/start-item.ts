@@ -51,6 +51,7 @@ export function toStartItem(request: StartRequest, claims: number): StartItem {
     tags: request.tags,
     limitKeys: request.limitKeys,
     admission: request.admission,
+    traceContext: request.traceContext,
     claims,
     // A process with claims in the execution learns of its end by itself. One that may wait for its turn has none.
     hasWaiters: request.isAwaited && (claims === 0 || request.admission !== null),

@@ -4,6 +4,7 @@ import { placeOf, wantedClaims, withClaims } from './start-item.js';
 import { queueIsFull, startTimedOut } from './start-failures.js';
 import type { Started, StartRequest } from './start-request.js';
 import type { QueuedBytes } from './queued-bytes.js';
+import type { CloacinaTelemetry } from '../../events/telemetry.js';
 import { Batcher } from '../../runtime/batcher.js';
 import {
   classifierOf,
@@ -60,6 +61,7 @@ export interface StarterParts {
   /** Whether an open transaction of this process holds the key of the request. */
   readonly isHeldHere: (request: StartRequest) => boolean;
   readonly consequences: StartConsequences;
+  readonly telemetry?: Pick<CloacinaTelemetry, 'batch'> | undefined;
 }
 
 /**
@@ -240,7 +242,8 @@ export class Starter {
     items: readonly StartItem[],
     reply: StartReply,
   ): Started[] {
-    const { consequences } = this.parts;
+    const { consequences, telemetry, tenant } = this.parts;
+    telemetry?.batch('start', tenant, items.length);
     if (!reply.definitionsAreStored) consequences.definitionsMissing();
     return queued.map((request, i) => {
       const isNew = isCreated(reply, request.id);

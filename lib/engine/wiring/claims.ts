@@ -70,6 +70,7 @@ export function wireClaims(core: EngineCore, rooms: RoomsOfClaims) {
     catalog,
     queue,
     gate,
+    telemetry: core.telemetry,
     except: () => overruns.tasks(),
     consequences: {
       adopt: (task) => receiver.fromRow(task),

@@ -24,6 +24,7 @@ export function wireCompletion(core: EngineCore, { waker }: AdoptionRoom) {
     events,
     later,
     reconcile,
+    telemetry,
   } = core;
   const changes = new ExecutionChanges({
     clock,
@@ -32,7 +33,7 @@ export function wireCompletion(core: EngineCore, { waker }: AdoptionRoom) {
     notifyChanged: (id) => services.notifyChanged(address, id),
     listen: (changed) => (events.changed = changed),
   });
-  const inputs = new InputReader(store, clock);
+  const inputs = new InputReader(store, clock, () => telemetry?.isTracing === true);
   const contexts = new FinalContextWriter(store, inputs, clock);
   const waiters = new CompletionWaiters(
     store,

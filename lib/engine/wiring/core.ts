@@ -3,6 +3,7 @@ import type { TaskContext } from '../../discovery/task-context.js';
 import { TenantEvents, type EventSink } from '../../events/tenant-events.js';
 import type { TenantStore } from '../../store/port/index.js';
 import type { CompiledWorkflow } from '../../workflow/index.js';
+import type { CloacinaTelemetry } from '../../events/telemetry.js';
 import { ClaimGate } from '../claims/claim-gate.js';
 import type { ClaimReconciler } from '../claims/claim-reconciler.js';
 import { ClaimTable } from '../claims/claim-table.js';
@@ -43,6 +44,8 @@ export interface TenantEngineParts {
   readonly interceptors?: TaskInterceptors;
   /** What the deletion of ended executions needs of the process. Absent: this process deletes none. */
   readonly retention?: { readonly pacer: Pick<Pacer, 'run'>; readonly archive?: Archive };
+  /** What traces and measures the work. Default: nothing. */
+  readonly telemetry?: CloacinaTelemetry | undefined;
 }
 
 /**
@@ -90,6 +93,7 @@ export function wireCore(given: TenantEngineParts, later: LaterParts) {
     clock,
     tenant,
     address,
+    telemetry: given.telemetry,
     state: new EngineState(() => {
       later.claimer.stateChanged();
       later.limited.stateChanged();

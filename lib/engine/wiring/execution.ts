@@ -64,6 +64,7 @@ export function wireExecution(core: EngineCore, rooms: RoomsOfExecution) {
     results,
     batch,
     maps,
+    telemetry: core.telemetry,
   });
   const executor = new Executor({
     clock,

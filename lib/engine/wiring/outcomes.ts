@@ -15,7 +15,7 @@ export function wireOutcomes(
   { receiver }: AdoptionRoom,
   { waiters, ends, settler }: CompletionRoom,
 ) {
-  const { store, clock, state, events, claims, gate, later, reconcile } = core;
+  const { store, clock, state, events, claims, gate, later, reconcile, telemetry, tenant } = core;
   const rescheduler = new TaskRescheduler(store, claims, clock);
   const refused = (claim: TaskClaim): void => completer.complete(claim, REFUSED);
   const recorder = new OutcomeRecorder(store, claims, gate, clock, {
@@ -30,6 +30,7 @@ export function wireOutcomes(
       if (status === 'Completed' && claim.isMap) later.maps.completed(claim);
     },
     refused: ({ claim }) => refused(claim),
+    batch: telemetry && ((size) => telemetry.batch('outcome', tenant, size)),
     mayBeWritten: () => {
       reconcile();
       // The lost reply named the executions that ended.

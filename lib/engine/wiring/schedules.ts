@@ -40,6 +40,7 @@ export function wireSchedules(
     mayFire,
     reconcile: () => reconciler.run(),
     started: firings,
+    telemetry: core.telemetry,
   });
   const { runner } = given;
   const schedules = new TenantSchedules({

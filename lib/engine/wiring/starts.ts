@@ -73,6 +73,7 @@ export function wireStarts(
     queuedBytes: services.queuedBytes,
     isHeldHere: (request) => openKeys.isHeld(keyOf(request)),
     consequences: started,
+    telemetry: core.telemetry,
   });
   const transactional = new TransactionalStarts({
     settings,

@@ -8,6 +8,7 @@ import {
   InvalidArgumentError,
   QueueFullError,
   StartManyError,
+  toStoredError,
   withoutDriver,
 } from '../../errors/index.js';
 import { checkCallOptions } from '../../errors/call-options.js';
@@ -39,7 +40,7 @@ const NONE: StartManyProgress = { created: 0, existing: 0 };
 
 export interface BulkStartsParts {
   readonly tenant: string;
-  readonly engine: Pick<TenantEngine, 'starts'>;
+  readonly engine: Pick<TenantEngine, 'starts' | 'telemetry'>;
   readonly starter: Pick<ExecutionStarter, 'boundOf' | 'definitionOf' | 'prepare'>;
 }
 
@@ -66,12 +67,25 @@ export class BulkStarts {
     }
     const manager = checkManager(options.manager);
     // Before the first input: an unknown workflow is not the fault of an input.
-    await this.parts.starter.definitionOf(workflow);
-    if (manager === undefined) return this.start(workflow, inputs, options, this.sendAlone);
-    // A savepoint: all or none are stored, even if the caller's transaction goes on after a failure.
-    return manager.transaction((inner) =>
-      this.start(workflow, inputs, options, (requests) => this.sendIn(inner, requests)),
-    );
+    const definition = await this.parts.starter.definitionOf(workflow);
+    const { telemetry } = this.parts.engine;
+    const { name } = definition.workflow;
+    // One span for all: thousands of executions would have thousands.
+    const span = telemetry?.start({ tenant: this.parts.tenant, workflow: name });
+    const start = (send: Send): Promise<StartManyResult> =>
+      this.start(workflow, inputs, options, send, span?.context ?? null);
+    try {
+      // A savepoint: all or none are stored, even if the caller's transaction goes on after a failure.
+      const result =
+        manager === undefined
+          ? await start(this.sendAlone)
+          : await manager.transaction((inner) => start((requests) => this.sendIn(inner, requests)));
+      span?.ended();
+      return result;
+    } catch (error) {
+      span?.failed(toStoredError(error));
+      throw error;
+    }
   }
 
   private async start(
@@ -79,6 +93,7 @@ export class BulkStarts {
     inputs: AsyncIterable<unknown> | Iterable<unknown>,
     options: StartManyOptions,
     send: Send,
+    traceContext: string | null,
   ): Promise<StartManyResult> {
     const parts = new Parts(send, options);
     let index = 0;
@@ -87,7 +102,8 @@ export class BulkStarts {
         options.signal?.throwIfAborted();
         const [input, own] = itemOf(each);
         const prepared = { ...options, ...own, idempotencyKey: keyOf(input, own, options.key) };
-        const request = await this.parts.starter.prepare(workflow, input, prepared);
+        const checked = await this.parts.starter.prepare(workflow, input, prepared);
+        const request = traceContext === null ? checked : { ...checked, traceContext };
         if (options.manager !== undefined) checkStartIn(request);
         await parts.add(request, index++, await this.admit(request, parts));
       }

@@ -27,7 +27,7 @@ export interface PollSummary extends Record<string, unknown> {
 
 export interface PollsParts {
   readonly engine: Pick<TenantEngine, 'starts' | 'store'>;
-  readonly starter: Pick<ExecutionStarter, 'definitionOf' | 'prepare'>;
+  readonly starter: Pick<ExecutionStarter, 'definitionOf' | 'prepareTraced'>;
 }
 
 /** The name under which the cursor of a poller is kept. */
@@ -91,7 +91,10 @@ export class Polls {
     { start: { key, input, ...options }, index }: FoundStart,
   ): Promise<StartRequest> {
     try {
-      return await this.parts.starter.prepare(workflow, input, { ...options, idempotencyKey: key });
+      return await this.parts.starter.prepareTraced(workflow, input, {
+        ...options,
+        idempotencyKey: key,
+      });
     } catch (error) {
       const field = fieldOf(error);
       if (field === undefined) throw error;

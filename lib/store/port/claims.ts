@@ -53,6 +53,8 @@ export interface ClaimedTask extends TaskKey {
   readonly limitKey?: string | undefined;
   /** Undefined if the store keeps no batches. */
   readonly batch?: ClaimBatch | undefined;
+  /** Time since the task became due, in milliseconds. Undefined unless the claim was asked for it. */
+  readonly waitedMs?: number | undefined;
 }
 
 /** Identifies a claim: its task, and the token that no other claim has. */
@@ -63,6 +65,8 @@ export interface ClaimChoice {
   readonly except?: readonly TaskKey[];
   /** Skip tasks whose execution another session has locked, instead of waiting for the lock. */
   readonly pastLocks?: boolean;
+  /** Return for how long the tasks were due. Ignored with `pastLocks`. Default: false. */
+  readonly timed?: boolean;
 }
 
 /**

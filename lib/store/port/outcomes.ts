@@ -104,6 +104,8 @@ export interface ExecutionInput {
   readonly input: string;
   /** Milliseconds until the workflow's timeout. Null without a timeout. */
   readonly deadlineInMs: number | null;
+  /** The span of the start; see `StartItem.traceContext`. */
+  readonly traceContext: string | null;
 }
 
 /** Records outcomes of claimed tasks, and reads recorded outcomes. */

@@ -119,9 +119,27 @@ export interface RecoverySession extends Pick<WakeUpSession, 'sweep'> {
   terminate(lease: LeaseRow): Promise<void>;
 }
 
+/** Maximum number of due tasks that are counted in a tenant. */
+export const MAX_BACKLOG = 10_000;
+
+/** The due tasks of a tenant that wait to be claimed. */
+export interface DueTasks {
+  /** At most {@link MAX_BACKLOG}. */
+  readonly due: number;
+  /** Time since the oldest of them became due, in milliseconds; 0 without any. */
+  readonly oldestMs: number;
+}
+
+/** Counts what waits to be claimed. */
+export interface BacklogSession {
+  /** By index. Undefined if the schema is broken. */
+  backlog(tenants: readonly TenantHandle[]): Promise<(DueTasks | undefined)[]>;
+}
+
 /** The operations that the engine of a process needs from its session. */
 export interface EngineSession
   extends
+    BacklogSession,
     ControlSession,
     RenewingSession,
     WakeUpSession,

@@ -42,6 +42,8 @@ export interface StartItem {
   readonly limitKeys: string | null;
   /** The slot that the execution needs before its first task. Null without an admission. */
   readonly admission: AdmissionRequest | null;
+  /** The span of the start, to continue its trace in other processes. Null without tracing. */
+  readonly traceContext: string | null;
   /** The number of root tasks that this process claims with the start. */
   readonly claims: number;
   /** Whether to note that a process waits for the execution's end, as `ExecutionStore.await` does. */

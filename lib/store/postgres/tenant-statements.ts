@@ -12,6 +12,7 @@ import type {
   StatementRunner,
   TenantTables,
 } from './statements/statement.js';
+import { untraced } from '../../runtime/untraced.js';
 import type { Clock } from '../../runtime/clock.js';
 
 /**
@@ -58,11 +59,21 @@ export class TenantStatements {
   inTurn(turns: FairConnectionPool): StatementRunner {
     return {
       run: (statement, values) =>
-        turns.withConnection(this, (client) => this.run(client, statement, values)),
+        untraced(() =>
+          turns.withConnection(this, (client) => this.runOn(client, statement, values)),
+        ),
     };
   }
 
-  private async run<R>(
+  private run<R>(
+    client: pg.ClientBase,
+    statement: Statement<R>,
+    values: readonly unknown[],
+  ): Promise<R[]> {
+    return untraced(() => this.runOn(client, statement, values));
+  }
+
+  private async runOn<R>(
     client: pg.ClientBase,
     statement: Statement<R>,
     values: readonly unknown[],
@@ -135,11 +146,13 @@ export async function runUnprepared(
   text: string,
   values: readonly unknown[],
 ): Promise<readonly RawRow[]> {
-  const result = await client.query<(string | null)[]>({
-    text,
-    values: [...values],
-    rowMode: 'array',
-    types: RAW_TYPES,
-  });
+  const result = await untraced(() =>
+    client.query<(string | null)[]>({
+      text,
+      values: [...values],
+      rowMode: 'array',
+      types: RAW_TYPES,
+    }),
+  );
   return result.rows;
 }

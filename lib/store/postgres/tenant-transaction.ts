@@ -1,5 +1,6 @@
 import pg from 'pg';
 import type { DataSource, EntityManager, QueryRunner } from 'typeorm';
+import { untraced } from '../../runtime/untraced.js';
 import { runOutside } from './connections/connection-limit.js';
 import { withAnswerTimeout, destroySocket } from './connections/destroy-socket.js';
 import { withinLimits } from './overdue-transaction.js';
@@ -39,8 +40,19 @@ export type TenantWork<T> = (manager: EntityManager, client: pg.ClientBase) => P
  * work with a transaction pooler and leave nothing on the connection.
  *
  * Commits when `work` resolves. Rolls back when it rejects, and rejects with the same error.
+ *
+ * Instrumentations record no spans of it. `work` that calls user code does so in another async context.
  */
-export async function runInTenantTransaction<T>(
+export function runInTenantTransaction<T>(
+  dataSource: DataSource,
+  schema: string,
+  work: TenantWork<T>,
+  options: TenantTransactionOptions,
+): Promise<T> {
+  return untraced(() => runUntraced(dataSource, schema, work, options));
+}
+
+async function runUntraced<T>(
   dataSource: DataSource,
   schema: string,
   work: TenantWork<T>,

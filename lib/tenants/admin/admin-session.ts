@@ -6,6 +6,7 @@ import {
 } from '../../store/postgres/connections/connection-config.js';
 import { OWN_TYPES } from '../../store/postgres/connections/own-types.js';
 import { quoteIdentifier } from '../quote-identifier.js';
+import { untraced } from '../../runtime/untraced.js';
 
 /** A connection of the login that creates schemas and roles, and the facts about the login and the server. */
 export interface AdminSession {
@@ -28,7 +29,14 @@ export interface AdminSession {
 const LOCK_TIMEOUT_MS = 60_000;
 
 /** Runs `work` on a connection of its own. Admin calls are rare, so no connection is kept open for them. */
-export async function inAdminSession<T>(
+export function inAdminSession<T>(
+  source: ConnectionSource,
+  work: (session: AdminSession) => Promise<T>,
+): Promise<T> {
+  return untraced(() => runInSession(source, work));
+}
+
+async function runInSession<T>(
   source: ConnectionSource,
   work: (session: AdminSession) => Promise<T>,
 ): Promise<T> {

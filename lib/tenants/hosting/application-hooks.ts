@@ -1,10 +1,13 @@
 import { TaskInterceptors } from '../../engine/execution/task-interceptors.js';
 import { EventListeners } from '../../events/event-listeners.js';
+import type { CloacinaTelemetry } from '../../events/telemetry.js';
 
 /**
- * Event listeners and task interceptors of an application, for all its tenants, including those that are added later.
+ * Event listeners, task interceptors and telemetry of an application, for all its tenants, including those that are added later.
  */
 export class ApplicationHooks {
   readonly listeners = new EventListeners();
   readonly interceptors = new TaskInterceptors();
+  /** What traces and measures the work. */
+  telemetry: CloacinaTelemetry | undefined;
 }

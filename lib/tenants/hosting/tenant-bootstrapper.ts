@@ -8,6 +8,7 @@ import { createTenantDataSource } from '../../store/postgres/typeorm/data-source
 import { TenantRole } from '../../store/postgres/connections/user-connection.js';
 import { isTenantNow } from '../../store/postgres/connections/search-path.js';
 import { askServerFacts, initializeOnPool } from '../../store/postgres/connections/server-facts.js';
+import { untraced } from '../../runtime/untraced.js';
 import type { CompiledWorkflow } from '../../workflow/index.js';
 import { CloacinaMigrator, type MigrationResult } from '../migrations/cloacina-migrator.js';
 import { waitForDatabase } from './wait-for-database.js';
@@ -158,7 +159,7 @@ export class TenantBootstrapper {
         mayWarn: () => !bulk.warnedAway && (bulk.warnedAway = true),
       },
       async () => {
-        await work();
+        await untraced(work);
         bulk.warnedAway = false;
       },
     );

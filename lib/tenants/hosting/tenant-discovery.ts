@@ -11,6 +11,7 @@ import {
 } from './tenant-marker.js';
 import { schemaKey, type SchemaPlace, type TenantsInUse } from './tenants-in-use.js';
 import type { Clock, Timer } from '../../runtime/clock.js';
+import { untraced } from '../../runtime/untraced.js';
 
 /**
  * Interval between looks at the database, in ms, for lost notifications. Randomized, so that processes look at
@@ -132,7 +133,9 @@ export class TenantDiscovery {
   }
 
   private async look(): Promise<void> {
-    const { tenants: found, strange } = await findTenants(this.parts.group.pools.general);
+    const { tenants: found, strange } = await untraced(() =>
+      findTenants(this.parts.group.pools.general),
+    );
     if (this.stopped) return;
     this.warnOf(strange);
     const schemas = new Set(found.map(({ schema }) => schema));
@@ -172,10 +175,8 @@ export class TenantDiscovery {
         own === group && schema !== 'public' && !marked.has(schema),
     );
     if (missing.length === 0) return;
-    const existing = await existingSchemas(
-      group.pools.general,
-      missing.map(({ tenant }) => tenant.schema),
-    );
+    const names = missing.map(({ tenant }) => tenant.schema);
+    const existing = await untraced(() => existingSchemas(group.pools.general, names));
     for (const { tenant } of missing) {
       // The schema exists but can't be used. Recovery reports that, and its owner can repair it.
       if (existing.has(tenant.schema)) continue;

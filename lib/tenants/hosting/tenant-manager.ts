@@ -12,6 +12,7 @@ import { TenantDiscovery } from './tenant-discovery.js';
 import type { MarkedSchema } from './tenant-marker.js';
 import { TenantBootstrapper, type PrepareOptions } from './tenant-bootstrapper.js';
 import { isSameTenant, TenantsInUse } from './tenants-in-use.js';
+import { observed } from './observed.js';
 import { KeyedMutex } from '../../runtime/keyed-mutex.js';
 
 /** Settings for the tenants of a boot, which waits a minute for a database that doesn't answer. */
@@ -37,7 +38,10 @@ export class TenantManager {
   private readonly opening = new Map<string, Opening>();
   private readonly inUse = new TenantsInUse();
   private readonly turns = new KeyedMutex();
+  private readonly slots: SlotScheduler;
   private readonly logins: ConnectionGroups;
+  /** Ends the collection of metrics. */
+  private unobserve: (() => void) | undefined;
   private readonly opener: TenantBootstrapper;
   /** Aborted when the shutdown begins. */
   private readonly stopping = new AbortController();
@@ -51,13 +55,11 @@ export class TenantManager {
     registry: WorkflowRegistry,
     /** Maximum number of tasks that run at once in this process. */
     maxConcurrentTasks: number,
-    hooks = new ApplicationHooks(),
+    private readonly hooks = new ApplicationHooks(),
     clocks = SYSTEM_CLOCKS,
   ) {
-    this.logins = new ConnectionGroups(
-      new SlotScheduler(maxConcurrentTasks, clocks.process),
-      clocks,
-    );
+    this.slots = new SlotScheduler(maxConcurrentTasks, clocks.process);
+    this.logins = new ConnectionGroups(this.slots, clocks);
     this.opener = new TenantBootstrapper({
       registry,
       hooks,
@@ -185,6 +187,7 @@ export class TenantManager {
   /** Registers definitions and lets the tenants claim. Handlers run from here on. */
   async startClaiming(): Promise<void> {
     this.claiming = true;
+    this.unobserve = this.hooks.telemetry?.observe(observed(this.slots, this.logins));
     const tenants = [...this.open.values()];
     await Promise.all([
       this.hearOfTenants(),
@@ -223,6 +226,7 @@ export class TenantManager {
 
   /** Drains, rejects waiting callers, and closes the connections. */
   async close(): Promise<void> {
+    this.unobserve?.();
     await this.drain();
     await this.turns.settled();
     for (const runtime of this.open.values()) await runtime.close();

@@ -9,6 +9,7 @@ import { TenantEngine } from '../../engine/tenant-engine.js';
 import type { ApplicationHooks } from './application-hooks.js';
 import type { EventSink } from '../../events/tenant-events.js';
 import type { WorkflowEvent } from '../../events/workflow-event.js';
+import { detached } from '../../runtime/untraced.js';
 import { AvailabilityRetry } from '../../runtime/availability-retry.js';
 import { CloacinaRecovery } from '../../recovery/cloacina-recovery.js';
 import { builtInWorkflows } from '../../runner/bulk/bulk-workflow.js';
@@ -61,7 +62,8 @@ export class TenantRuntime {
     this.isNew = parts.isNew;
     this.isDiscovered = parts.isDiscovered;
     this.serves = servesOnly(options.workflows);
-    this.engine = this.createEngine();
+    // Whatever has the tenant opened, its tasks and events do not belong to that.
+    this.engine = detached(() => this.createEngine());
     this.tenant = {
       name: options.tenant,
       schema: options.schema,
@@ -139,6 +141,7 @@ export class TenantRuntime {
           ? {}
           : { archive: archiveOf(options.archive, options.tenant, () => this.tenant.runner) }),
       },
+      telemetry: this.parts.hooks.telemetry,
     });
   }
 
@@ -159,6 +162,7 @@ export class TenantRuntime {
   private createRecovery(): CloacinaRecovery {
     const { engine, group } = this;
     const { tenant, enableRecovery, maxRecoveryAttempts } = this.options;
+    const { telemetry } = this.parts.hooks;
     const recovery = group.recovery.add({
       tenant,
       enableRecovery,
@@ -178,6 +182,12 @@ export class TenantRuntime {
         engine.self.swept(times);
         engine.wakeUps.schedule(times);
       },
+      measure:
+        telemetry &&
+        ((cause, lostForMs) => {
+          const began = engine.clock.now();
+          return () => telemetry.recovered(tenant, cause, lostForMs + engine.clock.now() - began);
+        }),
     });
     engine.isRecovering = () => recovery.isTaking;
     if (!enableRecovery) {

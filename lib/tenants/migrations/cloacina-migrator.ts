@@ -1,4 +1,5 @@
 import { Logger } from '@nestjs/common';
+import { untraced } from '../../runtime/untraced.js';
 import type pg from 'pg';
 import type { DataSource } from 'typeorm';
 import { InvalidArgumentError, MigrationError, NotAllowedError } from '../../errors/index.js';
@@ -247,7 +248,7 @@ export class CloacinaMigrator {
     if (!dataSource.isInitialized) {
       await this.explaining(() => initialize?.() ?? dataSource.initialize());
     }
-    return work(this.runOf(dataSource, this.applicationSet()));
+    return untraced(() => work(this.runOf(dataSource, this.applicationSet())));
   }
 
   /** Runs `work` on a data source with the library's migrations. The tenant's own has those of the application. */
@@ -255,7 +256,7 @@ export class CloacinaMigrator {
     const dataSource = createMigrationDataSource(this.settings.pool, this.settings.schema);
     await this.explaining(() => initializeOnPool(this.settings.pool, dataSource));
     try {
-      return await work(this.runOf(dataSource, cloacinaMigrationSet));
+      return await untraced(() => work(this.runOf(dataSource, cloacinaMigrationSet)));
     } finally {
       await dataSource.destroy();
     }
@@ -264,7 +265,7 @@ export class CloacinaMigrator {
   private async explaining<T>(work: () => Promise<T>): Promise<T> {
     const began = performance.now();
     try {
-      return await work();
+      return await untraced(work);
     } catch (error) {
       throw await explainFailure(error, { ...this.settings, began });
     }

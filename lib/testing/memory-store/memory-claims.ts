@@ -50,7 +50,10 @@ export function claim(
     )
     .sort((a, b) => b.priority - a.priority || a.runAt - b.runAt)
     .slice(0, limit);
-  return claimAll(tables, due, lease);
+  const waitedMs = new Map(due.map((task) => [rowKey(task), now - task.runAt]));
+  const claims = claimAll(tables, due, lease);
+  if (choice.timed !== true) return claims;
+  return claims.map((one) => ({ ...one, waitedMs: waitedMs.get(rowKey(one)) }));
 }
 
 /** Claims these tasks. */

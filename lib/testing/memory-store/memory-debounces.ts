@@ -49,7 +49,7 @@ function update(
   const { admitted, createdAt } = execution;
   const dueAt = Math.min(tables.now() + waitMs, maxMs === null ? Infinity : createdAt + maxMs);
   const limitKeys = JSON.parse(item.limitKeys ?? '{}') as Readonly<Record<number, string>>;
-  change(execution, { input: item.input, tags: item.tags });
+  change(execution, { input: item.input, tags: item.tags, traceContext: item.traceContext });
   if (!admitted) change(execution, { runAt: dueAt, admissionKey: item.admission?.key ?? null });
   for (const task of tables.tasksOf(execution.id)) {
     if (task.runAt !== null && !admitted) task.runAt = dueAt;

@@ -47,9 +47,13 @@ export function readInputs(
   ids: readonly string[],
 ): Map<string, ExecutionInput> {
   return new Map(
-    found(tables, ids).map(({ id, input, deadlineAt }) => [
+    found(tables, ids).map(({ id, input, deadlineAt, traceContext }) => [
       id,
-      { input, deadlineInMs: deadlineAt === null ? null : deadlineAt - tables.now() },
+      {
+        input,
+        deadlineInMs: deadlineAt === null ? null : deadlineAt - tables.now(),
+        traceContext,
+      },
     ]),
   );
 }

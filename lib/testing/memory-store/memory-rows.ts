@@ -22,6 +22,7 @@ export interface MemoryExecution {
   tags: string | null;
   readonly priority: number;
   input: string;
+  traceContext: string | null;
   /** Unique within the workflow until a debounced start finds that the execution has begun or ended. */
   debounceKey: string | null;
   /** Number of inputs that starts of a batch have added. Null if it is not a batch. */

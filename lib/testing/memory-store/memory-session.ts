@@ -2,7 +2,9 @@ import {
   UNSETTLED_OF_ALL,
   type AnnouncedIdentity,
   type Announcement,
+  type DueTasks,
   type DueTime,
+  MAX_BACKLOG,
   type EngineSession,
   type HeldLease,
   type LeaseRow,
@@ -68,6 +70,19 @@ export class MemorySession implements EngineSession, RecoverySession {
 
   async dueTimes(tenants: readonly TenantHandle[]): Promise<DueTime[][]> {
     return tenants.map((tenant) => dueTimes(this.tablesOf(tenant)));
+  }
+
+  async backlog(tenants: readonly TenantHandle[]): Promise<DueTasks[]> {
+    return tenants.map((tenant) => {
+      const tables = this.tablesOf(tenant);
+      const now = tables.now();
+      const times = tables
+        .allTasks()
+        .filter(isWaiting)
+        .map(({ runAt }) => now - runAt)
+        .filter((ms) => ms >= 0);
+      return { due: Math.min(times.length, MAX_BACKLOG), oldestMs: Math.max(0, ...times) };
+    });
   }
 
   async sweep(tenants: readonly TenantHandle[], withLocks = false): Promise<SweepResult> {

@@ -165,6 +165,7 @@ export function insert(
     tags: item.tags,
     priority: item.priority,
     input: item.input,
+    traceContext: item.traceContext,
     unsettled: parent.unsettled | (item.admission === null ? 0 : ADMIT_NEXT),
     debounceKey: debounceKey ?? null,
     batchCount: batchCount ?? null,

@@ -36,6 +36,7 @@ const request = (id: string, priority = 0) => ({
   delayMs: null,
   idempotencyKey: null,
   tags: null,
+  traceContext: null,
   isAwaited: false,
 });
 

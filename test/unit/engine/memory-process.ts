@@ -9,6 +9,9 @@ import { TenantEngine } from '../../../lib/engine/tenant-engine.js';
 import { CloacinaRunner } from '../../../lib/runner/cloacina-runner.js';
 import { newExecutionId } from '../../../lib/runner/execution-id.js';
 import { scheduleWorkflows } from '../../../lib/runner/schedules/backfill-workflow.js';
+import { EventListeners } from '../../../lib/events/event-listeners.js';
+import type { CloacinaTelemetry } from '../../../lib/events/telemetry.js';
+import type { EventSink } from '../../../lib/events/tenant-events.js';
 import type { Clock } from '../../../lib/runtime/clock.js';
 import {
   MemoryDatabase,
@@ -30,6 +33,8 @@ interface MemoryProcessOptions {
   readonly tasks?: number;
   /** The newest format of definitions that it reads, as it tells others. Default 2. */
   readonly format?: number;
+  /** What traces and measures the process. Default: nothing. */
+  readonly telemetry?: CloacinaTelemetry;
 }
 
 /** A process with one tenant on a database in memory, as the application wires it, where all has its time from one clock. */
@@ -44,7 +49,12 @@ export class MemoryProcess {
   constructor(
     private readonly clock: Clock,
     workflow: RegisteredWorkflow | readonly RegisteredWorkflow[],
-    { database = new MemoryDatabase(clock), tasks = 10, format = 2 }: MemoryProcessOptions = {},
+    {
+      database = new MemoryDatabase(clock),
+      tasks = 10,
+      format = 2,
+      telemetry,
+    }: MemoryProcessOptions = {},
   ) {
     const workflows = [workflow].flat();
     const registry = {
@@ -102,7 +112,8 @@ export class MemoryProcess {
       serves: () => true,
       builtIns: scheduleWorkflows(),
       services: this.process.services,
-      events: { wants: () => false, next: () => undefined },
+      events: sinkOf(telemetry),
+      telemetry,
     });
     this.runner = new CloacinaRunner({
       engine: this.engine,
@@ -164,6 +175,7 @@ export class MemoryProcess {
       idempotencyKey: null,
       tags: null,
       limitKeys: null,
+      traceContext: null,
       admission: null,
       isAwaited: false,
     });
@@ -180,4 +192,10 @@ export class MemoryProcess {
     const [task] = await tasksOf(this.store, [id]);
     return task!;
   }
+}
+
+function sinkOf(telemetry: CloacinaTelemetry | undefined): EventSink {
+  const listeners = new EventListeners();
+  if (telemetry !== undefined) listeners.add(telemetry.listener);
+  return { wants: (name) => listeners.want(name), next: (event) => listeners.tell(event) };
 }

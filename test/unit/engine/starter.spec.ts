@@ -64,6 +64,7 @@ function request(more: Partial<StartRequest> = {}): StartRequest {
     idempotencyKey: null,
     tags: null,
     limitKeys: null,
+    traceContext: null,
     admission: null,
     isAwaited: false,
     ...more,

@@ -115,6 +115,7 @@ async function start(engine: TenantEngine, input: Record<string, unknown> = {}):
     idempotencyKey: null,
     tags: null,
     limitKeys: null,
+    traceContext: null,
     admission: null,
     isAwaited: false,
   });

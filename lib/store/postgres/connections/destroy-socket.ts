@@ -1,5 +1,6 @@
 import { Duplex } from 'node:stream';
 import type pg from 'pg';
+import { untraced } from '../../../runtime/untraced.js';
 
 /**
  * How long the server may take to answer a statement of the library, in milliseconds; far longer than any statement
@@ -43,6 +44,8 @@ export function queryWithTimeout<R>(
     clearTimeout(timer);
     finish(error ?? undefined, result as R | undefined);
   };
-  if (typeof query === 'string') client.query(query, callback);
-  else client.query(query, callback);
+  untraced(() => {
+    if (typeof query === 'string') client.query(query, callback);
+    else client.query(query, callback);
+  });
 }

@@ -2,6 +2,7 @@ import type pg from 'pg';
 import { isAway, leavesSession } from '../classify-failure.js';
 import { SqlState } from '../sql-state.js';
 import type { Clock } from '../../../runtime/clock.js';
+import { untraced } from '../../../runtime/untraced.js';
 import type { Permit } from '../../../runtime/permit.js';
 
 /** How long after several tenants used connections one tenant may not take all of them, in milliseconds. */
@@ -94,6 +95,24 @@ export class FairConnectionPool {
     };
   }
 
+  /** The use of the connections now. */
+  get use(): {
+    readonly max: number;
+    readonly used: number;
+    readonly idle: number;
+    readonly pending: number;
+  } {
+    const sum = { max: 0, used: 0, idle: 0, pending: 0 };
+    for (const pool of this.pools) {
+      sum.max += pool.options.max;
+      sum.used += pool.totalCount - pool.idleCount;
+      sum.idle += pool.idleCount;
+      sum.pending += pool.waitingCount;
+    }
+    for (const queue of this.waiting.values()) sum.pending += queue.length;
+    return sum;
+  }
+
   /** Takes the place of the tenant's first permit; undefined if it has none. */
   private permittedPlace(tenant: object): number | undefined {
     const permitted = this.permitted.get(tenant)?.[0];
@@ -122,7 +141,7 @@ export class FairConnectionPool {
     const pool = this.pools[place];
     if (pool === undefined) throw new Error(`There is no pool ${place}.`);
     try {
-      return await pool.connect();
+      return await untraced(() => pool.connect());
     } catch (error) {
       throw isAway(error) ? notConnected(error) : error;
     }

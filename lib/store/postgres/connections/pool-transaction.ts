@@ -1,13 +1,22 @@
 import type pg from 'pg';
+import { untraced } from '../../../runtime/untraced.js';
 
 /**
  * Runs `work` in a transaction of the library on a connection of the pool, without TypeORM. Rolls back if `work` rejects,
  * and rejects with the same error. Also rolls back if `isKept` returns false for the result.
  */
-export async function inPoolTransaction<T>(
+export function inPoolTransaction<T>(
   pool: pg.Pool,
   work: (client: pg.PoolClient) => Promise<T>,
   isKept: (result: T) => boolean = () => true,
+): Promise<T> {
+  return untraced(() => transactionOn(pool, work, isKept));
+}
+
+async function transactionOn<T>(
+  pool: pg.Pool,
+  work: (client: pg.PoolClient) => Promise<T>,
+  isKept: (result: T) => boolean,
 ): Promise<T> {
   const client = await pool.connect();
   let broken: Error | undefined;

@@ -44,6 +44,7 @@ export interface WorkflowExecutionRow {
   batchCount: number | null;
   schedule: string | null;
   scheduledFor: Date | null;
+  traceContext: string | null;
 }
 
 export const WorkflowExecutionEntity = new EntitySchema<WorkflowExecutionRow>({
@@ -90,5 +91,6 @@ export const WorkflowExecutionEntity = new EntitySchema<WorkflowExecutionRow>({
     batchCount: { name: 'batch_count', type: 'integer', nullable: true },
     schedule: { name: 'schedule', type: 'text', nullable: true },
     scheduledFor: { name: 'scheduled_for', type: 'timestamptz', nullable: true },
+    traceContext: { name: 'trace_context', type: 'text', nullable: true },
   },
 });

@@ -4,6 +4,7 @@ import {
   claimsOf,
   claimTasks,
   claimTasksPastLocks,
+  claimTasksTimed,
   claimValues,
 } from '../statements/claim-tasks.js';
 import { readClaims, readPausedExecutions } from '../statements/leases.js';
@@ -33,13 +34,13 @@ export class PostgresClaimStore extends PostgresRole implements ClaimStore {
     unknown: readonly (readonly [string, number])[],
     limit: number,
     lease: LeaseWrite,
-    { except, pastLocks = false }: ClaimChoice = {},
+    { except, pastLocks = false, timed = false }: ClaimChoice = {},
   ): Promise<ClaimedTask[]> {
     const open = this.db.batches.open();
     const { claimant, write } = lease;
     const claims = claimsOf(
       await this.db.hot.run(
-        pastLocks ? claimTasksPastLocks : claimTasks,
+        pastLocks ? claimTasksPastLocks : timed ? claimTasksTimed : claimTasks,
         claimValues(definitions, unknown, limit, claimant, write, open.no, except),
       ),
     );

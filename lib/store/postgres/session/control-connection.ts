@@ -11,6 +11,7 @@ import { SERVER_CLOCK } from '../statements/sql-clock.js';
 import { heldLocks, LIVENESS_LOCK_CLASS } from '../statements/liveness-locks.js';
 import type { RawRow } from '../statements/columns.js';
 import { CHANNEL } from '../statements/wake-ups.js';
+import { untraced } from '../../../runtime/untraced.js';
 import type { Clock } from '../../../runtime/clock.js';
 
 /**
@@ -101,7 +102,13 @@ export class ControlConnection extends SessionStatements {
     this.openedAt = clock.now();
   }
 
-  static async open(settings: ControlConnectionSettings): Promise<ControlConnection> {
+  static open(settings: ControlConnectionSettings): Promise<ControlConnection> {
+    return untraced(() => ControlConnection.openUntraced(settings));
+  }
+
+  private static async openUntraced(
+    settings: ControlConnectionSettings,
+  ): Promise<ControlConnection> {
     const client = new pg.Client({
       ...settings.connection,
       types: OWN_TYPES,

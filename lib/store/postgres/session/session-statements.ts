@@ -3,6 +3,7 @@ import { runUnprepared } from '../tenant-statements.js';
 import { sendInHalves } from '../../../runtime/in-halves.js';
 import { failureKind } from '../classify-failure.js';
 import type { RawRow } from '../statements/columns.js';
+import { backlogOf, readBacklog } from '../statements/backlog.js';
 import { readChildUse, readUnsettledOfAll } from '../statements/child-reads.js';
 import { releaseLeases, renewLeases } from '../statements/leases.js';
 import { readLeases } from '../statements/recovery.js';
@@ -23,6 +24,7 @@ import { CHANNEL, dueTimesOf, notifyAll, readDueTimes } from '../statements/wake
 import type {
   AnnouncedIdentity,
   Announcement,
+  DueTasks,
   DueTime,
   HeldLease,
   LeaseRow,
@@ -116,6 +118,13 @@ export abstract class SessionStatements {
       const rows = await this.ask(readUnsettledOfAll, part);
       return part.map((_, i) => rows.filter(({ tenant }) => tenant === i));
     });
+  }
+
+  /** Due tasks, by index. Undefined if the schema is broken. */
+  backlog(tenants: readonly TenantHandle[]): Promise<(DueTasks | undefined)[]> {
+    return this.inParts(tenants, async (part) =>
+      backlogOf(await this.ask(readBacklog, part), part.length),
+    );
   }
 
   /** Pauses of workflows, by index. Undefined if the schema is broken. */

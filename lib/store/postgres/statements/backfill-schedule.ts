@@ -36,7 +36,7 @@ function backfillText(tables: TenantTables): string {
         fired_at = CASE WHEN excluded.execution_id IS NULL THEN f.fired_at ELSE excluded.fired_at END, due_at = NULL
     WHERE f.execution_id IS NULL AND f.outcome <> 'pruned'
     RETURNING f.schedule, f.scheduled_for, f.execution_id
-  ), ${startsOfFirings(tables, { tags: '$24', limitKeys: '$26', admissionKeys: '$27', startBefore: '$28' })}
+  ), ${startsOfFirings(tables, { tags: '$24', limitKeys: '$26', admissionKeys: '$27', startBefore: '$28', traces: '$29' })}
   SELECT ${FIRED.selectSome({ index: '0::bigint' })} FROM held
   ${selectMissingDefinitions(tables, '$25')}`;
 }
@@ -63,5 +63,6 @@ export function backfillValues({ schedule, version, firings }: Backfill): unknow
     starts.limitKeys,
     starts.admissionKeys,
     starts.startBefore,
+    starts.traces,
   ];
 }

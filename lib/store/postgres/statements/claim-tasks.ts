@@ -55,10 +55,12 @@ export function claimOfTask(tables: TenantTables): Record<keyof typeof CLAIM_COL
 }
 
 const CLAIMED = columns({ ...CLAIM_COLUMNS, input: orNull(json) });
+const TIMED = columns({ ...CLAIM_COLUMNS, input: orNull(json), waitedMs: orNull(long) });
 
 /** A claim, or the input of an execution. */
-interface ClaimRow extends Omit<ClaimedTask, 'input'> {
+interface ClaimRow extends Omit<ClaimedTask, 'input' | 'waitedMs'> {
   readonly input: string | null;
+  readonly waitedMs?: number | null;
 }
 
 /**
@@ -139,23 +141,32 @@ function inserted(column: string, element: string): string {
  * **Lease.** The lease's CTE comes before the claims because of the lock order: CTEs that are not referenced are executed
  * last to first.
  */
-export const claimTasks: Statement<ClaimRow> = {
-  name: 'claim_tasks',
-  columns: CLAIMED,
-  text: (tables) => claimText(tables, ''),
-};
+export const claimTasks = claimStatement('claim_tasks', () => '', false);
+/** The same for a process that measures for how long tasks were due. */
+export const claimTasksTimed = claimStatement('claim_tasks_timed', () => '', true);
 
 /**
  * `claimTasks` that skips tasks whose execution another session has locked. Used for a while after a claim timed out on
  * such a lock. It takes one more lock per task; the usual claim locks only executions that begin, and waits for them.
  */
-export const claimTasksPastLocks: Statement<ClaimRow> = {
-  name: 'claim_tasks_past_locks',
-  columns: CLAIMED,
-  text: (tables) => claimText(tables, executionIsFree(tables)),
-};
+export const claimTasksPastLocks = claimStatement('claim_tasks_past_locks', executionIsFree, false);
 
-function claimText(tables: TenantTables, isFree: string): string {
+function claimStatement(
+  name: string,
+  isFree: (tables: TenantTables) => string,
+  isTimed: boolean,
+): Statement<ClaimRow> {
+  return {
+    name,
+    columns: isTimed ? TIMED : CLAIMED,
+    text: (tables) => claimText(tables, isFree(tables), isTimed),
+  };
+}
+
+function claimText(tables: TenantTables, isFree: string, isTimed: boolean): string {
+  const list = isTimed ? TIMED : CLAIMED;
+  const runAt = isTimed ? ', c.run_at' : '';
+  const waited = isTimed ? { waitedMs: epochMs(`${tables.clock.statement} - run_at`) } : {};
   return `WITH RECURSIVE level AS (
     SELECT ${inOrder('d.id')} AS definition_ids, ${inOrder('p.priority')} AS priorities, ${inOrder('p.run_at')} AS times
     FROM unnest($1::bigint[]) AS d(id) CROSS JOIN LATERAL (
@@ -184,9 +195,9 @@ function claimText(tables: TenantTables, isFree: string): string {
     ) place
     WHERE s.priority IS NOT NULL OR cardinality(l.priorities) > 1
   ), ${leaseClause(tables, 5)}, candidate AS MATERIALIZED (
-    SELECT c.execution_id, c.task_no, c.item_no
+    SELECT c.execution_id, c.task_no, c.item_no${runAt}
     FROM level l CROSS JOIN LATERAL (
-      SELECT t.execution_id, t.task_no, t.item_no FROM ${tables.task} t
+      SELECT t.execution_id, t.task_no, t.item_no${isTimed ? ', t.run_at' : ''} FROM ${tables.task} t
       WHERE l.times[1] <= ${tables.clock.statement}
         AND t.definition_id = l.definition_ids[1] AND t.priority = l.priorities[1]
         AND t.run_at <= ${tables.clock.statement} AND ${CLAIMABLE}
@@ -195,15 +206,15 @@ function claimText(tables: TenantTables, isFree: string): string {
       FOR NO KEY UPDATE SKIP LOCKED
     ) c
     LIMIT $2::integer
-  ), ${claimedClauses(tables, { instance: '$5', from: 'candidate c' })},
+  ), ${claimedClauses(tables, { instance: '$5', from: 'candidate c', returning: runAt })},
   ${batchClause(tables, { instance: '$5', no: '$10', from: 'claimed c' })}
-  SELECT ${CLAIMED.selectSome(claimOfTask(tables))}
+  SELECT ${list.selectSome({ ...claimOfTask(tables), ...waited })}
   FROM claimed
   UNION ALL
-  SELECT ${CLAIMED.selectSome({ executionId: 'id', taskNo: String(INPUT_ROW), input: 'input' })}
+  SELECT ${list.selectSome({ executionId: 'id', taskNo: String(INPUT_ROW), input: 'input' })}
   FROM begun WHERE ${INPUT_IS_SMALL}
   UNION ALL
-  SELECT ${CLAIMED.selectSome(EXPIRED_OF_BEGUN)} FROM begun WHERE started_at IS NULL`;
+  SELECT ${list.selectSome(EXPIRED_OF_BEGUN)} FROM begun WHERE started_at IS NULL`;
 }
 
 /**
@@ -292,6 +303,7 @@ export function claimsOf(rows: readonly ClaimRow[]): ClaimedTask[] {
     .map((row) => ({
       ...row,
       input: inputs.get(row.executionId),
+      waitedMs: row.waitedMs ?? undefined,
       ...(expired.has(row.executionId) ? { isExpired: true } : {}),
     }));
 }

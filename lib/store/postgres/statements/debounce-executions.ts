@@ -50,8 +50,8 @@ function debounceText(tables: TenantTables): string {
     SELECT i.*, EXISTS (SELECT FROM ${tables.execution} x WHERE ${executionOf('i.id')}) AS is_own FROM ROWS FROM (
       ${START_COLUMNS}, json_array_elements_text($17::json), unnest($18::bigint[]),
       unnest($19::bigint[]), json_array_elements_text($20::json), json_array_elements_text($21::json),
-      json_array_elements_text($22::json)
-    ) WITH ORDINALITY AS i(${startNames()}, debounce_key, wait_ms, max_ms, tags, limit_keys, admission_key, ord)
+      json_array_elements_text($22::json), json_array_elements_text($24::json)
+    ) WITH ORDINALITY AS i(${startNames()}, debounce_key, wait_ms, max_ms, tags, limit_keys, admission_key, trace_context, ord)
   ), found AS MATERIALIZED (
     SELECT i.ord, i.debounce_key, x.id, x.definition_id = i.definition_id AS is_same
     FROM i CROSS JOIN LATERAL (
@@ -73,7 +73,7 @@ function debounceText(tables: TenantTables): string {
     ) x WHERE f.is_same AND (SELECT count(*) FROM locked_task) >= 0
   ), updated AS (
     UPDATE ${tables.execution} x
-    SET input = i.input::json, tags = i.tags::jsonb,
+    SET input = i.input::json, tags = i.tags::jsonb, trace_context = i.trace_context,
         run_at = CASE WHEN h.admitted THEN x.run_at ELSE ${dueAt('h.created_at')} END,
         admission_key = CASE WHEN h.admitted THEN x.admission_key ELSE i.admission_key END
     FROM held h JOIN i ON i.ord = h.ord WHERE ${executionOf('h.id')}
@@ -93,9 +93,9 @@ function debounceText(tables: TenantTables): string {
     ORDER BY i.ord
   ), execution AS (
     INSERT INTO ${tables.execution} (id, workflow, definition_id, status, priority, input, remaining_leaves,
-                                     timeout_ms, run_at, tags, debounce_key, admission_key, unsettled)
+                                     timeout_ms, run_at, tags, debounce_key, admission_key, trace_context, unsettled)
     SELECT id, workflow, definition_id, 'Pending', priority, input::json, leaves, timeout_ms, due_at, tags::jsonb,
-           debounce_key, admission_key, ${unsettledBy('admission_key')}
+           debounce_key, admission_key, trace_context, ${unsettledBy('admission_key')}
     FROM e
     ON CONFLICT DO NOTHING
     RETURNING id
@@ -130,6 +130,7 @@ export function debounceValues(starts: readonly DebouncedStart[]): unknown[] {
     jsonColumn(items.map(({ limitKeys }) => limitKeys)),
     JSON.stringify(items.map(({ admission }) => admission?.key ?? null)),
     plainArray(plans.map(({ definitionId }) => definitionId)),
+    JSON.stringify(items.map(({ traceContext }) => traceContext)),
   ];
 }
 

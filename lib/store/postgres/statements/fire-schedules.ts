@@ -55,7 +55,7 @@ function fireText(tables: TenantTables): string {
         last_error = h.last_error::json, version = c.version + 1,
         updated_at = CASE WHEN c.state <> 'active' AND h.state = 'active' THEN ${clock.now} ELSE c.updated_at END
     FROM held h WHERE c.name = ANY (ARRAY[h.name])
-  ), ${startsOfFirings(tables, { tags: '$32', limitKeys: '$34', admissionKeys: '$36', startBefore: '$37' })}
+  ), ${startsOfFirings(tables, { tags: '$32', limitKeys: '$34', admissionKeys: '$36', startBefore: '$37', traces: '$38' })}
   SELECT ${FIRED.selectSome({ index: 'ord - 1' })} FROM held
   ${selectMissingDefinitions(tables, '$33')}`;
 }
@@ -100,6 +100,7 @@ export function fireValues(schedules: readonly ScheduleFire[]): unknown[] {
     plainArray(firings.map(({ dueAt }) => timeText(dueAt))),
     starts.admissionKeys,
     starts.startBefore,
+    starts.traces,
   ];
 }
 

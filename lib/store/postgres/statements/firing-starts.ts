@@ -21,6 +21,7 @@ interface FiringParameters {
   readonly limitKeys: string;
   readonly admissionKeys: string;
   readonly startBefore: string;
+  readonly traces: string;
 }
 
 /**
@@ -30,22 +31,23 @@ interface FiringParameters {
  */
 export function startsOfFirings(
   tables: TenantTables,
-  { tags, limitKeys, admissionKeys, startBefore }: FiringParameters,
+  { tags, limitKeys, admissionKeys, startBefore, traces }: FiringParameters,
 ): string {
   const { clock, execution } = tables;
   return `e AS MATERIALIZED (
     SELECT e.*, f.schedule, f.scheduled_for FROM ROWS FROM (
       ${START_COLUMNS}, json_array_elements_text(${tags}::json),
       json_array_elements_text(${limitKeys}::json), json_array_elements_text(${admissionKeys}::json),
-      unnest(${startBefore}::bigint[])
-    ) AS e(${startNames()}, tags, limit_keys, admission_key, start_before_ms)
+      unnest(${startBefore}::bigint[]),
+      json_array_elements_text(${traces}::json)
+    ) AS e(${startNames()}, tags, limit_keys, admission_key, start_before_ms, trace_context)
       JOIN firing f ON f.execution_id = e.id
   ), execution AS (
-    INSERT INTO ${execution} (id, workflow, definition_id, status, priority, input, remaining_leaves,
-                              timeout_ms, deadline_at, tags, schedule, scheduled_for, admission_key, run_at, unsettled)
+    INSERT INTO ${execution} (id, workflow, definition_id, status, priority, input, remaining_leaves, timeout_ms, deadline_at,
+                              tags, schedule, scheduled_for, admission_key, trace_context, run_at, unsettled)
     SELECT id, workflow, definition_id, 'Pending', priority, input::json, leaves, timeout_ms,
            ${clock.transaction} + start_before_ms * interval '1 millisecond', tags::jsonb, schedule, scheduled_for, admission_key,
-           CASE WHEN admission_key IS NOT NULL THEN ${clock.transaction} END,
+           trace_context, CASE WHEN admission_key IS NOT NULL THEN ${clock.transaction} END,
            ${unsettledBy('admission_key')}
     FROM e
   ), task AS (
@@ -64,6 +66,7 @@ export function firingStartValues(firings: readonly Pick<NewFiring, 'start'>[]):
   readonly tags: unknown;
   readonly limitKeys: unknown;
   readonly admissionKeys: unknown;
+  readonly traces: unknown;
   readonly definitionIds: unknown;
   readonly startBefore: unknown;
 } {
@@ -76,6 +79,7 @@ export function firingStartValues(firings: readonly Pick<NewFiring, 'start'>[]):
     admissionKeys: JSON.stringify(starts.map(({ admission }) => admission?.key ?? null)),
     // A firing that is late has a later start, and as much time as others.
     startBefore: plainArray(starts.map(({ startBefore }) => startBefore?.inMs)),
+    traces: JSON.stringify(starts.map(({ traceContext }) => traceContext)),
     definitionIds: plainArray(plans.map(({ definitionId }) => definitionId)),
   };
 }

@@ -38,7 +38,12 @@ export const readOutcomes: Statement<RecordedOutcome> = {
   WHERE t.status IN ('Completed', 'Failed', 'Skipped', 'Cancelled')`,
 };
 
-const INPUT = columns({ id: uuid, input: json, deadlineInMs: orNull(long) });
+const INPUT = columns({
+  id: uuid,
+  input: json,
+  deadlineInMs: orNull(long),
+  traceContext: orNull(text),
+});
 
 interface InputRow extends ExecutionInput {
   readonly id: string;
@@ -52,6 +57,7 @@ export const readInputs: Statement<InputRow> = {
     id: 'x.id',
     input: 'x.input',
     deadlineInMs: epochMs(`x.deadline_at - ${tables.clock.now}`),
+    traceContext: 'x.trace_context',
   })}
   FROM unnest($1::uuid[]) AS i(id) JOIN ${tables.execution} x ON ${executionOf('i.id')}`,
 };

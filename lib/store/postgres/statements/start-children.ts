@@ -63,7 +63,7 @@ type Variant = 'plain' | 'keyed' | 'inTransaction' | 'keyedInTransaction';
 function childrenText(
   tables: TenantTables,
   variant: Variant,
-  { limited, admitted }: ChildrenExtras,
+  { limited, admitted, traced }: ChildrenExtras,
 ): string {
   const { clock } = tables;
   const isKeyed = variant === 'keyed' || variant === 'keyedInTransaction';
@@ -78,14 +78,14 @@ function childrenText(
   let last = variant === 'keyed' ? 35 : 34;
   const extra = (isUsed: boolean): string =>
     isUsed ? `, json_array_elements_text($${++last}::json)` : '';
-  const extras = extra(limited) + extra(admitted);
+  const extras = extra(limited) + extra(admitted) + extra(traced);
   return `WITH i AS MATERIALIZED (
     SELECT * FROM ROWS FROM (
       ${START_COLUMNS}, json_array_elements_text($26::json), unnest($27::uuid[]),
       unnest($28::integer[]), unnest($29::integer[]), unnest($30::bigint[]), json_array_elements_text($31::json),
       unnest($32::boolean[]), unnest($33::text[]), unnest($34::boolean[])${extras}
     ) WITH ORDINALITY AS i(${startNames()}, tags, parent_id, task_no, item_no, claim_token, step, waits,
-           on_parent_end, inherits_tags${limited ? ', limit_keys' : ''}${admitted ? ', admission_key' : ''}, ord)
+           on_parent_end, inherits_tags${limited ? ', limit_keys' : ''}${admitted ? ', admission_key' : ''}${traced ? ', trace_context' : ''}, ord)
   ), held AS MATERIALIZED (
     SELECT i.*, l.has_steps, l.attempt, l.recovery_attempts FROM i CROSS JOIN LATERAL (
       SELECT t.has_steps, t.attempt, t.recovery_attempts FROM ${tables.task} t
@@ -105,14 +105,14 @@ function childrenText(
     INSERT INTO ${tables.execution} (id, workflow, definition_id, status, priority, input, remaining_leaves,
                                      timeout_ms, deadline_at, started_at, run_at, idempotency_key, tags, depth, unsettled,
                                      parent_execution_id, parent_task_no, parent_item_no, parent_step,
-                                     root_execution_id, on_parent_end${admitted ? ', admission_key' : ''})
+                                     root_execution_id, on_parent_end${admitted ? ', admission_key' : ''}${traced ? ', trace_context' : ''})
     SELECT id, workflow, definition_id, CASE WHEN claims > 0 THEN 'Running' ELSE 'Pending' END, own_priority,
            input::json, leaves, timeout_ms,
            CASE WHEN claims > 0 THEN ${clock.transaction} + timeout_ms * interval '1 millisecond' END,
            CASE WHEN claims > 0 THEN ${clock.transaction} END,
            CASE WHEN e.run_at IS NOT NULL OR e.delay_ms IS NOT NULL${admitted ? ' OR admission_key IS NOT NULL' : ''} THEN ${dueAt} END,
            idempotency_key, own_tags, depth, CASE WHEN waits THEN ${TELL_PARENTS} ELSE 0 END${admitted ? ` + ${unsettledBy('admission_key')}` : ''},
-           parent_id, task_no, item_no, step, root, on_parent_end${admitted ? ', admission_key' : ''}
+           parent_id, task_no, item_no, step, root, on_parent_end${admitted ? ', admission_key' : ''}${traced ? ', trace_context' : ''}
     FROM e WHERE ${isNew}
     ${isKeyed ? 'ON CONFLICT DO NOTHING' : ''}
     RETURNING id
@@ -180,27 +180,31 @@ interface ChildrenExtras {
   readonly limited: boolean;
   /** Whether some children have an admission. */
   readonly admitted: boolean;
+  /** Whether their starts are traced. */
+  readonly traced: boolean;
 }
 
-/** For each statement, the same with these columns. */
+/** For each statement, the same with these columns. Each variant is made once, because statements are counted. */
 const extended = new Map<
   Statement<StartedRow>,
   (extras: ChildrenExtras) => Statement<StartedRow>
 >();
 
 function statement(name: string, variant: Variant): Statement<StartedRow> {
-  const one = (extras: ChildrenExtras): Statement<StartedRow> => ({
-    name: `${name}${extras.limited ? '_limited' : ''}${extras.admitted ? '_admitted' : ''}`,
-    columns: STARTED,
-    text: (tables) => childrenText(tables, variant, extras),
-  });
-  const plain = one({ limited: false, admitted: false });
-  const limited = one({ limited: true, admitted: false });
-  const admitted = one({ limited: false, admitted: true });
-  const both = one({ limited: true, admitted: true });
-  extended.set(plain, (extras) =>
-    extras.admitted ? (extras.limited ? both : admitted) : extras.limited ? limited : plain,
-  );
+  const made = new Map<string, Statement<StartedRow>>();
+  const one = (extras: ChildrenExtras): Statement<StartedRow> => {
+    const { limited, admitted, traced } = extras;
+    const full = `${name}${limited ? '_limited' : ''}${admitted ? '_admitted' : ''}${traced ? '_traced' : ''}`;
+    const known = made.get(full) ?? {
+      name: full,
+      columns: STARTED,
+      text: (tables) => childrenText(tables, variant, extras),
+    };
+    made.set(full, known);
+    return known;
+  };
+  const plain = one({ limited: false, admitted: false, traced: false });
+  extended.set(plain, one);
   return plain;
 }
 
@@ -228,12 +232,15 @@ export function childrenStatement(
   if (lockTimeoutMs !== undefined) values.push(lockTimeoutMs);
   const limitKeys = children.map(({ item }) => item.limitKeys);
   const keys = children.map(({ item }) => item.admission?.key ?? null);
+  const traces = children.map(({ item }) => item.traceContext);
   const extras = {
     limited: limitKeys.some((key) => key !== null),
     admitted: keys.some((key) => key !== null),
+    traced: traces.some((trace) => trace !== null),
   };
   if (extras.limited) values.push(jsonColumn(limitKeys));
   if (extras.admitted) values.push(JSON.stringify(keys));
+  if (extras.traced) values.push(JSON.stringify(traces));
   return [extended.get(plain)?.(extras) ?? plain, values];
 }
 

@@ -48,6 +48,8 @@ interface StartVariant {
   readonly expiring?: boolean;
   /** Whether keys of deleted executions count too. Only tenants that keep such keys look for them. */
   readonly kept?: boolean;
+  /** Whether some starts are traced. The same holds for them. */
+  readonly traced?: boolean;
   /** What becomes of executions with an admission. Absent: no execution of the batch has one. */
   readonly admission?: StartAdmission | undefined;
 }
@@ -95,6 +97,7 @@ function startText(
     limited = false,
     expiring = false,
     kept = false,
+    traced = false,
     admission,
   }: StartVariant,
 ): string {
@@ -111,6 +114,10 @@ function startText(
     expiring,
     (parameter) => `, json_array_elements_text(${parameter}::json), unnest($${++last}::bigint[])`,
   );
+  const tracesOf = optional(
+    traced,
+    (parameter) => `, json_array_elements_text(${parameter}::json)`,
+  );
   const ask = admission && admissionItems(admission, () => `$${++last}`);
   const timeout = optional(bounded, (parameter) => lockTimeout(parameter));
   const isNew = kept ? `NOT EXISTS (${keptKeyOf(tables, 'e')})` : '';
@@ -122,18 +129,18 @@ function startText(
   const names = `${tagged ? ', tags' : ''}${awaited ? ', has_waiters' : ''}`;
   return `WITH ${admission === undefined ? 'e' : 'given'} AS MATERIALIZED (
     SELECT * FROM ROWS FROM (
-      ${START_COLUMNS}${tagsOf}${waitersOf}${limitsOf}${startBeforeOf}${ask?.from ?? ''}
-    )${ask ? ' WITH ORDINALITY' : ''} AS e(${startNames(ask && 'wanted')}${names}${limited ? ', limit_keys' : ''}${expiring ? ', start_before, start_before_ms' : ''}${ask ? `${ask.names}, ord` : ''})
+      ${START_COLUMNS}${tagsOf}${waitersOf}${limitsOf}${startBeforeOf}${tracesOf}${ask?.from ?? ''}
+    )${ask ? ' WITH ORDINALITY' : ''} AS e(${startNames(ask && 'wanted')}${names}${limited ? ', limit_keys' : ''}${expiring ? ', start_before, start_before_ms' : ''}${traced ? ', trace_context' : ''}${ask ? `${ask.names}, ord` : ''})
   ), ${admission === 'asks' ? askClauses(tables, timeout, kept) : admission === 'waits' ? WAIT_CLAUSES : ''}execution AS (
     INSERT INTO ${tables.execution} (id, workflow, definition_id, status, priority, input, remaining_leaves,
-                                     timeout_ms, deadline_at, started_at, run_at, idempotency_key${names}${ask ? ', admission_key, admitted, unsettled' : ''})
+                                     timeout_ms, deadline_at, started_at, run_at, idempotency_key${names}${traced ? ', trace_context' : ''}${ask ? ', admission_key, admitted, unsettled' : ''})
     SELECT id, workflow, definition_id, CASE WHEN claims > 0 THEN 'Running' ELSE 'Pending' END, priority,
            input::json, leaves, timeout_ms,
            CASE WHEN claims > 0 THEN ${tables.clock.transaction} + timeout_ms * interval '1 millisecond'${expiring ? ` ELSE ${START_BEFORE(tables)}` : ''} END,
            CASE WHEN claims > 0 THEN ${tables.clock.transaction} END,
            CASE WHEN e.run_at IS NOT NULL OR e.delay_ms IS NOT NULL${ask ? ' OR e.admission_key IS NOT NULL' : ''}
                 THEN ${dueAt} END,
-           idempotency_key${tagged ? ', tags::jsonb' : ''}${awaited ? ', has_waiters' : ''}${
+           idempotency_key${tagged ? ', tags::jsonb' : ''}${awaited ? ', has_waiters' : ''}${traced ? ', trace_context' : ''}${
              ask
                ? `, admission_key, admission_key IS NOT NULL AND NOT waits,
            ${unsettledBy('admission_key')}`
@@ -172,9 +179,9 @@ const statements = new Map<string, Statement<StartedRow>>();
 /** For starts without an idempotency key, which cannot conflict. With `keyed`, the statement returns the created ids. */
 function variantOf(variant: StartVariant): Statement<StartedRow> {
   const { keyed, bounded = false, tagged = false, awaited = false } = variant;
-  const { limited = false, expiring = false, kept = false } = variant;
+  const { limited = false, expiring = false, kept = false, traced = false } = variant;
   const admission = variant.admission === undefined ? '' : `_${variant.admission}`;
-  const name = `start${keyed ? '_keyed' : ''}${tagged ? '_tagged' : ''}${awaited ? '_awaited' : ''}${limited ? '_limited' : ''}${expiring ? '_expiring' : ''}_executions${admission}${kept ? '_kept' : ''}${bounded ? '_within' : ''}`;
+  const name = `start${keyed ? '_keyed' : ''}${tagged ? '_tagged' : ''}${awaited ? '_awaited' : ''}${limited ? '_limited' : ''}${expiring ? '_expiring' : ''}${traced ? '_traced' : ''}_executions${admission}${kept ? '_kept' : ''}${bounded ? '_within' : ''}`;
   const known = statements.get(name);
   if (known !== undefined) return known;
   const made: Statement<StartedRow> = {
@@ -223,11 +230,13 @@ export function startStatement(
       plainArray(items.map(({ startBefore }) => startBefore?.inMs)),
     );
   }
+  const traced = items.some(({ traceContext }) => traceContext !== null);
+  if (traced) values.push(JSON.stringify(items.map(({ traceContext }) => traceContext)));
   const hasAdmission = items.some((item) => item.admission !== null);
   if (hasAdmission) values.push(...admissionValues(admission, items));
   if (bounded) values.push(lockTimeoutMs);
   const kept = keepsKeys && items.some(({ idempotencyKey }) => idempotencyKey !== null);
-  const variant = { keyed, bounded, tagged, awaited, limited, expiring, kept };
+  const variant = { keyed, bounded, tagged, awaited, limited, expiring, traced, kept };
   return [variantOf(hasAdmission ? { ...variant, admission } : variant), values];
 }
 

@@ -49,7 +49,8 @@ CREATE TABLE ${schema}.cloacina_workflow_execution (
   debounce_key text COLLATE "C",
   batch_count integer,
   schedule text,
-  scheduled_for timestamptz
+  scheduled_for timestamptz,
+  trace_context text
 ) WITH (${HIGH_CHURN});
 -- These two leave out the id, although pages are ordered by it at last. Rows of one instant are sorted quickly, but the
 -- planner may use an index with the id to look up an id while the table is nearly empty.
@@ -209,6 +210,11 @@ CREATE INDEX cloacina_workflow_execution_admission_due_idx
       'COLUMN',
       'workflow_execution.schedule',
       'The schedule that started the execution, and in scheduled_for the instant it was started for.',
+    ],
+    [
+      'COLUMN',
+      'workflow_execution.trace_context',
+      'The span of the start, as the header traceparent of W3C Trace Context and, behind a space, tracestate. NULL without tracing.',
     ],
   ],
 };
