@@ -2,9 +2,10 @@
  * Two builds of this library in turn, in one run on one server: what a change to the hot path costs. One of them runs
  * twice: the ratio of a build to itself is the noise floor, below which a difference says nothing.
  *
- * Usage: npm run bench -- compare [--against=<dist folder of the other build>] [--sessions=3] [--rounds=8] [scenario…]
+ * Usage: npm run bench -- compare [--against=<dist folder of the other build>] [--configurations=…] [--sessions=3] [--rounds=8] [scenario…]
  *
- * Without `--against` only the noise floor is measured.
+ * Without `--against` only the noise floor is measured. With `--configurations=telemetry,sdk` these configurations of this build
+ * are compared with its default one.
  */
 import { parseArgs } from 'node:util';
 import { entriesOf } from './measure/contenders.mjs';
@@ -19,6 +20,7 @@ const { values: options, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     against: { type: 'string' },
+    configurations: { type: 'string' },
     sessions: { type: 'string', default: '3' },
     rounds: { type: 'string', default: '8' },
   },
@@ -33,9 +35,16 @@ if (unknown !== undefined) {
 }
 const now = process.env.BENCH_DIST;
 const { against } = options;
-/** What is compared with the base: the other build, and the base itself. */
-const builds =
-  against === undefined ? { base: now, itself: now } : { base: against, itself: against, now };
+const configurations = options.configurations?.split(',') ?? [];
+/** What is compared with the base: the base itself, and the other build or configurations of this one. */
+const base = { dist: against ?? now };
+const builds = {
+  base,
+  itself: base,
+  ...(against === undefined ? {} : { now: { dist: now } }),
+  ...Object.fromEntries(configurations.map((one) => [one, { dist: now, configuration: one }])),
+};
+const compared = Object.keys(builds).filter((label) => builds[label] !== base);
 
 /** What an execution costs: a busy machine changes these less than it changes a rate. */
 const COSTS = ['statements', 'transactions', 'walBytes', 'serverCpuMs', 'clientCpuMs'];
@@ -50,15 +59,16 @@ try {
 }
 
 async function compare(name, phase) {
-  const [entry] = await entriesOf({ 'nestjs-cloacina': [phase.configuration] });
+  const entryOf = async (configuration = phase.configuration) =>
+    (await entriesOf({ 'nestjs-cloacina': [configuration] }))[0];
   const others = server.watchOthers();
   const samples = await measureInTurn({
     builds,
     sessions: Number(options.sessions),
     rounds: Number(options.rounds),
-    open: (dist, opened) => {
+    open: async ({ dist, configuration }, opened) => {
       process.env.BENCH_DIST = dist;
-      return openPhases({ server, entry, phase, opened });
+      return openPhases({ server, entry: await entryOf(configuration), phase, opened });
     },
   });
   const share = others();
@@ -70,13 +80,15 @@ async function compare(name, phase) {
   for (const label of Object.keys(builds)) {
     const all = main(label);
     const [least, most] = [Math.min(...all), Math.max(...all)].map((value) => format(value));
-    console.log(`  ${label.padEnd(6)} ${format(median(all))} (${least} to ${most})`);
+    console.log(`  ${label.padEnd(9)} ${format(median(all))} (${least} to ${most})`);
   }
   console.log(`  itself/base ${shown(floor)}: differences below ${percent(noise)} are noise`);
-  if (against !== undefined) {
-    const ratio = ratioOf(main('now'), main('base'));
+  for (const label of compared) {
+    const ratio = ratioOf(main(label), main('base'));
     const isNoise = Math.abs(ratio.ratio - 1) <= noise || (ratio.least <= 1 && ratio.most >= 1);
-    console.log(`  now/base    ${shown(ratio)}: ${isNoise ? 'within the noise' : 'a difference'}`);
+    console.log(
+      `  ${`${label}/base`.padEnd(14)} ${shown(ratio)}: ${isNoise ? 'within the noise' : 'a difference'}`,
+    );
   }
   for (const cost of COSTS.filter((one) => typeof samples.base[0][one] === 'number')) {
     const medians = Object.keys(builds).map(

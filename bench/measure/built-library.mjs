@@ -11,6 +11,11 @@ export function loadBuilt() {
   return import(builtLibrary);
 }
 
+/** What another entry of the package exports. */
+export function loadBuiltEntry(name) {
+  return import(pathToFileURL(path.join(folder, `${name}.js`)).href);
+}
+
 /** One of the library's compiled modules by itself: what the package ships is bundled. */
 export function loadBuiltModule(file) {
   return import(pathToFileURL(path.join(folder, '.modules', file)).href);

@@ -8,6 +8,7 @@ import { spread, withCallers } from '../measure/callers.mjs';
 import { controlledMaps, mapControls, mappingOf } from './cloacina-maps.mjs';
 import { executeAll, startAtOnce, startingOf, timeOne, timeReads } from './cloacina-starts.mjs';
 import { taskWork } from '../measure/shape.mjs';
+import { telemetryOf } from '../measure/telemetry.mjs';
 
 const { CloacinaModule, defineEvent, defineSignal, defineWorkflow, getRunnerToken } =
   await loadBuilt();
@@ -52,6 +53,16 @@ export const cloacina = {
       options: {},
       awaitsResults: true,
     },
+    telemetry: {
+      about: 'default options, and telemetry without an SDK',
+      options: {},
+      telemetry: 'api',
+    },
+    sdk: {
+      about: 'default options, and telemetry with an SDK that keeps nothing',
+      options: {},
+      telemetry: 'sdk',
+    },
   },
   canRun: () => true,
   unfinished: (schema = SCHEMA) =>
@@ -67,6 +78,7 @@ async function openCloacina(settings) {
   const { burst = false } = settings;
   const options = { ...configuration.options };
   if (!claims) options.maxConcurrentTasks = 0;
+  const telemetry = await telemetryOf(configuration.telemetry);
   const handled = new Handled();
   const workflows = workflowsOf(shape, handled, configuration);
   const [workflow] = workflows;
@@ -75,7 +87,7 @@ async function openCloacina(settings) {
   }
   Module({
     imports: [
-      CloacinaModule.forRoot({ ...options, databaseUrl: url }),
+      CloacinaModule.forRoot({ ...options, ...telemetry, databaseUrl: url }),
       ...schemas.map((schema) => CloacinaModule.forTenant({ ...options, schema })),
     ],
     providers: workflows.map((one) => ({ provide: one.name, useValue: one })),
