@@ -53,6 +53,7 @@ function request(n: number): StartRequest {
     startBefore: null,
     idempotencyKey: null,
     tags: null,
+    traceContext: null,
     limitKeys: null,
     admission: null,
     isAwaited: false,
