@@ -14,9 +14,11 @@ import { FailedProviders } from './boot/failed-providers.js';
 import { helpWithInjections } from './boot/injection-help.js';
 import type { UnknownTenantSite } from './boot/injection-problems.js';
 import { CloacinaLifecycleModule } from './boot/lifecycle.module.js';
+import type { Platform } from './boot/platform.js';
 import {
   CLOCKS,
   INJECTION_HELP,
+  PLATFORM,
   SHARED_OPTIONS,
   TENANT_MANAGER,
   type OptionsSource,
@@ -42,7 +44,11 @@ const CLASS_PROVIDERS = classProviders();
 @Module({
   imports: [CloacinaLifecycleModule],
   providers: [
-    { provide: CLOCKS, useValue: SYSTEM_CLOCKS },
+    {
+      provide: CLOCKS,
+      useFactory: (platform?: Platform) => platform?.clocks ?? SYSTEM_CLOCKS,
+      inject: [{ token: PLATFORM, optional: true }],
+    },
     // Depends on Nest's own providers only, so it runs before Nest gives up on an unknown token.
     { provide: INJECTION_HELP, useFactory: helpWithInjections, inject: [ModulesContainer] },
     {
@@ -61,9 +67,10 @@ const CLASS_PROVIDERS = classProviders();
     },
     {
       provide: TENANT_MANAGER,
-      useFactory: (boot: ConfigurationCheck, clocks: Clocks) =>
+      useFactory: (boot: ConfigurationCheck, clocks: Clocks, platform?: Platform) =>
+        platform?.createManager(boot) ??
         new TenantManager(boot.registry, boot.shared.maxConcurrentTasks, boot.hooks, clocks),
-      inject: [ConfigurationCheck, CLOCKS],
+      inject: [ConfigurationCheck, CLOCKS, { token: PLATFORM, optional: true }],
     },
     {
       provide: CloacinaTenants,

@@ -51,6 +51,8 @@ export const SHARED_REGISTRATION = Symbol('CloacinaSharedRegistration');
 export const SHARED_OPTIONS = Symbol('CloacinaSharedOptions');
 export const TENANT_OPTIONS = Symbol('CloacinaTenantOptions');
 export const OPENED_TENANT = Symbol('CloacinaOpenedTenant');
+/** Replaces the clocks and the stores of the process. The test kit provides it; optional. */
+export const PLATFORM = Symbol('CloacinaPlatform');
 /** The clocks of the process; tests override them. */
 export const CLOCKS = Symbol('CloacinaClocks');
 export const TENANT_MANAGER = Symbol('CloacinaTenantHost');

@@ -31,6 +31,7 @@ export type CloacinaErrorCode =
   | 'WORKFLOW_CANCELLED'
   | 'WORKFLOW_TIMEOUT'
   | 'WAIT_TIMEOUT'
+  | 'EXECUTION_STUCK'
   // tasks
   | 'TASK_TIMEOUT'
   | 'DEFERRAL_TIMEOUT'

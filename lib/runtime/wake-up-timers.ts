@@ -2,8 +2,11 @@ import type { Clock, Timer } from './clock.js';
 
 /** Due times this close together share a timer, in milliseconds. */
 const GRAIN_MS = 5;
-/** Maximum delay of a timer, in milliseconds. The sweep finds anything later in time. */
-const MAX_DELAY_MS = 3_600_000;
+/**
+ * Maximum delay of a timer, in milliseconds: the clocks of process and database drift apart. The sweep finds anything later in
+ * time.
+ */
+const MAX_DELAY_MS = 86_400_000;
 
 /** A tenant has work of a kind that becomes due. */
 export interface WakeUp<K extends string> {

@@ -66,8 +66,8 @@ function createProgram(names: readonly string[], texts: ReadonlyMap<string, stri
     return found;
   };
   host.readFile = (file) => texts.get(path.normalize(file)) ?? readFile(file);
-  const declared = ['prelude.d.ts', 'nestjs-cls.d.ts', 'testcontainers.d.ts'].map((name) =>
-    path.join(checkout, 'test/docs', name),
+  const declared = ['prelude.d.ts', 'nestjs-cls.d.ts', 'testcontainers.d.ts', 'vitest.d.ts'].map(
+    (name) => path.join(checkout, 'test/docs', name),
   );
   return ts.createProgram([...names, ...declared], all, host);
 }

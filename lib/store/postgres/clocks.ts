@@ -5,6 +5,8 @@ import { SERVER_CLOCK, type SqlClock } from './statements/sql-clock.js';
 export interface Clocks {
   /** For timers, waits and durations in the process. */
   readonly process: Clock;
+  /** For the rounds of the sweep, which may be late. Default: `process`. */
+  readonly upkeep?: Clock;
   /** For due times and leases in SQL. */
   readonly database: SqlClock;
 }

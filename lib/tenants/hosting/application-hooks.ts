@@ -6,8 +6,11 @@ import type { CloacinaTelemetry } from '../../events/telemetry.js';
  * Event listeners, task interceptors and telemetry of an application, for all its tenants, including those that are added later.
  */
 export class ApplicationHooks {
-  readonly listeners = new EventListeners();
-  readonly interceptors = new TaskInterceptors();
   /** What traces and measures the work. */
   telemetry: CloacinaTelemetry | undefined;
+
+  constructor(
+    readonly listeners = new EventListeners(),
+    readonly interceptors = new TaskInterceptors(),
+  ) {}
 }

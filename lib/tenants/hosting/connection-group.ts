@@ -30,6 +30,7 @@ import { createPools, type LoginPools } from '../../store/postgres/connections/p
 import type { Clocks } from '../../store/postgres/clocks.js';
 import { READABLE_FORMATS } from '../../workflow/index.js';
 import { APPLICATION_PREFIX } from '../../store/postgres/session/session-statements.js';
+import type { GroupSession, OpenSession, StorageOverride } from './storage-override.js';
 
 /** The longest interval that Node supports, in milliseconds. */
 const MAX_INTERVAL_MS = 2 ** 31 - 1;
@@ -67,7 +68,7 @@ function warnOfUnusedName(settings: ConnectionGroupSettings): void {
 /** The pools, the process engine and the failure detection of one login, which all tenants on the login share. */
 export class ConnectionGroup {
   readonly pools: LoginPools;
-  readonly process: ProcessEngine<ControlConnection | PoolSession>;
+  readonly process: ProcessEngine<GroupSession>;
   readonly recovery: RecoveryWatch;
   readonly clocks: Clocks;
   /** Paces the deletion of ended executions in all tenants. */
@@ -94,7 +95,13 @@ export class ConnectionGroup {
   private claiming = false;
   private keepAlive: NodeJS.Timeout | undefined;
 
-  constructor(settings: ConnectionGroupSettings, slots: SlotScheduler, clocks: Clocks) {
+  constructor(
+    settings: ConnectionGroupSettings,
+    slots: SlotScheduler,
+    clocks: Clocks,
+    /** Replaces the stores of the tenants, and the session. */
+    readonly storage?: StorageOverride,
+  ) {
     const { process: clock } = clocks;
     this.clocks = clocks;
     const connection = connectionConfig(settings);
@@ -103,7 +110,7 @@ export class ConnectionGroup {
     this.controlPlace = placeOf(control);
     warnOfUnusedName(settings);
     let wasLost = false;
-    this.process = new ProcessEngine<ControlConnection | PoolSession>({
+    this.process = new ProcessEngine<GroupSession>({
       clock,
       slots,
       leaseDurationMs: settings.leaseDurationMs,
@@ -115,27 +122,33 @@ export class ConnectionGroup {
       onTenants: () => this.onTenants(),
       peers: () => this.recovery.peers,
       open: async ({ id }, onPayload, onLost) => {
-        const session = settings.controlConnection
-          ? await ControlConnection.open({
-              clock,
-              connection: control,
-              applicationName: `${APPLICATION_PREFIX}${id}`,
-              hasFormer: wasLost,
-              answerTimeoutMs: answerTimeout(settings.leaseDurationMs),
-              onPayload,
-              onLost: (error) => {
-                wasLost = true;
-                onLost(error);
-              },
-            }).catch((error: unknown) => this.withoutSession(error))
-          : new PoolSession(this.pools, clocks.process);
+        const connect: OpenSession = async (receive) =>
+          settings.controlConnection
+            ? await ControlConnection.open({
+                clock,
+                connection: control,
+                applicationName: `${APPLICATION_PREFIX}${id}`,
+                hasFormer: wasLost,
+                answerTimeoutMs: answerTimeout(settings.leaseDurationMs),
+                onPayload: receive,
+                onLost: (error) => {
+                  wasLost = true;
+                  onLost(error);
+                },
+              }).catch((error: unknown) => this.withoutSession(error))
+            : new PoolSession(this.pools, clocks.process);
+        const name = `${APPLICATION_PREFIX}${id}`;
+        const session = await (storage?.openSession(name, onPayload, connect) ??
+          connect(onPayload));
         this.recovery.connected();
         this.pauses.connected();
         return session;
       },
       // Before the bootstrap there is no control connection, so a connection of the pool sends notifications.
       notify: (payloads) =>
-        this.started ? undefined : new PoolSession(this.pools, clocks.process).notify(payloads),
+        this.started || storage?.isDatabase === false
+          ? undefined
+          : new PoolSession(this.pools, clocks.process).notify(payloads),
     });
     this.pools = createPools({
       clock,
@@ -145,7 +158,7 @@ export class ConnectionGroup {
     });
     this.pools.keep(false);
     this.sweep = new MaintenanceSweep({
-      clock,
+      clock: clocks.upkeep ?? clock,
       leaseDurationMs: settings.leaseDurationMs,
       isConnected: () => this.process.session !== undefined,
     });
@@ -241,8 +254,9 @@ export class ConnectionGroup {
     if (!this.started && !this.closed) {
       this.started = true;
       this.pools.keep(true);
-      // Neither timers nor a lost control connection keep the process alive.
-      this.keepAlive = setInterval(() => undefined, MAX_INTERVAL_MS);
+      // Neither timers nor a lost control connection keep the process alive. Without a database, nothing is to.
+      if (this.storage?.isDatabase !== false)
+        this.keepAlive = setInterval(() => undefined, MAX_INTERVAL_MS);
     }
     await this.connect();
   }

@@ -2,6 +2,7 @@ import type { SlotScheduler } from '../../engine/slots/slot-scheduler.js';
 import { loginKey } from '../../store/postgres/connections/connection-config.js';
 import type { Clocks } from '../../store/postgres/clocks.js';
 import { ConnectionGroup, type ConnectionGroupSettings } from './connection-group.js';
+import type { StorageOverride } from './storage-override.js';
 
 /**
  * How long to wait for a login's connections to close, in milliseconds. A handler that ignores its signal may keep one.
@@ -18,6 +19,7 @@ export class ConnectionGroups {
   constructor(
     private readonly slots: SlotScheduler,
     private readonly clocks: Clocks,
+    private readonly storage?: StorageOverride,
   ) {}
 
   /** The login's group. It stays open until {@link release} has been called as often as this method. */
@@ -29,7 +31,7 @@ export class ConnectionGroups {
       known.group.admit(settings);
       return known.group;
     }
-    const group = new ConnectionGroup(settings, this.slots, this.clocks);
+    const group = new ConnectionGroup(settings, this.slots, this.clocks, this.storage);
     this.open.set(key, { group, users: 1 });
     return group;
   }

@@ -12,6 +12,7 @@ import { untraced } from '../../runtime/untraced.js';
 import type { CompiledWorkflow } from '../../workflow/index.js';
 import { CloacinaMigrator, type MigrationResult } from '../migrations/cloacina-migrator.js';
 import { waitForDatabase } from './wait-for-database.js';
+import { withoutDatabase } from './unavailable-tenant.js';
 import { ensureSchemas } from '../migrations/ensure-schemas.js';
 import { MicroBatcher, type PendingItem } from '../../runtime/micro-batcher.js';
 import { ensureIsolationRole } from '../migrations/isolation-role.js';
@@ -69,6 +70,7 @@ export class TenantBootstrapper {
     { timeoutMs, libraryEntities, isDiscovered }: PrepareOptions,
   ): Promise<TenantRuntime> {
     const { tenant, schema } = options;
+    if (group.storage?.isDatabase === false) return this.withoutDatabase(options, group);
     const pool = group.pools.general;
     const role = options.isolation === 'role' ? new TenantRole() : undefined;
     const dataSource = createDataSource(options, group, libraryEntities, role);
@@ -117,13 +119,30 @@ export class TenantBootstrapper {
     return runtime;
   }
 
+  private withoutDatabase(options: ResolvedTenantOptions, group: ConnectionGroup): TenantRuntime {
+    const { registry, hooks, isClaiming } = this.parts;
+    return new TenantRuntime({
+      ...withoutDatabase(options.tenant),
+      options,
+      group,
+      registry,
+      hooks,
+      restored: this.restored,
+      isClaiming,
+      isNew: false,
+      isDiscovered: false,
+    });
+  }
+
   /** Registers definitions, recovers tasks of lost processes, and lets the tenant claim. */
   async activate(runtime: TenantRuntime, timeoutMs: number): Promise<void> {
     const { engine, group, options } = runtime;
     const bulk = this.bulkStepsOf(group);
     await this.start(group, timeoutMs, options.tenant);
     await this.waitingForDatabase(options, group, timeoutMs, async () => {
-      await engine.open(engine.catalog.isOpen ? undefined : await bulk.definitions.add(runtime));
+      // Without a database, the engine reads the definitions of its own tenant.
+      const readsAlone = engine.catalog.isOpen || group.storage?.isDatabase === false;
+      await engine.open(readsAlone ? undefined : await bulk.definitions.add(runtime));
     });
     await this.waitingForDatabase(options, group, timeoutMs, () => bulk.begins.add(runtime));
   }

@@ -13,6 +13,7 @@ import type { MarkedSchema } from './tenant-marker.js';
 import { TenantBootstrapper, type PrepareOptions } from './tenant-bootstrapper.js';
 import { isSameTenant, TenantsInUse } from './tenants-in-use.js';
 import { observed } from './observed.js';
+import type { StorageOverride } from './storage-override.js';
 import { KeyedMutex } from '../../runtime/keyed-mutex.js';
 
 /** Settings for the tenants of a boot, which waits a minute for a database that doesn't answer. */
@@ -57,9 +58,10 @@ export class TenantManager {
     maxConcurrentTasks: number,
     private readonly hooks = new ApplicationHooks(),
     clocks = SYSTEM_CLOCKS,
+    storage?: StorageOverride,
   ) {
     this.slots = new SlotScheduler(maxConcurrentTasks, clocks.process);
-    this.logins = new ConnectionGroups(this.slots, clocks);
+    this.logins = new ConnectionGroups(this.slots, clocks, storage);
     this.opener = new TenantBootstrapper({
       registry,
       hooks,

@@ -116,22 +116,26 @@ export class TenantRuntime {
 
   private createEngine(): TenantEngine {
     const { options, group, dataSource, registry, restored } = this.parts;
-    return new TenantEngine({
-      settings: { ...options, address: addressOf(options.schema) },
-      store: new PostgresStore({
+    const { storage } = group;
+    const ofLibrary = [...builtInWorkflows(), ...scheduleWorkflows()];
+    const onPostgres = (): PostgresStore =>
+      new PostgresStore({
         schema: options.schema,
         quotedSchema: quoteIdentifier(options.schema),
         pools: group.pools,
         dataSource,
         clocks: group.clocks,
         keepsKeys: options.retention?.keysMs !== undefined,
-      }),
+      });
+    return new TenantEngine({
+      settings: { ...options, address: addressOf(options.schema) },
+      store: storage?.storeOf(options.schema, onPostgres) ?? onPostgres(),
       dataSource,
       runner: () => this.tenant.runner,
       registry,
       serves: this.serves,
       restored,
-      builtIns: [...builtInWorkflows(), ...scheduleWorkflows()],
+      builtIns: storage?.builtIns(ofLibrary) ?? ofLibrary,
       services: group.process.services,
       events: this.eventSink(),
       interceptors: this.parts.hooks.interceptors,

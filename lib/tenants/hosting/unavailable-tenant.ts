@@ -1,5 +1,6 @@
 import { throwError } from 'rxjs';
 import { DataSource, EntityManager, TreeRepository } from 'typeorm';
+import { NotAllowedError } from '../../errors/index.js';
 import { CloacinaRecovery } from '../../recovery/cloacina-recovery.js';
 import { CloacinaRunner } from '../../runner/cloacina-runner.js';
 import { CloacinaMigrator } from '../migrations/cloacina-migrator.js';
@@ -12,6 +13,22 @@ export interface ProvidedParts {
   readonly recovery: object;
   readonly dataSource: object;
   readonly manager: object;
+}
+
+/** Stand-ins for the parts of a tenant that need a database, for a tenant in memory. */
+export function withoutDatabase(tenant: string): {
+  readonly dataSource: DataSource;
+  readonly migrator: CloacinaMigrator;
+} {
+  const { dataSource, migrator } = unavailableTenant(
+    () =>
+      new NotAllowedError(
+        `Use of the database of tenant "${tenant}"`,
+        'the tenant is in memory',
+        "Replace the provider that uses it, or run the test with store: 'postgres'.",
+      ),
+  );
+  return { dataSource: dataSource as DataSource, migrator: migrator as CloacinaMigrator };
 }
 
 /**

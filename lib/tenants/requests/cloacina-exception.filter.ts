@@ -36,6 +36,7 @@ const ANSWERS: Record<CloacinaErrorCode, Answer> = {
   CONNECTIONS_EXHAUSTED: [HttpStatus.SERVICE_UNAVAILABLE, 'general'],
   WAIT_TIMEOUT: [HttpStatus.GATEWAY_TIMEOUT, 'own'],
   // The codes below are faults of the application or the database, not of the request.
+  EXECUTION_STUCK: [HttpStatus.INTERNAL_SERVER_ERROR, 'general'],
   START_MANY: [HttpStatus.INTERNAL_SERVER_ERROR, 'general'],
   CONFIGURATION: [HttpStatus.INTERNAL_SERVER_ERROR, 'general'],
   UNKNOWN_WORKFLOW: [HttpStatus.INTERNAL_SERVER_ERROR, 'general'],

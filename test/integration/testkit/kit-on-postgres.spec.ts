@@ -1,0 +1,3 @@
+import { describeKit } from '../../unit/testkit/describe-kit.js';
+
+describeKit('postgres');

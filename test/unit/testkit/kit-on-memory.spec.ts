@@ -1,0 +1,3 @@
+import { describeKit } from './describe-kit.js';
+
+describeKit('memory');
