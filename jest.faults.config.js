@@ -24,6 +24,7 @@ const FULL_SIZE = [
   'integration/store/lock-order',
   'integration/store/plans',
   'integration/tenants/many',
+  'integration/testkit/same-results',
   'sample/starting',
   'unit/engine/raced-schedules',
 ];

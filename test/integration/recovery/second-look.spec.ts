@@ -4,6 +4,7 @@ import { Client } from 'pg';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
 import { gate } from '../../support/gate.js';
 import { openTenant, processEngineOf, type OpenTenant } from '../../support/open-tenant.js';
+import type { LeaseRow } from '../../../lib/store/port/index.js';
 import { LIVENESS_LOCK_CLASS } from '../../../lib/store/postgres/statements/liveness-locks.js';
 import { databaseUrl, freshSchema } from '../../support/postgres.js';
 import { TcpProxy } from '../../support/tcp-proxy.js';
@@ -97,7 +98,8 @@ it.each([
   only.on('error', () => undefined);
   await only.connect();
   const [held] = (await only.query<{ login: string }>('SELECT current_user::text AS login')).rows;
-  const lease = { processId, login: held?.login ?? '' };
+  // All that the statement reads of a lease.
+  const lease = { processId, login: held?.login ?? '' } as LeaseRow;
   if (holdsLock) await only.query('SELECT pg_advisory_lock($1, 1)', [LIVENESS_LOCK_CLASS]);
   const busy = only.query('SELECT pg_sleep(600)').catch(() => undefined);
   await waitFor(async () => {
