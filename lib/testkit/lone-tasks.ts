@@ -115,7 +115,7 @@ function withFacts(context: TaskContext, facts: Partial<TaskContext>): TaskConte
 function noting(keys: Set<string>, context: TaskContext): TaskContext {
   const set: TaskContext['set'] = (key: string, value: unknown) => {
     keys.add(key);
-    context.set(key, value as never);
+    context.set(key, value);
   };
   return withFacts(context, { set });
 }

@@ -259,18 +259,16 @@ export class TestHarness implements Platform {
 
   /** Waits for a call that may wait for the clock, which moves on for it. */
   private async driven<T>(call: Promise<T>): Promise<T> {
-    let isOver = false;
-    const over = call.then(
-      () => (isOver = true),
-      () => (isOver = true),
-    );
+    const state = { isOver: false };
+    const end = (): void => void (state.isOver = true);
+    const over = call.then(end, end);
     const stalledMs = STALLED_MS[this.options.store];
-    while (!isOver) {
+    while (!state.isOver) {
       await Promise.race([over, this.settle()]);
       const timeout = new AbortController();
       await Promise.race([over, systemClock.sleep(stalledMs, timeout.signal)]);
       timeout.abort();
-      const next = isOver ? undefined : this.clock.next(true);
+      const next = state.isOver ? undefined : this.clock.next(true);
       if (next === undefined) continue;
       await this.setTime(next);
       this.clock.fire({ lazyToo: false });
@@ -301,6 +299,10 @@ export class TestHarness implements Platform {
  * without shutdown hooks gets has no place in a test.
  */
 function applicationClock(clock: TestClock): Clock {
-  const { now, wallTime } = clock.of(DATABASE);
-  return { ...systemClock, now, wallTime, timer: () => ({ cancel: () => undefined }) };
+  return {
+    ...systemClock,
+    now: () => clock.now(),
+    wallTime: () => clock.date.getTime(),
+    timer: () => ({ cancel: () => undefined }),
+  };
 }

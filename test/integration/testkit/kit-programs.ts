@@ -90,7 +90,7 @@ export async function resultsOf(
       );
       if (tenant.isDown) await tenant.restart();
       const statuses = await Promise.all(
-        ids.map((id) => (id === undefined ? undefined : tenant.runner.handle(id).status())),
+        ids.map(async (id) => (id === undefined ? 'none' : tenant.runner.handle(id).status())),
       );
       results.push([operation.do, error, statuses]);
     }

@@ -7,11 +7,11 @@ afterEach(() => jest.restoreAllMocks());
 it('keeps no timer and no socket in real time, even if the tenant is not closed', async () => {
   const kept = new Set<NodeJS.Timeout>();
   const real = globalThis.setInterval;
-  jest.spyOn(globalThis, 'setInterval').mockImplementation(((...args: Parameters<typeof real>) => {
+  jest.spyOn(globalThis, 'setInterval').mockImplementation((...args: Parameters<typeof real>) => {
     const timer = real(...args);
     kept.add(timer);
     return timer;
-  }) as typeof setInterval);
+  });
   const tenant = await createTestingTenant({ workflows: [Order, Nightly], providers: [Ledger] });
   const { id } = await tenant.runner.start(Order, { orderId: 1 });
   await tenant.time.advance('1d');
