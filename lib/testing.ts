@@ -28,6 +28,7 @@ export type {
   TestingOptions,
   TestingSharedOptions,
   TestingTenantOptions,
+  UnusedTenantOption,
 } from './testkit/testing-options.js';
 export {
   TestingTime,

@@ -37,7 +37,7 @@ export interface CloacinaTestingOptions {
 }
 
 /** Options of a tenant that have no meaning in a test. */
-type WithoutMeaning =
+export type UnusedTenantOption =
   | 'schema'
   | 'isolation'
   | 'migrate'
@@ -48,7 +48,7 @@ type WithoutMeaning =
   | 'logFailures';
 
 /** Options of a tenant in a test: those of `CloacinaModule.forTenant()` that have a meaning there. */
-export type TestingTenantOptions = Omit<CloacinaTenantOptions, WithoutMeaning>;
+export type TestingTenantOptions = Omit<CloacinaTenantOptions, UnusedTenantOption>;
 
 /** Options that the tenants of a test share: those of `CloacinaModule.forRoot()`, and those of the test kit. */
 export interface TestingSharedOptions
@@ -56,7 +56,7 @@ export interface TestingSharedOptions
     CloacinaTestingOptions,
     Omit<
       CloacinaTenantOptions,
-      Exclude<WithoutMeaning, 'taskInterceptors' | 'logFailures' | 'tenantFrom'> | 'tenant'
+      Exclude<UnusedTenantOption, 'taskInterceptors' | 'logFailures' | 'tenantFrom'> | 'tenant'
     > {}
 
 /** Options of the only tenant of a test. */

@@ -2,7 +2,7 @@ import { afterEach, expect, it, jest } from '@jest/globals';
 import { createTestingTenant } from 'nestjs-cloacina/testing';
 import { Approval, Ledger, Nightly, Order } from './approval-scene.js';
 
-afterEach(() => jest.restoreAllMocks());
+afterEach(() => void jest.restoreAllMocks());
 
 it('keeps no timer and no socket in real time, even if the tenant is not closed', async () => {
   const kept = new Set<NodeJS.Timeout>();
