@@ -206,7 +206,12 @@ export { CloacinaRecoveryJobs, RECOVERY_JOB } from './recovery/recovery-jobs.js'
 export type { RecoveryCause, RecoveryReport } from './recovery/tenant-recovery.js';
 export type { ConnectionSource } from './store/postgres/connections/connection-config.js';
 export { CloacinaLimits } from './runner/cloacina-limits.js';
-export type { PauseOptions, ReasonOptions } from './runner/reason-options.js';
+export type {
+  CancelOptions,
+  PauseOptions,
+  ReasonOptions,
+  ResumeExecutionOptions,
+} from './runner/reason-options.js';
 export type { ArchiveContext, ArchivedExecution, ArchiveSink } from './runner/archive.js';
 export type { RetentionStatus } from './runner/retention.js';
 export type { RetentionPeriods } from './workflow/retention.js';
@@ -258,6 +263,18 @@ export type {
   WorkflowCounts,
   WorkflowExecution,
 } from './runner/execution.js';
+export {
+  CloacinaStatistics,
+  type CappedCount,
+  type FailureGroup,
+  type FailureGroups,
+  type FailureOptions,
+  type Series,
+  type SeriesBucket,
+  type SeriesOptions,
+  type StatusCountOptions,
+  type StatusCounts,
+} from './runner/statistics/index.js';
 export type { ExecutionHandle } from './runner/execution-handle.js';
 export type { ResultOptions, UnsettledOptions } from './runner/result-options.js';
 export type * from './runner/bulk/bulk-options.js';

@@ -46,14 +46,14 @@ export class ExecutionControl {
   }
 
   /** Pauses an execution: in this process at once, in others by a notification. */
-  async pause(id: string, reason: string | null): Promise<ControlResult> {
-    const result = await this.parts.store.pause(id, reason);
+  async pause(id: string, reason: string | null, actor?: string | null): Promise<ControlResult> {
+    const result = await this.parts.store.pause(id, reason, actor);
     if (result.changed) this.told('pause', id, result.workflow);
     return result;
   }
 
-  async resume(id: string): Promise<ControlResult> {
-    const result = await this.parts.store.resume(id);
+  async resume(id: string, actor?: string | null): Promise<ControlResult> {
+    const result = await this.parts.store.resume(id, actor);
     if (result.changed) this.told('resume', id, result.workflow);
     return result;
   }
@@ -63,10 +63,15 @@ export class ExecutionControl {
    *
    * @param resent - an earlier send may have cancelled it, and its reply with the running tasks was lost
    */
-  async cancel(id: string, reason: string | null, resent: boolean): Promise<ControlResult> {
+  async cancel(
+    id: string,
+    reason: string | null,
+    resent: boolean,
+    actor?: string | null,
+  ): Promise<ControlResult> {
     const { claims, ends, store } = this.parts;
     const held = claims.ofExecution(id);
-    const result = await store.cancel(id, reason);
+    const result = await store.cancel(id, reason, actor);
     if (!result.changed) {
       if (resent) ends.maybe(id);
       return result;

@@ -13,6 +13,8 @@ export interface ManualRetryParts {
 export interface ManualRetryOptions extends RetryWishes {
   /** Retries the execution only if it is of this generation. Default: of any. */
   readonly generation?: number;
+  /** Who retries, for the history. Default: not known. */
+  readonly actor?: string | null;
 }
 
 /**
@@ -62,7 +64,7 @@ export class ManualRetry {
       const plan = planRetry(workflow, execution, this.options);
       this.hasChildrenToEnd = plan === 'children';
       if (plan === 'children') return null;
-      if (plan !== 'nothing') return plan;
+      if (plan !== 'nothing') return { ...plan, actor: this.options.actor ?? null };
       throw new InvalidTransitionError(
         this.id,
         execution.status,

@@ -5,13 +5,20 @@ import { textProblem } from '../workflow/index.js';
 
 /** @throws InvalidArgumentError for a reason that is not a string, or that PostgreSQL cannot store */
 export function checkReason(reason: string | undefined): string | null {
-  if (reason === undefined) return null;
+  return checkText('reason', reason);
+}
+
+/** @throws InvalidArgumentError for an actor that is not a string, or that PostgreSQL cannot store */
+export function checkActor(actor: string | undefined): string | null {
+  return checkText('actor', actor);
+}
+
+function checkText(name: string, text: string | undefined): string | null {
+  if (text === undefined) return null;
   const problem =
-    typeof reason === 'string'
-      ? textProblem(reason)
-      : `must be a string, not ${formatValue(reason)}`;
-  if (problem === undefined) return reason;
-  throw new InvalidArgumentError('reason', problem);
+    typeof text === 'string' ? textProblem(text) : `must be a string, not ${formatValue(text)}`;
+  if (problem === undefined) return text;
+  throw new InvalidArgumentError(name, problem);
 }
 
 /**

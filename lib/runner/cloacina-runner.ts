@@ -10,7 +10,6 @@ import type { CloacinaLimits } from './cloacina-limits.js';
 import type { CloacinaSchedules } from './cloacina-schedules.js';
 import type { ExecutionResult } from './execution.js';
 import type { ExecutionHandle } from './execution-handle.js';
-import type { TreeOptions } from './execution-tree.js';
 import type { SendOptions, SignalSendOptions, SignalTarget } from './message-request.js';
 import type { ResultOptions, UnsettledOptions } from './result-options.js';
 import type { RetryExecutionOptions } from './retry-options.js';
@@ -18,8 +17,14 @@ import type { CloacinaPollers } from './pollers/cloacina-pollers.js';
 import type { RetentionStatus } from './retention.js';
 import type { RunnerParts } from './runner-parts.js';
 import { wireRunner, type RunnerCalls } from './runner-wiring.js';
+import type { CloacinaStatistics } from './statistics/index.js';
 import type { StartOptions } from './start-request.js';
-import type { PauseOptions, ReasonOptions } from './reason-options.js';
+import type {
+  CancelOptions,
+  PauseOptions,
+  ReasonOptions,
+  ResumeExecutionOptions,
+} from './reason-options.js';
 import type { PausedWorkflow } from './workflow-pause.js';
 
 /**
@@ -49,6 +54,8 @@ export class CloacinaRunner extends BulkExecutions {
   readonly schedules: CloacinaSchedules;
   /** The pollers of the tenant, with their cursors. */
   readonly pollers: CloacinaPollers;
+  /** Numbers for dashboards: counts, series over time, and failures by cause. */
+  readonly statistics: CloacinaStatistics;
   private readonly calls: RunnerCalls;
 
   /** @internal Applications inject the runner. */
@@ -61,6 +68,7 @@ export class CloacinaRunner extends BulkExecutions {
     this.tenant = parts.engine.settings.tenant;
     this.schema = parts.engine.settings.schema;
     this.limits = calls.limits;
+    this.statistics = calls.statistics;
     this.events$ = parts.events.asObservable();
   }
 
@@ -129,7 +137,7 @@ export class CloacinaRunner extends BulkExecutions {
    * await runner.cancel(id, { reason: 'the customer called' });
    * ```
    */
-  cancel(id: string, options?: ReasonOptions): Promise<void> {
+  cancel(id: string, options?: CancelOptions): Promise<void> {
     return this.calls.control.cancel(id, options);
   }
 
@@ -151,7 +159,7 @@ export class CloacinaRunner extends BulkExecutions {
    * @throws UnknownExecutionError
    * @throws InvalidTransitionError if the execution is not Paused
    */
-  resume(id: string, options?: TreeOptions): Promise<void> {
+  resume(id: string, options?: ResumeExecutionOptions): Promise<void> {
     return this.calls.control.resume(id, options);
   }
 

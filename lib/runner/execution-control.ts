@@ -5,13 +5,16 @@ import type { ControlResult, ExecutionRow } from '../store/port/index.js';
 import type { ExecutionStatus } from '../workflow/index.js';
 import { checkRetry, type RetryExecutionOptions } from './retry-options.js';
 import type { HandleControl } from './execution-handle.js';
-import { checkTree, viewTree, type ExecutionTree, type TreeOptions } from './execution-tree.js';
+import { viewTree, type ExecutionTree } from './execution-tree.js';
 import { isExecutionId } from './execution-uuid.js';
 import {
+  checkCancelOptions,
   checkPauseOptions,
-  checkReasonOptions,
+  checkResumeOptions,
+  type Attribution,
+  type CancelOptions,
   type PauseOptions,
-  type ReasonOptions,
+  type ResumeExecutionOptions,
 } from './reason-options.js';
 import { ManualRetry } from '../engine/manual-retry.js';
 
@@ -40,24 +43,24 @@ export class ExecutionControl implements HandleControl {
     return status as ExecutionStatus;
   }
 
-  async cancel(id: string, options: ReasonOptions = {}): Promise<void> {
-    const reason = checkReasonOptions('cancel()', options);
+  async cancel(id: string, options: CancelOptions = {}): Promise<void> {
+    const { reason, actor } = checkCancelOptions(options);
     const { control } = this.parts.engine;
-    await this.steer(id, 'cancel', (resent) => control.cancel(id, reason, resent));
+    await this.steer(id, 'cancel', (resent) => control.cancel(id, reason, resent, actor));
   }
 
   async pause(id: string, options: PauseOptions = {}): Promise<void> {
-    const { reason, ofTree } = checkPauseOptions(options);
-    await this.steer(id, 'pause', () => this.parts.engine.control.pause(id, reason));
-    if (ofTree) await this.steerTree(id, 'pause', reason);
+    const { by, ofTree } = checkPauseOptions(options);
+    await this.steer(id, 'pause', () => this.parts.engine.control.pause(id, by.reason, by.actor));
+    if (ofTree) await this.steerTree(id, 'pause', by);
   }
 
-  async resume(id: string, options: TreeOptions = {}): Promise<void> {
+  async resume(id: string, options: ResumeExecutionOptions = {}): Promise<void> {
     const { engine } = this.parts;
-    const ofTree = checkTree('resume()', options);
-    if (ofTree) await this.steerTree(id, 'resume', null);
+    const { actor, ofTree } = checkResumeOptions(options);
+    if (ofTree) await this.steerTree(id, 'resume', { reason: null, actor });
     // After its children: what it does next may depend on them.
-    await this.steer(id, 'resume', () => engine.control.resume(id));
+    await this.steer(id, 'resume', () => engine.control.resume(id, actor));
     engine.wakeUps.wakeWorkers();
   }
 
@@ -72,11 +75,7 @@ export class ExecutionControl implements HandleControl {
    * Pauses or resumes the executions under an execution. A child that has ended, or is in the wanted state, is left as it
    * is. Running tasks may start children, so the tree is read again until nothing is left to do.
    */
-  private async steerTree(
-    id: string,
-    action: 'pause' | 'resume',
-    reason: string | null,
-  ): Promise<void> {
+  private async steerTree(id: string, action: 'pause' | 'resume', by: Attribution): Promise<void> {
     const { control, store } = this.parts.engine;
     const from: readonly string[] =
       action === 'pause' ? ['Pending', 'Running', 'Finishing'] : ['Paused'];
@@ -89,7 +88,9 @@ export class ExecutionControl implements HandleControl {
       for (const { id: child } of left) {
         tried.add(child);
         await this.repeated(() =>
-          action === 'pause' ? control.pause(child, reason) : control.resume(child),
+          action === 'pause'
+            ? control.pause(child, by.reason, by.actor)
+            : control.resume(child, by.actor),
         );
       }
     }

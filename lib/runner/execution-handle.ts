@@ -3,8 +3,7 @@ import type { ExecutionResult } from './execution.js';
 import type { ExecutionStatus } from '../workflow/index.js';
 import { checkCallOptions } from '../errors/call-options.js';
 import { refuseInTask } from './call-checks.js';
-import type { TreeOptions } from './execution-tree.js';
-import type { PauseOptions, ReasonOptions } from './reason-options.js';
+import type { CancelOptions, PauseOptions, ResumeExecutionOptions } from './reason-options.js';
 import {
   checkWait,
   RESULT_OPTIONS,
@@ -41,19 +40,19 @@ export interface ExecutionHandle<C extends object = JsonObject> {
   /** With `settled: true`, returns the result of an execution in any final status; check its `status`. */
   result(options: ResultOptions): Promise<ExecutionResult<C, Partial<C>>>;
   /** See {@link CloacinaRunner.cancel}. */
-  cancel(options?: ReasonOptions): Promise<void>;
+  cancel(options?: CancelOptions): Promise<void>;
   /** See {@link CloacinaRunner.pause}. */
   pause(options?: PauseOptions): Promise<void>;
   /** See {@link CloacinaRunner.resume}. */
-  resume(options?: TreeOptions): Promise<void>;
+  resume(options?: ResumeExecutionOptions): Promise<void>;
 }
 
 /** The calls that handles forward. */
 export interface HandleControl {
   status(id: string): Promise<ExecutionStatus>;
-  cancel(id: string, options?: ReasonOptions): Promise<void>;
+  cancel(id: string, options?: CancelOptions): Promise<void>;
   pause(id: string, options?: PauseOptions): Promise<void>;
-  resume(id: string, options?: TreeOptions): Promise<void>;
+  resume(id: string, options?: ResumeExecutionOptions): Promise<void>;
 }
 
 /** A class and not a literal with closures: every start makes a handle, and most handles are never used. */
@@ -81,7 +80,7 @@ export class RunnerHandle implements ExecutionHandle {
     return this.#waits.resultOf(this.id, checkWait(options));
   }
 
-  cancel(options?: ReasonOptions): Promise<void> {
+  cancel(options?: CancelOptions): Promise<void> {
     return this.#control.cancel(this.id, options);
   }
 
@@ -89,7 +88,7 @@ export class RunnerHandle implements ExecutionHandle {
     return this.#control.pause(this.id, options);
   }
 
-  resume(options?: TreeOptions): Promise<void> {
+  resume(options?: ResumeExecutionOptions): Promise<void> {
     return this.#control.resume(this.id, options);
   }
 }

@@ -13,7 +13,7 @@ import type {
   WorkflowExecution,
 } from './execution.js';
 import type { ExecutionExplainer } from './explain/execution-explainer.js';
-import type { ExecutionExplanation } from './explain/explanation.js';
+import type { ExecutionExplanation, ServingProcess } from './explain/explanation.js';
 import type { ExecutionControl } from './execution-control.js';
 import type { ExecutionReader } from './execution-reader.js';
 import type { ExecutionTree } from './execution-tree.js';
@@ -199,6 +199,16 @@ export abstract class ExecutionQueries {
     options?: ResultsOptions,
   ): AsyncIterable<ItemResult<V>> {
     return this.queries.items.results(id, mapTask, options);
+  }
+
+  /**
+   * Lists the living processes that serve the tenant, and what they serve, this one first.
+   *
+   * @returns at most 50
+   * @throws DatabaseUnavailableError if the database was unavailable for `startTimeout`
+   */
+  processes(): Promise<ServingProcess[]> {
+    return this.queries.served.run(() => this.queries.explainer.processes());
   }
 
   /** Returns the workflows that this process serves for the tenant, with their graphs, in the order of the modules. */

@@ -168,7 +168,7 @@ export class ExecutionReader {
   }
 
   /**
-   * Summaries show the name of the waiting task, so executions that wait need their definitions. These are in memory
+   * Summaries show the name of the waiting or failed task, so such executions need their definitions. These are in memory
    * already, unless another release started the execution.
    */
   private async summariesOf(page: readonly ListedExecution[]): Promise<ExecutionSummary[]> {
@@ -177,9 +177,13 @@ export class ExecutionReader {
       page.flatMap(({ waiting }) => waiting ?? []),
     );
     const definitions = new Map<string, RunnableDefinition>();
-    const tasks = Math.max(0, ...page.map(({ waiting }) => (waiting?.taskNo ?? -1) + 1));
+    const tasks = Math.max(
+      0,
+      ...page.map(({ waiting, failedTask }) => (waiting?.taskNo ?? failedTask ?? -1) + 1),
+    );
     for (const row of page) {
-      if (row.waiting === null || definitions.has(row.definitionId)) continue;
+      const namesTask = row.waiting !== null || row.failedTask !== null;
+      if (!namesTask || definitions.has(row.definitionId)) continue;
       definitions.set(row.definitionId, await definitionToShow(this.catalog, row, tasks));
     }
     return page.map((row) => viewSummary(row, definitions.get(row.definitionId), seen));

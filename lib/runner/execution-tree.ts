@@ -1,4 +1,3 @@
-import { checkCallOptions } from '../errors/call-options.js';
 import { InvalidArgumentError } from '../errors/index.js';
 import { formatValue } from '../errors/option-checks.js';
 import type { TreeRow } from '../store/port/index.js';
@@ -21,14 +20,6 @@ export interface ExecutionTree {
   children: ExecutionTree[];
   /** Whether all children were read. False if the tree is larger than 10,000 executions. */
   isComplete: boolean;
-}
-
-const TREE_OPTIONS: ReadonlySet<string> = new Set<keyof TreeOptions>(['tree']);
-
-/** @throws InvalidArgumentError for an unknown option, and unless `tree` is a boolean */
-export function checkTree(call: string, options: TreeOptions): boolean {
-  checkCallOptions(call, options, TREE_OPTIONS);
-  return treeOf(options);
 }
 
 /** @throws InvalidArgumentError unless `tree` is a boolean */

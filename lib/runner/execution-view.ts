@@ -43,7 +43,8 @@ export function viewUpdate(
       ),
     ];
   });
-  const error = errorOf(row, taskRows, definition);
+  const failedTask = failedTaskOf(row, taskRows, definition);
+  const error = errorOf(row, taskRows, failedTask);
   const waiting = waitingOfTasks(row, taskRows, definition, seen);
   return {
     id: row.id,
@@ -51,6 +52,7 @@ export function viewUpdate(
     ...(workflow.version === undefined ? {} : { version: workflow.version }),
     status,
     ...(error === undefined ? {} : { error }),
+    ...nameOf(failedTask, definition),
     ...optional(row, waiting),
     tasks,
     createdAt: row.createdAt,
@@ -98,7 +100,7 @@ function optional(
 /**
  * Makes the summary that `list` returns from a row of its page.
  *
- * @param definition - only needed for an execution that waits
+ * @param definition - only needed for an execution that waits, or with a failed task
  */
 export function viewSummary(
   row: ListedExecution,
@@ -112,6 +114,7 @@ export function viewSummary(
     ...(row.version === null ? {} : { version: row.version }),
     status: row.status as ExecutionStatus,
     ...(error === undefined ? {} : { error }),
+    ...nameOf(row.failedTask ?? undefined, definition),
     ...optional(row, executionWaiting(row, row.waiting, definition, seen)),
     createdAt: row.createdAt,
     ...(row.startedAt === null ? {} : { startedAt: row.startedAt }),
@@ -135,14 +138,30 @@ export function asResult(execution: Execution): ExecutionResult {
   return result;
 }
 
-/** The error that is stored with the execution (a workflow timeout), or that of the first unhandled failure. */
-function errorOf(
+/** The number of the task whose unhandled failure, the first one, has failed the execution. */
+function failedTaskOf(
   row: ExecutionRow,
   tasks: readonly TaskRow[],
   { workflow }: RunnableDefinition,
+): number | undefined {
+  if (row.error !== null || row.status !== 'Failed') return undefined;
+  return firstUnhandledFailure(workflow, tasks);
+}
+
+/** The error that is stored with the execution (a workflow timeout), or that of the failed task. */
+function errorOf(
+  row: ExecutionRow,
+  tasks: readonly TaskRow[],
+  failedTask: number | undefined,
 ): StoredError | undefined {
   if (row.error !== null) return parseError(row.error);
-  if (row.status !== 'Failed') return undefined;
-  const first = firstUnhandledFailure(workflow, tasks);
-  return first === undefined ? undefined : parseError(tasks[first]?.error ?? null);
+  return failedTask === undefined ? undefined : parseError(tasks[failedTask]?.error ?? null);
+}
+
+function nameOf(
+  failedTask: number | undefined,
+  definition: RunnableDefinition | undefined,
+): Pick<ExecutionSummary, 'failedTask'> {
+  if (failedTask === undefined) return {};
+  return { failedTask: definition?.workflow.tasks[failedTask]?.name ?? `task ${failedTask}` };
 }

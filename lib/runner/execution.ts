@@ -166,6 +166,8 @@ export interface ExecutionSummary {
    * The error of a Failed execution: its timeout, or else the error of the first task whose failure was not handled.
    */
   error?: StoredError;
+  /** The name of the task whose failure `error` is. Absent after a timeout of the workflow. */
+  failedTask?: string;
   /**
    * The reason that the caller gave to `pause` or `cancel`, if the execution is Paused or Cancelled. `expired` if it was
    * cancelled because it had not begun before its `startBefore`.
@@ -258,6 +260,10 @@ export interface ExecutionCountFilter {
 
 /** Which executions to list. Omitted fields do not filter. */
 export interface ExecutionFilter extends ExecutionCountFilter {
+  /**
+   * Ids of executions, at most 2,000: only these. They can't be combined with `limitKey`, `parent`, `root` and `waitingFor`.
+   */
+  ids?: string[];
   /** The idempotency key of the execution. Without `workflow`, one execution of each workflow may have it. */
   idempotencyKey?: string;
   /** The name of a signal or event: executions with a task that waits for it, such as `Approval.name`. */

@@ -23,6 +23,8 @@ export interface PauseEntry {
   readonly at: Date;
   /** The reason that the caller gave to `pause()`. */
   readonly reason?: string;
+  /** The `actor` of the call. */
+  readonly actor?: string;
 }
 
 /** `legalHold()` or `releaseLegalHold()` changed the execution. */
@@ -39,6 +41,8 @@ export interface RetriedEntry {
   readonly at: Date;
   /** The names of the tasks that run again. */
   readonly tasks: readonly string[];
+  /** The `actor` of the call. */
+  readonly actor?: string;
 }
 
 /** The execution ended. There is one more entry for each end before a `retry()`. */
@@ -53,6 +57,8 @@ export interface EndedEntry {
   readonly error?: StoredError;
   /** The reason that the caller gave to `cancel()`. */
   readonly reason?: string;
+  /** The `actor` of the call to `cancel()`. */
+  readonly actor?: string;
 }
 
 /** One attempt of a task. `at` is its start, or its end if the start is not known. */

@@ -31,8 +31,15 @@ export function viewHistory(row: HistoryRow, { workflow }: RunnableDefinition): 
     if (event.taskNo === null) continue;
     byTask.set(event.taskNo, [...(byTask.get(event.taskNo) ?? []), event]);
   }
+  // Each manual retry reports the end before it, so it takes the cancellation before it.
+  const cancellations: (HistoryEventRow | undefined)[] = [];
   const between: HistoryEntry[] = [
-    ...row.events.flatMap((event) => entriesOf(event, nameOf)),
+    ...row.events.flatMap((event) => {
+      if (event.kind === 'cancelled') cancellations.push(event);
+      const entries = entriesOf(event, nameOf, cancellations.at(-1));
+      if (event.kind === 'executionRetried') cancellations.push(undefined);
+      return entries;
+    }),
     // Those for children have entries of their own.
     ...row.waits.filter(({ kind }) => kind !== 'child').map((wait) => waitEntry(wait, nameOf)),
     ...row.steps.map((step) => stepEntry(step, nameOf)),
@@ -47,7 +54,7 @@ export function viewHistory(row: HistoryRow, { workflow }: RunnableDefinition): 
   return [
     createdEntry(row),
     ...withStart(between.sort(oldestFirst), row.startedAt),
-    ...endOf(row, workflow),
+    ...endOf(row, workflow, cancellations.at(-1)),
   ];
 }
 
@@ -85,18 +92,26 @@ function createdEntry({
 function entriesOf(
   { taskNo, kind, detail, at: time }: HistoryEventRow,
   nameOf: NameOf,
+  cancelled: HistoryEventRow | undefined,
 ): HistoryEntry[] {
   const at = new Date(time);
   switch (kind) {
     case 'paused':
-      return [{ type: 'execution.paused', at, ...reasonOf((detail as Reasoned).reason) }];
+      return [
+        {
+          type: 'execution.paused',
+          at,
+          ...reasonOf((detail as Reasoned).reason),
+          ...actorOf(detail),
+        },
+      ];
     case 'resumed':
-      return [{ type: 'execution.resumed', at }];
+      return [{ type: 'execution.resumed', at, ...actorOf(detail) }];
     case 'legalHold':
     case 'legalHoldReleased':
       return [{ type: `execution.${kind}`, at, ...reasonOf((detail as Reasoned).reason) }];
     case 'executionRetried':
-      return retriedEntries(detail as RetriedDetail, at, nameOf);
+      return retriedEntries(detail as RetriedDetail, at, nameOf, cancelled);
     case 'deferred':
       return [{ type: 'task.deferred', at, task: nameOf(taskNo ?? -1) }];
     case 'conflict':
@@ -126,12 +141,17 @@ interface RetriedDetail extends Reasoned {
   readonly completedAt: string | null;
 }
 
-function retriedEntries(detail: RetriedDetail, at: Date, nameOf: NameOf): HistoryEntry[] {
+function retriedEntries(
+  detail: RetriedDetail,
+  at: Date,
+  nameOf: NameOf,
+  cancelled: HistoryEventRow | undefined,
+): HistoryEntry[] {
   const { status, completedAt, error, reason, taskNos } = detail;
   const ended = completedAt === null ? at : new Date(completedAt);
   return [
-    endedEntry(status, ended, error ?? undefined, reason),
-    { type: 'execution.retried', at, tasks: taskNos.map(nameOf) },
+    { ...endedEntry(status, ended, error ?? undefined, reason), ...actorOf(cancelled?.detail) },
+    { type: 'execution.retried', at, tasks: taskNos.map(nameOf), ...actorOf(detail) },
   ];
 }
 
@@ -178,14 +198,19 @@ function childEntry(child: HistoryChildRow, nameOf: NameOf): ChildEntry {
   return { ...entry, step, child: childId, status: end.status, endedAt: new Date(completedAt) };
 }
 
-function endOf(row: HistoryRow, workflow: RunnableDefinition['workflow']): EndedEntry[] {
+function endOf(
+  row: HistoryRow,
+  workflow: RunnableDefinition['workflow'],
+  cancelled: HistoryEventRow | undefined,
+): EndedEntry[] {
   if (row.completedAt === null) return [];
   const error = row.error === null ? undefined : (JSON.parse(row.error) as StoredError);
   const ofTask = (): StoredError | undefined => {
     const no = row.status === 'Failed' ? firstUnhandledFailure(workflow, row.tasks) : undefined;
     return no === undefined ? undefined : ((row.tasks[no]?.error ?? undefined) as StoredError);
   };
-  return [endedEntry(row.status, row.completedAt, error ?? ofTask(), row.reason)];
+  const entry = endedEntry(row.status, row.completedAt, error ?? ofTask(), row.reason);
+  return [{ ...entry, ...actorOf(cancelled?.detail) }];
 }
 
 function endedEntry(
@@ -201,6 +226,11 @@ function endedEntry(
     ...(error === undefined ? {} : { error }),
     ...reasonOf(reason),
   };
+}
+
+function actorOf(detail: unknown): { actor?: string } {
+  const actor: unknown = Reflect.get(Object(detail) as object, 'actor');
+  return typeof actor === 'string' ? { actor } : {};
 }
 
 function reasonOf(reason: string | null): { reason?: string } {

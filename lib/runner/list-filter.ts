@@ -8,6 +8,7 @@ import type {
   ExecutionListFilter,
   StepDetail,
 } from '../store/port/index.js';
+import { checkIds } from './call-checks.js';
 import { decodeCursor } from './cursor.js';
 import type { ExecutionCountFilter, ExecutionFilter, GetOptions } from './execution.js';
 import { checkLimitKey } from './limit-arguments.js';
@@ -24,6 +25,7 @@ const COUNT_OPTIONS: ReadonlySet<string> = new Set<keyof ExecutionCountFilter>([
 /** The conditions of a filter. */
 export const CONDITIONS: ReadonlySet<string> = new Set([
   ...COUNT_OPTIONS,
+  'ids',
   'idempotencyKey',
   'waitingFor',
   'limitKey',
@@ -35,6 +37,8 @@ const GET_OPTIONS: ReadonlySet<string> = new Set<keyof GetOptions>(['workflow', 
 
 const DEFAULT_LIMIT = 50;
 const MAX_LIMIT = 500;
+/** Max number of `ids` in a filter. */
+const MAX_IDS = 2_000;
 
 const NO_COUNTS: Readonly<Record<ExecutionStatus, number>> = {
   Pending: 0,
@@ -90,6 +94,7 @@ export function checkConditions(
 ): Omit<ExecutionListFilter, 'limit' | 'after'> {
   return {
     ...checkCommon(filter),
+    ids: checkIdFilter(filter),
     idempotencyKey: checkKey(filter.idempotencyKey) ?? undefined,
     waitingFor: checkWaitingFor(filter.waitingFor),
     limitKey: checkLimitFilter(filter),
@@ -114,6 +119,22 @@ function checkWaitingFor(name: string | undefined): string | undefined {
     typeof name === 'string' ? textProblem(name) : `must be a string, not ${formatValue(name)}`;
   if (problem === undefined) return name;
   throw new InvalidArgumentError('waitingFor', problem);
+}
+
+/** Ids that are not UUIDs are refused, as {@link checkExecution} does. */
+function checkIdFilter(filter: ExecutionFilter): string[] | undefined {
+  const { ids } = filter;
+  if (ids === undefined) return undefined;
+  const others = (['limitKey', 'parent', 'root', 'waitingFor'] as const).filter(
+    (name) => filter[name] !== undefined,
+  );
+  if (others.length > 0) {
+    throw new InvalidArgumentError(
+      'ids',
+      `and ${others[0]} cannot be combined; specify one of them`,
+    );
+  }
+  return checkIds(ids, MAX_IDS).flatMap((id) => checkExecution('ids', id) ?? []);
 }
 
 function checkLimitFilter({

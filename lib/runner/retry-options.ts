@@ -1,5 +1,6 @@
 import { InvalidArgumentError } from '../errors/index.js';
 import { checkCallOptions } from '../errors/call-options.js';
+import { checkActor } from './call-checks.js';
 import { formatValue } from '../errors/option-checks.js';
 
 /** Options of {@link CloacinaRunner.retry}. */
@@ -14,14 +15,30 @@ export interface RetryExecutionOptions {
    * whose input has changed makes its items anew in any case. Default: `failed`.
    */
   items?: 'failed' | 'all';
+  /** Who retries, for people: it is stored in the history. Default: none. */
+  actor?: string;
 }
 
-const RETRY_OPTIONS: ReadonlySet<string> = new Set<keyof RetryExecutionOptions>(['steps', 'items']);
+const RETRY_OPTIONS: ReadonlySet<string> = new Set<keyof RetryExecutionOptions>([
+  'steps',
+  'items',
+  'actor',
+]);
+
+interface CheckedRetry {
+  readonly steps: 'keep' | 'discard';
+  readonly items: 'failed' | 'all';
+  readonly actor: string | null;
+}
 
 /** @throws InvalidArgumentError for an unknown option or an invalid value */
-export function checkRetry(options: RetryExecutionOptions): Required<RetryExecutionOptions> {
+export function checkRetry(options: RetryExecutionOptions): CheckedRetry {
   checkCallOptions('retry()', options, RETRY_OPTIONS);
-  return { steps: checkSteps(options.steps), items: checkItems(options.items) };
+  return {
+    steps: checkSteps(options.steps),
+    items: checkItems(options.items),
+    actor: checkActor(options.actor),
+  };
 }
 
 /** @throws InvalidArgumentError for an invalid `steps` */

@@ -20,6 +20,7 @@ import { RetentionCalls } from './retention.js';
 import { ResultWaiter } from './result-waiter.js';
 import type { RunnerParts } from './runner-parts.js';
 import { ServedCalls } from './served-calls.js';
+import { CloacinaStatistics } from './statistics/index.js';
 import { StartCalls } from './start-calls.js';
 import { TurnReader } from './turn-reader.js';
 import { viewWorkflow } from './workflow-graph.js';
@@ -37,6 +38,7 @@ export interface RunnerCalls extends BulkParts {
   readonly limits: CloacinaLimits;
   readonly pauses: WorkflowPauseCalls;
   readonly retention: RetentionCalls;
+  readonly statistics: CloacinaStatistics;
 }
 
 /** Creates the objects of one runner. */
@@ -113,6 +115,7 @@ export function wireRunner({ engine, registry, serves, hasBooted }: RunnerParts)
       whileUnavailable,
     }),
     retention: new RetentionCalls({ tenant, engine, served, whileUnavailable }),
+    statistics: new CloacinaStatistics({ engine, reader, served, whileUnavailable }),
     messages: new MessageCalls({ tenant, engine, starter, whileUnavailable }),
     watches: new ExecutionWatches({
       clock,

@@ -42,6 +42,7 @@ import { describeRetention } from './retention.js';
 import { describeSchedules } from './schedules.js';
 import { describeSessions } from './sessions.js';
 import { describeStarts } from './starts.js';
+import { describeStatistics } from './statistics.js';
 import { describeStates } from './states.js';
 import { TestedStore, type OpenedStore } from './tested-store.js';
 import { describeSteps } from './steps.js';
@@ -88,6 +89,7 @@ const PARTS: readonly (readonly [name: string, describePart: (tested: TestedStor
   ['processes', describeProcesses],
   ['finding executions', describeFinding],
   ['histories', describeHistories],
+  ['statistics', describeStatistics],
   ['signals and events', describeMessages],
   ['starts by events', describeEventStarts],
   ['signals for tasks that sleep', describeGivenSignals],

@@ -126,6 +126,7 @@ export function describeReads(tested: TestedStore): void {
     await tested.store.pause(paused, 'lunch');
     const unsaid = {
       error: null,
+      failedTask: null,
       reason: null,
       idempotencyKey: null,
       tags: null,
@@ -149,6 +150,7 @@ export function describeReads(tested: TestedStore): void {
         id: failed,
         status: 'Failed',
         error: '{"message":"no"}',
+        failedTask: 1,
         completedAt: time,
       },
     ]);

@@ -30,6 +30,12 @@ export interface BulkControlParts {
   readonly retries: Pick<BulkRetryParts, 'catalog' | 'dueIn' | 'endChildrenOf'>;
 }
 
+interface ControlPart {
+  readonly reason: string | null;
+  readonly actor: string | null;
+  readonly resent: boolean;
+}
+
 /** How a part is sent again. */
 export interface BulkSending {
   /** Aborted when the caller gives up. Then no further statement is sent. */
@@ -54,16 +60,21 @@ export class BulkControl {
     ids: readonly string[],
     reason: string | null,
     sending: BulkSending = {},
+    actor: string | null = null,
   ): Promise<string[]> {
     const changed = await this.inParts(action, ids, sending, (part, resent) =>
-      this.controlPart(action, part, reason, resent),
+      this.controlPart(action, part, { reason, actor, resent }),
     );
     if (action === 'resume' && changed.length > 0) this.parts.wakeWorkers();
     return changed;
   }
 
   /** Retries ended executions that have tasks to run again. Returns the ids of those that it retried. */
-  retry(ids: readonly string[], wishes: RetryWishes, sending: BulkSending = {}): Promise<string[]> {
+  retry(
+    ids: readonly string[],
+    wishes: RetryWishes & { readonly actor?: string | null },
+    sending: BulkSending = {},
+  ): Promise<string[]> {
     const { store, control, retries, wakeWorkers } = this.parts;
     const told = (id: string, workflow: string): void => control.told('retry', id, workflow);
     const retry = new BulkRetry({ ...retries, store, told, wakeWorkers }, wishes);
@@ -81,12 +92,11 @@ export class BulkControl {
   private async controlPart(
     action: BulkAction,
     ids: readonly string[],
-    reason: string | null,
-    resent: boolean,
+    { reason, actor, resent }: ControlPart,
   ): Promise<BulkPart> {
     const { claims, ends, store } = this.parts;
     const held = action === 'cancel' ? claims.all() : [];
-    const { changed, left } = await store.bulk.control(action, ids, reason);
+    const { changed, left } = await store.bulk.control(action, ids, reason, actor);
     const changedIds = new Set(changed.map(({ id }) => id));
     claims.loseHeld(held.filter(({ executionId }) => changedIds.has(executionId)));
     for (const execution of changed) this.told(action, execution);

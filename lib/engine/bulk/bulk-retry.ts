@@ -34,7 +34,7 @@ export class BulkRetry {
 
   constructor(
     private readonly parts: BulkRetryParts,
-    private readonly wishes: RetryWishes,
+    private readonly wishes: RetryWishes & { readonly actor?: string | null },
   ) {}
 
   async part(ids: readonly string[], resent: boolean): Promise<BulkPart> {
@@ -72,7 +72,8 @@ export class BulkRetry {
     const { workflow } = await this.parts.catalog.find(definitionId);
     const plan = planRetry(workflow, execution, this.wishes);
     if (plan === 'nothing') return null;
-    if (plan !== 'children') this.planned.set(id, { workflow: workflow.name, generation });
-    return plan;
+    if (plan === 'children') return plan;
+    this.planned.set(id, { workflow: workflow.name, generation });
+    return { ...plan, actor: this.wishes.actor ?? null };
   }
 }

@@ -29,16 +29,17 @@ export class BulkActions {
   ): Promise<number> {
     const { engine, whileUnavailable } = this.parts;
     const sending: BulkSending = { signal, repeat: (work) => whileUnavailable.run(work) };
+    const { actor = null } = act;
     switch (act.kind) {
       case 'cancel':
       case 'pause':
-        return (await engine.bulk.control(act.kind, ids, act.reason, sending)).length;
+        return (await engine.bulk.control(act.kind, ids, act.reason, sending, actor)).length;
       case 'resume':
-        return (await engine.bulk.control(act.kind, ids, null, sending)).length;
+        return (await engine.bulk.control(act.kind, ids, null, sending, actor)).length;
       case 'delete':
         return (await engine.bulk.delete(ids, sending)).length;
       case 'retry':
-        return (await engine.bulk.retry(ids, { steps: act.steps }, sending)).length;
+        return (await engine.bulk.retry(ids, { steps: act.steps, actor }, sending)).length;
       case 'signal':
         return this.signalAll(ids, act, key, signal);
     }

@@ -5,7 +5,7 @@ import { checkCallOptions } from '../../errors/call-options.js';
 import { formatValue } from '../../errors/option-checks.js';
 import type { AvailabilityRetry } from '../../runtime/availability-retry.js';
 import type { BulkPosition } from '../../store/port/index.js';
-import { checkReason } from '../call-checks.js';
+import { checkActor, checkReason } from '../call-checks.js';
 import { newExecutionId } from '../execution-id.js';
 import { checkSignal, encodePayload } from '../message-request.js';
 import { checkSteps } from '../retry-options.js';
@@ -17,6 +17,7 @@ import type {
   BulkOptions,
   BulkResult,
   ReasonedBulkOptions,
+  ResumeManyOptions,
   RetryManyOptions,
   SignalManyOptions,
 } from './bulk-options.js';
@@ -31,8 +32,9 @@ const STEPS_SHARE = 0.5;
 const COMMON = ['dryRun', 'background'] as const;
 const OPTIONS = {
   plain: new Set<string>(COMMON),
-  reasoned: new Set<string>([...COMMON, 'reason']),
-  retry: new Set<string>([...COMMON, 'steps']),
+  resume: new Set<string>([...COMMON, 'actor']),
+  reasoned: new Set<string>([...COMMON, 'reason', 'actor']),
+  retry: new Set<string>([...COMMON, 'steps', 'actor']),
   signal: new Set<string>([...COMMON, 'idempotencyKey']),
 };
 
@@ -78,22 +80,25 @@ export class BulkCalls {
 
   cancel(filter: BulkFilter, options: ReasonedBulkOptions = {}): Promise<BulkOutcome> {
     checkCallOptions('cancelMany()', options, OPTIONS.reasoned);
-    return this.run(filter, options, { kind: 'cancel', reason: checkReason(options.reason) });
+    const by = { reason: checkReason(options.reason), actor: checkActor(options.actor) };
+    return this.run(filter, options, { kind: 'cancel', ...by });
   }
 
   pause(filter: BulkFilter, options: ReasonedBulkOptions = {}): Promise<BulkOutcome> {
     checkCallOptions('pauseMany()', options, OPTIONS.reasoned);
-    return this.run(filter, options, { kind: 'pause', reason: checkReason(options.reason) });
+    const by = { reason: checkReason(options.reason), actor: checkActor(options.actor) };
+    return this.run(filter, options, { kind: 'pause', ...by });
   }
 
-  resume(filter: BulkFilter, options: BulkOptions = {}): Promise<BulkOutcome> {
-    checkCallOptions('resumeMany()', options, OPTIONS.plain);
-    return this.run(filter, options, { kind: 'resume' });
+  resume(filter: BulkFilter, options: ResumeManyOptions = {}): Promise<BulkOutcome> {
+    checkCallOptions('resumeMany()', options, OPTIONS.resume);
+    return this.run(filter, options, { kind: 'resume', actor: checkActor(options.actor) });
   }
 
   retry(filter: BulkFilter, options: RetryManyOptions = {}): Promise<BulkOutcome> {
     checkCallOptions('retryMany()', options, OPTIONS.retry);
-    return this.run(filter, options, { kind: 'retry', steps: checkSteps(options.steps) });
+    const steps = checkSteps(options.steps);
+    return this.run(filter, options, { kind: 'retry', steps, actor: checkActor(options.actor) });
   }
 
   delete(filter: BulkFilter, options: BulkOptions = {}): Promise<BulkOutcome> {

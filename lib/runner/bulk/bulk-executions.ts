@@ -9,6 +9,7 @@ import type {
   BulkOptions,
   BulkReply,
   ReasonedBulkOptions,
+  ResumeManyOptions,
   RetryManyOptions,
   SignalManyOptions,
 } from './bulk-options.js';
@@ -88,7 +89,7 @@ export abstract class BulkExecutions extends ExecutionQueries {
   }
 
   /** Continues the Paused executions that match a filter, as {@link CloacinaRunner.resume} does. See {@link cancelMany}. */
-  resumeMany<O extends BulkOptions>(filter: BulkFilter, options?: O): Promise<BulkReply<O>> {
+  resumeMany<O extends ResumeManyOptions>(filter: BulkFilter, options?: O): Promise<BulkReply<O>> {
     return this.reply(() => this.bulk.resume(filter, options));
   }
 

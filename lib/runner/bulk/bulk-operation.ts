@@ -1,7 +1,10 @@
 import type { BulkFilter, BulkPosition } from '../../store/port/index.js';
 
 /** What is done with each execution. */
-export type BulkAct =
+export type BulkAct = {
+  /** Who does it, for the history. */
+  readonly actor?: string | null;
+} & (
   | { readonly kind: 'cancel' | 'pause'; readonly reason: string | null }
   | { readonly kind: 'resume' | 'delete' }
   | { readonly kind: 'retry'; readonly steps: 'keep' | 'discard' }
@@ -12,7 +15,8 @@ export type BulkAct =
       readonly payload: string;
       /** Null: the operation has a key of its own. */
       readonly idempotencyKey: string | null;
-    };
+    }
+);
 
 /** A bulk call. */
 export interface BulkOperation {

@@ -25,14 +25,20 @@ export interface BulkOptions {
   background?: boolean;
 }
 
+/** Options of {@link CloacinaRunner.resumeMany}. */
+export interface ResumeManyOptions extends BulkOptions {
+  /** As for a single execution. */
+  actor?: string;
+}
+
 /** Options of {@link CloacinaRunner.cancelMany} and {@link CloacinaRunner.pauseMany}. */
-export interface ReasonedBulkOptions extends BulkOptions {
+export interface ReasonedBulkOptions extends ResumeManyOptions {
   /** As for a single execution. */
   reason?: string;
 }
 
 /** Options of {@link CloacinaRunner.retryMany}. */
-export interface RetryManyOptions extends BulkOptions {
+export interface RetryManyOptions extends ResumeManyOptions {
   /** As in {@link CloacinaRunner.retry}. Default: `keep`. */
   steps?: 'keep' | 'discard';
 }

@@ -87,7 +87,7 @@ function isFull(facts: Facts, { processId, slots }: ServingRow): boolean {
 }
 
 /** The number of claims that the process has in the tenant, of all its instances. */
-export function claimedBy({ processes }: Facts, processId: string): number {
+export function claimedBy({ processes }: Pick<Facts, 'processes'>, processId: string): number {
   return processes.owners
     .filter((owner) => owner.processId === processId && owner.lost === null)
     .reduce((sum, { claimed }) => sum + claimed, 0);

@@ -21,9 +21,9 @@ import { LimitReader } from '../limit-reader.js';
 import type { LimitState } from '../limit-state.js';
 import { definitionToShow } from '../stand-in-definition.js';
 import { TurnReader, type TurnState } from '../turn-reader.js';
-import type { ExecutionExplanation } from './explanation.js';
+import type { ExecutionExplanation, ServingProcess } from './explanation.js';
 import type { Facts } from './facts.js';
-import { MAX_TASKS, openTasks, viewExplanation } from './view-explanation.js';
+import { MAX_TASKS, openTasks, servingProcesses, viewExplanation } from './view-explanation.js';
 import { withOwnProcess } from './own-process.js';
 
 /** Max numbers of waits, children and keys of limits that an explanation reads. */
@@ -59,6 +59,14 @@ export class ExecutionExplainer {
         if (look === MAX_LOOKS || agrees(facts)) return viewExplanation(facts);
       }
     });
+  }
+
+  /** The living processes that serve the tenant, this one first. */
+  async processes(): Promise<ServingProcess[]> {
+    const { engine, whileUnavailable } = this.parts;
+    const found = await whileUnavailable.run(() => engine.store.processes.read(''));
+    const processes = withOwnProcess(engine, found, { name: '' });
+    return servingProcesses({ processes, own: engine.self.facts });
   }
 
   private async read(id: string): Promise<Facts | null> {

@@ -9,7 +9,7 @@ import { READABLE_FORMATS, type CompiledWorkflow } from '../../workflow/index.js
 export function withOwnProcess(
   engine: TenantEngine,
   { serving, owners }: TenantProcesses,
-  { name: workflow }: CompiledWorkflow,
+  { name: workflow }: Pick<CompiledWorkflow, 'name'>,
 ): TenantProcesses {
   const { processId, name } = engine.self.facts;
   const announced = serving.find((process) => process.processId === processId);

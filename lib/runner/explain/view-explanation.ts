@@ -78,7 +78,7 @@ function view(row: TaskRow, task: CompiledTask, reason: ExplainReason): TaskExpl
 }
 
 /** This process first. */
-function servingProcesses(facts: Facts): ServingProcess[] {
+export function servingProcesses(facts: Pick<Facts, 'processes' | 'own'>): ServingProcess[] {
   const all = facts.processes.serving.map(
     ({ processId, name, state, isAway, slots, since, workflows }): ServingProcess => ({
       name,

@@ -62,8 +62,14 @@ export interface BulkStore {
    * Does the same with up to {@link MAX_BULK} executions. Those whose status does not allow it are neither changed nor left.
    *
    * @param reason - of a cancel or a pause
+   * @param actor - who asks for it, for the history
    */
-  control(action: BulkAction, ids: readonly string[], reason: string | null): Promise<BulkReply>;
+  control(
+    action: BulkAction,
+    ids: readonly string[],
+    reason: string | null,
+    actor?: string | null,
+  ): Promise<BulkReply>;
   /**
    * Deletes up to {@link MAX_BULK} executions with everything that belongs to them, and with all executions under them. A
    * tree is deleted as a whole: if one of its executions has not ended, or its end has something left to bring about, all

@@ -73,6 +73,8 @@ export interface ResetDecision {
   readonly tasks: readonly ResetTask[];
   /** The number of leaves among them. */
   readonly leaves: number;
+  /** Who retries, for the history. */
+  readonly actor?: string | null;
 }
 
 /** A decision and the execution that it is about. */
@@ -80,11 +82,11 @@ export interface ExecutionReset extends ResetDecision {
   readonly id: string;
 }
 
-/** Changes executions from outside of their handlers. */
+/** Changes executions from outside of their handlers. `actor` is who asks for it, for the history. */
 export interface ControlStore {
-  cancel(id: string, reason: string | null): Promise<ControlResult>;
-  pause(id: string, reason: string | null): Promise<ControlResult>;
-  resume(id: string): Promise<ControlResult>;
+  cancel(id: string, reason: string | null, actor?: string | null): Promise<ControlResult>;
+  pause(id: string, reason: string | null, actor?: string | null): Promise<ControlResult>;
+  resume(id: string, actor?: string | null): Promise<ControlResult>;
   /** A page of executions whose deadline has passed, the oldest deadline first. */
   pastDeadlines(after?: PastDeadline): Promise<PastDeadline[]>;
   /**

@@ -92,6 +92,8 @@ export interface ExecutionListFilter {
   readonly statuses?: readonly string[] | undefined;
   /** JSON text of tags: executions that have all of them. */
   readonly tags?: string | undefined;
+  /** Only these executions. */
+  readonly ids?: readonly string[] | undefined;
   readonly idempotencyKey?: string | undefined;
   /** The name of a signal or event that one of the tasks waits for. */
   readonly waitingFor?: string | undefined;
@@ -154,6 +156,8 @@ export interface ListedExecution {
   readonly idempotencyKey: string | null;
   /** JSON text, or null for none. */
   readonly tags: string | null;
+  /** Number of the first failed task whose failure no other task handled, of a Failed execution. Null otherwise. */
+  readonly failedTask: number | null;
   /** The task that a Pending or Running execution waits for ({@link waitingTaskOf}). Null if it doesn't wait. */
   readonly waiting: WaitingTask | null;
   readonly createdAt: Date;

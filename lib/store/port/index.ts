@@ -27,6 +27,7 @@ export * from './schedules.js';
 export * from './session.js';
 export * from './starts.js';
 export * from './states.js';
+export * from './statistics.js';
 export * from './steps.js';
 export * from './tenant-store.js';
 export * from './transactions.js';

@@ -24,6 +24,7 @@ import type { RetentionStore } from './retention.js';
 import type { ScheduleStore } from './schedules.js';
 import type { StartStore } from './starts.js';
 import type { StateStore } from './states.js';
+import type { StatisticsStore } from './statistics.js';
 import type { StepStore } from './steps.js';
 import type { TransactionStore } from './transactions.js';
 import type { WorkflowPauseStore } from './workflow-pauses.js';
@@ -65,6 +66,7 @@ export interface TenantStore
   readonly debounces: DebounceStore;
   readonly schedules: ScheduleStore;
   readonly states: StateStore;
+  readonly statistics: StatisticsStore;
   readonly pauses: WorkflowPauseStore;
   readonly explanations: ExplanationStore;
   readonly processes: ProcessStore;

@@ -7,6 +7,7 @@ export function listSourceOf(
   filter: Omit<ExecutionListFilter, 'limit'> & { readonly limit: number | null },
 ): { readonly source: SourceName; readonly values: unknown[] } {
   const { statuses, tags = null, idempotencyKey: key = null, waitingFor = null } = filter;
+  const { ids } = filter;
   const { parent = null, root = null, limitKey = null } = filter;
   const values = [
     filter.workflow ?? null,
@@ -17,6 +18,8 @@ export function listSourceOf(
     statuses === undefined ? null : plainArray(statuses),
     filter.limit,
   ];
+  if (ids !== undefined)
+    return { source: 'given', values: [...values, plainArray(ids), key, tags] };
   if (parent !== null || root !== null) {
     return { source: 'children', values: [...values, parent, root, tags, key, waitingFor] };
   }

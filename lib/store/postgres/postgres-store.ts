@@ -24,6 +24,7 @@ import { PostgresRecoveryStore } from './roles/recovery.js';
 import { PostgresScheduleStore } from './roles/schedules.js';
 import { PostgresStartStore } from './roles/starts.js';
 import { PostgresStateStore } from './roles/states.js';
+import { PostgresStatisticsStore } from './roles/statistics.js';
 import { PostgresStepStore } from './roles/steps.js';
 import { PostgresTransactionStore } from './roles/transactions.js';
 import { PostgresWorkflowPauseStore } from './roles/workflow-pauses.js';
@@ -48,6 +49,7 @@ import type {
   RetentionStore,
   ScheduleStore,
   StateStore,
+  StatisticsStore,
   TenantStore,
   WorkflowPauseStore,
 } from '../port/index.js';
@@ -87,6 +89,7 @@ export class PostgresStore
   readonly debounces: DebounceStore;
   readonly schedules: ScheduleStore;
   readonly states: StateStore;
+  readonly statistics: StatisticsStore;
   readonly pauses: WorkflowPauseStore;
   readonly explanations: ExplanationStore;
   readonly processes: ProcessStore;
@@ -111,6 +114,7 @@ export class PostgresStore
     this.debounces = new PostgresDebounceStore(db);
     this.schedules = new PostgresScheduleStore(db);
     this.states = new PostgresStateStore(db);
+    this.statistics = new PostgresStatisticsStore(db);
     this.queues = new PostgresQueueStore(db);
     this.pauses = new PostgresWorkflowPauseStore(db);
     this.processes = new PostgresProcessStore(db);

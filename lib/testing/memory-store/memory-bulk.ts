@@ -19,9 +19,10 @@ export function controlMany(
   action: BulkAction,
   ids: readonly string[],
   reason: string | null,
+  actor: string | null,
 ): BulkReply {
   const changed = [...new Set(ids)].flatMap((id) =>
-    changedBy(id, ACTIONS[action](tables, id, reason)),
+    changedBy(id, ACTIONS[action](tables, id, reason, actor)),
   );
   return { changed, left: [] };
 }
@@ -31,8 +32,11 @@ export function deleteMany(tables: MemoryTables, ids: readonly string[]): BulkDe
 }
 
 const ACTIONS: Readonly<
-  Record<BulkAction, (tables: MemoryTables, id: string, reason: string | null) => ControlResult>
-> = { cancel, pause, resume };
+  Record<
+    BulkAction,
+    (tables: MemoryTables, id: string, reason: string | null, actor: string | null) => ControlResult
+  >
+> = { cancel, pause, resume: (tables, id, _reason, actor) => resume(tables, id, actor) };
 
 function changedBy(id: string, result: ControlResult): ChangedExecution[] {
   const { changed, workflow, hasWaiters, unsettled, running } = result;

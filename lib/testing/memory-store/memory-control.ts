@@ -16,34 +16,48 @@ const UNCHANGED: ControlResult = {
   running: [],
 };
 
-export function cancel(tables: MemoryTables, id: string, reason: string | null): ControlResult {
+export function cancel(
+  tables: MemoryTables,
+  id: string,
+  reason: string | null,
+  actor: string | null,
+): ControlResult {
   const execution = tables.executions.get(id);
   if (execution === undefined || !isOpenExecution(execution)) return UNCHANGED;
   if (execution.outcome !== null) return UNCHANGED;
   const running = end(tables, execution, 'Cancelled');
   execution.reason = reason;
-  tables.addEvent(id, 'cancelled', { reason });
+  tables.addEvent(id, 'cancelled', detailOf(reason, actor));
   return changed(execution, running);
 }
 
-export function pause(tables: MemoryTables, id: string, reason: string | null): ControlResult {
+export function pause(
+  tables: MemoryTables,
+  id: string,
+  reason: string | null,
+  actor: string | null,
+): ControlResult {
   const execution = tables.executions.get(id);
   if (execution === undefined || !PAUSABLE.has(execution.status)) return UNCHANGED;
   setPaused(tables, id, true);
   change(execution, { status: 'Paused', reason });
-  tables.addEvent(id, 'paused', { reason });
+  tables.addEvent(id, 'paused', detailOf(reason, actor));
   return changed(execution);
 }
 
-export function resume(tables: MemoryTables, id: string): ControlResult {
+export function resume(tables: MemoryTables, id: string, actor: string | null): ControlResult {
   const execution = tables.executions.get(id);
   if (execution?.status !== 'Paused') return UNCHANGED;
   setPaused(tables, id, false);
   const begun = execution.startedAt === null ? 'Pending' : 'Running';
   const status = execution.outcome === null ? begun : 'Finishing';
   change(execution, { status, reason: null });
-  tables.addEvent(id, 'resumed');
+  tables.addEvent(id, 'resumed', actor === null ? undefined : { actor });
   return changed(execution);
+}
+
+function detailOf(reason: string | null, actor: string | null): object {
+  return { reason, ...(actor === null ? {} : { actor }) };
 }
 
 function changed(

@@ -26,8 +26,9 @@ export function matchingExecutions(
   tables: MemoryTables,
   filter: Omit<ExecutionListFilter, 'limit' | 'after'>,
 ): MemoryExecution[] {
-  const { idempotencyKey: key, waitingFor, limitKey, parent, root } = filter;
+  const { ids, idempotencyKey: key, waitingFor, limitKey, parent, root } = filter;
   return matching(tables, filter)
+    .filter(({ id }) => ids === undefined || ids.includes(id))
     .filter(({ idempotencyKey }) => key === undefined || idempotencyKey === key)
     .filter(({ id }) => waitingFor === undefined || waitsFor(tables, id, waitingFor))
     .filter(({ id }) => limitKey === undefined || countsFor(tables, id, limitKey))
@@ -87,6 +88,7 @@ function listed(tables: MemoryTables, execution: MemoryExecution): ListedExecuti
   return {
     ...row,
     version: tables.definitions.get(definitionId)?.version ?? null,
+    failedTask: error === null && status === 'Failed' ? (failed?.taskNo ?? null) : null,
     error: error ?? (status === 'Failed' ? (failed?.error ?? null) : null),
     waiting: waitingOf(tables, execution),
     createdAtMicros: String(execution.createdAt * 1_000),

@@ -58,7 +58,7 @@ export async function resetMany(
 function resetLocked(
   tables: MemoryTables,
   execution: MemoryExecution,
-  { tasks, leaves }: ResetDecision,
+  { tasks, leaves, actor }: ResetDecision,
 ): number {
   const { id } = execution;
   for (const item of tasks) resetTask(tables, execution, item);
@@ -66,7 +66,10 @@ function resetLocked(
     const map = tables.task({ executionId: id, taskNo: item.taskNo, itemNo: 0 });
     if (map !== undefined) resetItems(tables, map, item);
   }
-  tables.addEvent(id, 'executionRetried', retryDetail(execution, tasks));
+  tables.addEvent(id, 'executionRetried', {
+    ...retryDetail(execution, tasks),
+    ...(actor === null || actor === undefined ? {} : { actor }),
+  });
   return begin(tables, execution, leaves);
 }
 

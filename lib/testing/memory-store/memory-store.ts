@@ -19,6 +19,7 @@ import type {
   RetentionStore,
   ScheduleStore,
   StateStore,
+  StatisticsStore,
   TenantStore,
   WorkflowPauseStore,
 } from '../../store/port/index.js';
@@ -50,6 +51,7 @@ import { MemoryRecoveryStore } from './roles/recovery.js';
 import { MemoryScheduleStore } from './roles/schedules.js';
 import { MemoryStartStore } from './roles/starts.js';
 import { MemoryStateStore } from './roles/states.js';
+import { MemoryStatisticsStore } from './roles/statistics.js';
 import { MemoryStepStore } from './roles/steps.js';
 import { MemoryTransactionStore } from './roles/transactions.js';
 import { MemoryWorkflowPauseStore } from './roles/workflow-pauses.js';
@@ -86,6 +88,7 @@ export class MemoryStore
   readonly debounces: DebounceStore;
   readonly schedules: ScheduleStore;
   readonly states: StateStore;
+  readonly statistics: StatisticsStore;
   readonly pauses: WorkflowPauseStore;
   readonly explanations: ExplanationStore;
   readonly processes: ProcessStore;
@@ -112,6 +115,7 @@ export class MemoryStore
     this.debounces = new MemoryDebounceStore(tables);
     this.schedules = new MemoryScheduleStore(tables);
     this.states = new MemoryStateStore(tables);
+    this.statistics = new MemoryStatisticsStore(tables);
     this.queues = new MemoryQueueStore(tables);
     this.pauses = new MemoryWorkflowPauseStore(tables);
     this.processes = new MemoryProcessStore(tables);

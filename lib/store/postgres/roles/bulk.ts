@@ -45,8 +45,10 @@ export class PostgresBulkStore extends PostgresRole implements BulkStore {
     action: BulkAction,
     ids: readonly string[],
     reason: string | null,
+    actor: string | null = null,
   ): Promise<BulkReply> {
-    return bulkReplyOf(await this.db.hot.run(controlExecutions[action], [plainArray(ids), reason]));
+    const values = [plainArray(ids), reason, actor];
+    return bulkReplyOf(await this.db.hot.run(controlExecutions[action], values));
   }
 
   async delete(ids: readonly string[]): Promise<BulkDeletion> {

@@ -27,16 +27,16 @@ import type {
 
 /** Control of executions from outside of their tasks, on PostgreSQL. */
 export class PostgresControlStore extends PostgresRole implements ControlStore {
-  cancel(id: string, reason: string | null): Promise<ControlResult> {
-    return control(this.db, cancelExecution, [id, reason]);
+  cancel(id: string, reason: string | null, actor: string | null = null): Promise<ControlResult> {
+    return control(this.db, cancelExecution, [id, reason, actor]);
   }
 
-  pause(id: string, reason: string | null): Promise<ControlResult> {
-    return control(this.db, pauseExecution, [id, reason]);
+  pause(id: string, reason: string | null, actor: string | null = null): Promise<ControlResult> {
+    return control(this.db, pauseExecution, [id, reason, actor]);
   }
 
-  resume(id: string): Promise<ControlResult> {
-    return control(this.db, resumeExecution, [id]);
+  resume(id: string, actor: string | null = null): Promise<ControlResult> {
+    return control(this.db, resumeExecution, [id, actor]);
   }
 
   async pastDeadlines(after?: PastDeadline): Promise<PastDeadline[]> {

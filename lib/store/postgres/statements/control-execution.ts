@@ -34,6 +34,10 @@ function resultOf(tasks: string): string {
   })} FROM execution x`;
 }
 
+/** The reason ($2), and the actor ($3) if there is one. */
+const DETAIL =
+  "jsonb_build_object('reason', $2::text) || CASE WHEN $3::text IS NULL THEN '{}' ELSE jsonb_build_object('actor', $3::text) END";
+
 export const cancelExecution: Statement<ControlledRow> = {
   name: 'cancel_execution',
   columns: CONTROLLED,
@@ -46,7 +50,7 @@ export const cancelExecution: Statement<ControlledRow> = {
     RETURNING x.has_waiters, x.workflow, x.unsettled, x.completed_at
   ), event AS (
     INSERT INTO ${tables.event} (execution_id, kind, detail)
-    SELECT $1::uuid, 'cancelled', jsonb_build_object('reason', $2::text) FROM execution
+    SELECT $1::uuid, 'cancelled', ${DETAIL} FROM execution
   ) ${resultOf('cancelled')}`,
 };
 
@@ -65,7 +69,7 @@ export const pauseExecution: Statement<ControlledRow> = {
     RETURNING x.has_waiters, x.workflow, x.unsettled, x.completed_at
   ), event AS (
     INSERT INTO ${tables.event} (execution_id, kind, detail)
-    SELECT $1::uuid, 'paused', jsonb_build_object('reason', $2::text) FROM execution
+    SELECT $1::uuid, 'paused', ${DETAIL} FROM execution
   ) ${resultOf('marked')}`,
 };
 
@@ -85,7 +89,8 @@ export const resumeExecution: Statement<ControlledRow> = {
     WHERE x.id = $1::uuid AND x.status || '' = 'Paused'
     RETURNING x.has_waiters, x.workflow, x.unsettled, x.completed_at
   ), event AS (
-    INSERT INTO ${tables.event} (execution_id, kind) SELECT $1::uuid, 'resumed' FROM execution
+    INSERT INTO ${tables.event} (execution_id, kind, detail)
+    SELECT $1::uuid, 'resumed', CASE WHEN $2::text IS NOT NULL THEN jsonb_build_object('actor', $2::text) END FROM execution
   ) ${resultOf('released')}`,
 };
 

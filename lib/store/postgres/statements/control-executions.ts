@@ -30,7 +30,8 @@ function marked(tables: TenantTables, paused: boolean): string {
   )`;
 }
 
-const REASON = `jsonb_build_object('reason', $2::text)`;
+const ACTOR = `CASE WHEN $3::text IS NOT NULL THEN jsonb_build_object('actor', $3::text) END`;
+const REASON = `jsonb_build_object('reason', $2::text) || coalesce(${ACTOR}, '{}')`;
 
 const ACTIONS: Readonly<Record<BulkAction, Action>> = {
   cancel: {
@@ -55,7 +56,7 @@ const ACTIONS: Readonly<Record<BulkAction, Action>> = {
       "status = CASE WHEN x.started_at IS NULL THEN 'Pending' ELSE 'Running' END, reason = NULL",
     event: 'resumed',
     // Has no reason. Without the parameter, its type would be unknown.
-    detail: 'CASE WHEN $2::text IS NULL THEN NULL::jsonb END',
+    detail: `CASE WHEN $2::text IS NULL THEN ${ACTOR} END`,
   },
 };
 

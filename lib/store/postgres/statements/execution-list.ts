@@ -3,6 +3,7 @@ import {
   columns,
   epochMs,
   instant,
+  integer,
   json,
   jsonb,
   orNull,
@@ -45,6 +46,7 @@ const LISTED = columns({
   version: orNull(text),
   status: text,
   error: orNull(json),
+  failedTask: orNull(integer),
   reason: orNull(text),
   idempotencyKey: orNull(text),
   tags: orNull(jsonb),
@@ -76,6 +78,12 @@ const waitingTask = (tables: TenantTables): string => `(
       ) w
       WHERE w.status <> 'Running' OR w.is_orphaned)`;
 
+/** Of execution `x`, the first task whose failure was not handled, by primary key. */
+const failedTask = (tables: TenantTables, column: string): string => `(
+      SELECT ${column} FROM ${tables.task} t
+      WHERE t.execution_id = x.id AND t.item_no = 0 AND t.status || '' = 'Failed' AND NOT t.failure_handled
+        ORDER BY t.task_no LIMIT 1)`;
+
 /**
  * The columns of a list. No context is read. Tasks are found by primary key, and only for executions that show one: for
  * a Failed execution the first task whose failure was not handled, and for an unfinished one the task that it waits for.
@@ -87,11 +95,8 @@ const SUMMARY = (tables: TenantTables): string =>
     definitionId: 'x.definition_id',
     version: `(SELECT d.version FROM ${tables.definition} d WHERE d.id = x.definition_id)`,
     status: 'x.status',
-    error: `CASE WHEN x.error IS NULL AND x.status = 'Failed' THEN (
-      SELECT t.error FROM ${tables.task} t
-      WHERE t.execution_id = x.id AND t.item_no = 0 AND t.status || '' = 'Failed' AND NOT t.failure_handled
-        ORDER BY t.task_no LIMIT 1)
-      ELSE x.error END`,
+    error: `CASE WHEN x.error IS NULL AND x.status = 'Failed' THEN ${failedTask(tables, 't.error')} ELSE x.error END`,
+    failedTask: `CASE WHEN x.error IS NULL AND x.status = 'Failed' THEN ${failedTask(tables, 't.task_no')} END`,
     reason: 'x.reason',
     idempotencyKey: 'x.idempotency_key',
     tags: 'x.tags',
@@ -124,4 +129,5 @@ export const LISTS: Readonly<Record<SourceName, Statement<ListedExecution>>> = {
   limited: listOf('list_limited', 'limited'),
   children: listOf('list_children', 'children'),
   keyed: listOf('list_by_key', 'keyed'),
+  given: listOf('list_given', 'given'),
 };

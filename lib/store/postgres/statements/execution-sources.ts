@@ -159,6 +159,18 @@ const keyedExecutions: ExecutionSource = (tables, more) => `
     LIMIT least(1, $7::integer)
   ) x`;
 
+/** Executions with given ids ($8), and optionally an idempotency key ($9) and tags ($10). */
+const givenExecutions: ExecutionSource = (tables, more) => `
+  FROM (
+    SELECT e.* FROM (SELECT DISTINCT id FROM unnest($8::uuid[]) given(id)) w
+    CROSS JOIN LATERAL (SELECT * FROM ${tables.execution} e WHERE e.id = w.id) e
+    WHERE ($1::text IS NULL OR e.workflow = $1::text) AND ${PAGE_RANGE}
+      AND ($6::text[] IS NULL OR e.status = ANY ($6::text[]))
+      AND ($9::text IS NULL OR e.idempotency_key = $9::text)
+      AND ($10::jsonb IS NULL OR e.tags @> $10::jsonb)${more}
+    ${NEWEST}
+  ) x`;
+
 /** The sources by the filter that each suits. */
 export const SOURCES = {
   any: anyExecutions,
@@ -168,6 +180,7 @@ export const SOURCES = {
   limited: limitedExecutions,
   children: childExecutions,
   keyed: keyedExecutions,
+  given: givenExecutions,
 } as const;
 
 export type SourceName = keyof typeof SOURCES;

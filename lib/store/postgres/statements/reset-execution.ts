@@ -86,9 +86,11 @@ export const resetExecutions: Statement<{ id: string; dueInMs: number }> = {
     SELECT x.id, 'executionRetried', jsonb_build_object(
              'tasks', n.tasks, 'taskNos', n.task_nos,
              'status', x.status, 'reason', x.reason, 'error', x.error::jsonb, 'completedAt', x.completed_at)
+             || CASE WHEN a.actor IS NULL THEN '{}' ELSE jsonb_build_object('actor', a.actor) END
     FROM (
       SELECT execution_id, count(*) AS tasks, jsonb_agg(task_no ORDER BY task_no) AS task_nos FROM item GROUP BY 1
-    ) n JOIN ${tables.execution} x ON ${executionOf('n.execution_id')}
+    ) n JOIN unnest($6::uuid[], $8::text[]) a(id, actor) ON a.id = n.execution_id
+    JOIN ${tables.execution} x ON ${executionOf('n.execution_id')}
   )
   UPDATE ${tables.execution} x
   SET status = CASE WHEN x.started_at IS NULL THEN 'Pending' ELSE 'Running' END, context = NULL, error = NULL, reason = NULL, completed_at = NULL, has_waiters = false,
@@ -114,5 +116,6 @@ export function resetValues(resets: readonly ExecutionReset[]): unknown[] {
     plainArray(items.map((task) => task.keepsSteps)),
     plainArray(resets.map(({ id }) => id)),
     plainArray(resets.map(({ leaves }) => leaves)),
+    resets.map(({ actor }) => actor ?? null),
   ];
 }

@@ -27,8 +27,13 @@ export class MemoryBulkStore extends MemoryRole implements BulkStore {
     return this.run((tables) => findMany(tables, filter, after).length);
   }
 
-  control(action: BulkAction, ids: readonly string[], reason: string | null): Promise<BulkReply> {
-    return this.run((tables) => controlMany(tables, action, ids, reason));
+  control(
+    action: BulkAction,
+    ids: readonly string[],
+    reason: string | null,
+    actor: string | null = null,
+  ): Promise<BulkReply> {
+    return this.run((tables) => controlMany(tables, action, ids, reason, actor));
   }
 
   delete(ids: readonly string[]): Promise<BulkDeletion> {

@@ -10,16 +10,16 @@ import type {
 
 /** Control of executions from outside of their tasks, in memory. */
 export class MemoryControlStore extends MemoryRole implements ControlStore {
-  cancel(id: string, reason: string | null): Promise<ControlResult> {
-    return this.run((tables) => cancel(tables, id, reason));
+  cancel(id: string, reason: string | null, actor: string | null = null): Promise<ControlResult> {
+    return this.run((tables) => cancel(tables, id, reason, actor));
   }
 
-  pause(id: string, reason: string | null): Promise<ControlResult> {
-    return this.run((tables) => pause(tables, id, reason));
+  pause(id: string, reason: string | null, actor: string | null = null): Promise<ControlResult> {
+    return this.run((tables) => pause(tables, id, reason, actor));
   }
 
-  resume(id: string): Promise<ControlResult> {
-    return this.run((tables) => resume(tables, id));
+  resume(id: string, actor: string | null = null): Promise<ControlResult> {
+    return this.run((tables) => resume(tables, id, actor));
   }
 
   pastDeadlines(after?: PastDeadline): Promise<PastDeadline[]> {

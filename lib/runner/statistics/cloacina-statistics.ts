@@ -1,0 +1,170 @@
+import type { TenantEngine } from '../../engine/tenant-engine.js';
+import { checkCallOptions } from '../../errors/call-options.js';
+import { InvalidArgumentError } from '../../errors/index.js';
+import { formatValue } from '../../errors/option-checks.js';
+import type { AvailabilityRetry } from '../../runtime/availability-retry.js';
+import type { ExecutionStatus } from '../../workflow/index.js';
+import type { ExecutionSummary } from '../execution.js';
+import type { ExecutionReader } from '../execution-reader.js';
+import { checkWorkflow, zeroCounts } from '../list-filter.js';
+import type { ServedCalls } from '../served-calls.js';
+import { groupFailures } from './failure-groups.js';
+import type {
+  CappedCount,
+  FailureGroups,
+  FailureOptions,
+  Series,
+  SeriesOptions,
+  StatusCountOptions,
+  StatusCounts,
+} from './statistics-types.js';
+
+const DEFAULT_CAP = 10_000;
+const MAX_CAP = 100_000;
+/** How many executions of each workflow a series reads. */
+const MAX_SERIES = 5_000;
+/** How many Failed executions are grouped, and how many of them a page has. */
+const MAX_FAILURES = 2_000;
+const FAILURES_PAGE = 500;
+
+const MINUTE = 60_000;
+const RANGES = {
+  hour: { bucketMs: MINUTE, buckets: 60 },
+  day: { bucketMs: 15 * MINUTE, buckets: 96 },
+} as const;
+
+const COUNT_OPTIONS: ReadonlySet<string> = new Set<keyof StatusCountOptions>(['cap']);
+const SERIES_OPTIONS: ReadonlySet<string> = new Set<keyof SeriesOptions>(['range', 'workflow']);
+const FAILURE_OPTIONS: ReadonlySet<string> = new Set<keyof FailureOptions>(['workflow']);
+
+export interface StatisticsParts {
+  readonly engine: Pick<TenantEngine, 'store' | 'clock'>;
+  readonly reader: Pick<ExecutionReader, 'list'>;
+  readonly served: Pick<ServedCalls, 'run'>;
+  readonly whileUnavailable: AvailabilityRetry;
+}
+
+/**
+ * Numbers for dashboards, at `runner.statistics`. Each call reads a bounded number of rows, whatever the size of the tables, and
+ * says where it stopped.
+ *
+ * @example
+ * ```ts
+ * const { byStatus } = await runner.statistics.counts();
+ * const { groups } = await runner.statistics.failures();
+ * await runner.retryMany(groups[0].filter);
+ * ```
+ */
+export class CloacinaStatistics {
+  /** @internal Applications use `runner.statistics`. */
+  constructor(private readonly parts: StatisticsParts) {}
+
+  /**
+   * Counts the executions of each status, exactly up to a cap. Of a large table, a part is read for the number of Completed
+   * executions; so this number may be smaller than the cap and have more behind it, as `isCapped` says.
+   *
+   * @throws InvalidArgumentError for an invalid option
+   * @throws DatabaseUnavailableError if the database was unavailable for `startTimeout`, as all methods of this class
+   */
+  counts(options: StatusCountOptions = {}): Promise<StatusCounts> {
+    return this.run(async () => {
+      checkCallOptions('counts()', options, COUNT_OPTIONS);
+      const cap = checkCap(options.cap);
+      const { counts, oldestDue } = await this.parts.engine.store.statistics.counts(cap);
+      const byStatus = Object.fromEntries(
+        Object.keys(zeroCounts()).map((status) => {
+          const found = counts.find((one) => one.status === status);
+          return [status, { count: found?.count ?? 0, isCapped: found?.isCapped ?? false }];
+        }),
+      ) as Record<ExecutionStatus, CappedCount>;
+      return { byStatus, ...(oldestDue === null ? {} : { oldestDue }) };
+    });
+  }
+
+  /**
+   * Counts the executions of the last hour or day by the time of their creation, with their durations. Of each workflow, the
+   * newest 5,000 are read.
+   *
+   * @throws InvalidArgumentError for an invalid option
+   */
+  series(options: SeriesOptions): Promise<Series> {
+    return this.run(async () => {
+      checkCallOptions('series()', options, SERIES_OPTIONS);
+      const { bucketMs, buckets } = checkRange(options.range);
+      const workflow = checkWorkflow(options.workflow) ?? null;
+      const { clock, store } = this.parts.engine;
+      // Buckets begin at full minutes and quarters of an hour, so that they stay the same between two calls.
+      const end = (Math.floor(clock.wallTime() / bucketMs) + 1) * bucketMs;
+      const from = end - buckets * bucketMs;
+      const query = { from, bucketMs, workflow, cap: MAX_SERIES };
+      const { rows, completeSince } = await store.statistics.series(query);
+      const byBucket = new Map(rows.map((row) => [row.bucket, row]));
+      return {
+        bucketMs,
+        buckets: Array.from({ length: buckets }, (_, no) => {
+          const { bucket: _no, ...numbers } = byBucket.get(no) ?? { ...EMPTY, bucket: no };
+          return { at: new Date(from + no * bucketMs), ...numbers };
+        }),
+        ...(completeSince === null ? {} : { completeSince }),
+      };
+    });
+  }
+
+  /**
+   * Groups the Failed executions by their cause: workflow, task, name and code of the error, and its message without numbers and
+   * ids. The newest 2,000 are read.
+   *
+   * @throws InvalidArgumentError for an invalid option
+   * @example
+   * ```ts
+   * for (const { workflow, task, message, count } of (await runner.statistics.failures()).groups) {
+   *   console.log(count, workflow, task, message);
+   * }
+   * ```
+   */
+  failures(options: FailureOptions = {}): Promise<FailureGroups> {
+    return this.parts.served.run(async () => {
+      checkCallOptions('failures()', options, FAILURE_OPTIONS);
+      const read: ExecutionSummary[] = [];
+      let cursor: string | null | undefined;
+      while (cursor !== null && read.length < MAX_FAILURES) {
+        const page = await this.parts.reader.list({
+          ...(options.workflow === undefined ? {} : { workflow: options.workflow }),
+          status: 'Failed',
+          limit: FAILURES_PAGE,
+          ...(cursor === undefined ? {} : { cursor }),
+        });
+        read.push(...page.items);
+        cursor = page.nextCursor;
+      }
+      return { groups: groupFailures(read), isComplete: cursor === null };
+    });
+  }
+
+  private run<T>(work: () => Promise<T>): Promise<T> {
+    const { served, whileUnavailable } = this.parts;
+    return served.run(() => whileUnavailable.run(work));
+  }
+}
+
+const EMPTY = {
+  started: 0,
+  completed: 0,
+  failed: 0,
+  cancelled: 0,
+  medianMs: null,
+  p95Ms: null,
+} as const;
+
+function checkCap(cap: number = DEFAULT_CAP): number {
+  if (Number.isInteger(cap) && cap >= 1 && cap <= MAX_CAP) return cap;
+  throw new InvalidArgumentError(
+    'cap',
+    `must be a whole number from 1 to ${MAX_CAP}, not ${formatValue(cap)}`,
+  );
+}
+
+function checkRange(range: 'hour' | 'day'): (typeof RANGES)['hour' | 'day'] {
+  if (range === 'hour' || range === 'day') return RANGES[range];
+  throw new InvalidArgumentError('range', `must be 'hour' or 'day', not ${formatValue(range)}`);
+}

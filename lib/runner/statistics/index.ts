@@ -1,0 +1,2 @@
+export { CloacinaStatistics } from './cloacina-statistics.js';
+export type * from './statistics-types.js';

@@ -1,0 +1,51 @@
+/** The number of executions with a status, counted up to a cap. */
+export interface CappedStatusCount {
+  readonly status: string;
+  readonly count: number;
+  /** Whether there may be more. */
+  readonly isCapped: boolean;
+}
+
+export interface CappedCounts {
+  /** Statuses without executions may be left out. */
+  readonly counts: readonly CappedStatusCount[];
+  /** Since when the oldest task has been due that has no limit and that no process has claimed. Null: none is due. */
+  readonly oldestDue: Date | null;
+}
+
+/** Executions by the time of their creation. */
+export interface SeriesQuery {
+  /** The start of the first bucket, in milliseconds. */
+  readonly from: number;
+  readonly bucketMs: number;
+  /** Null: of all workflows. */
+  readonly workflow: string | null;
+  /** How many executions of each workflow are read, the newest. */
+  readonly cap: number;
+}
+
+/** The executions that were created in one bucket, at least one. */
+export interface SeriesRow {
+  /** The number of the bucket, from 0. */
+  readonly bucket: number;
+  readonly started: number;
+  readonly completed: number;
+  readonly failed: number;
+  readonly cancelled: number;
+  /** From the start to the end of the Completed ones, in milliseconds. Null: none. */
+  readonly medianMs: number | null;
+  readonly p95Ms: number | null;
+}
+
+export interface SeriesReply {
+  readonly rows: readonly SeriesRow[];
+  /** The time since which all were read; null if all were. */
+  readonly completeSince: Date | null;
+}
+
+/** Counts of executions. Each read has a bound, whatever the size of the tables. */
+export interface StatisticsStore {
+  /** The executions of each status. */
+  counts(cap: number): Promise<CappedCounts>;
+  series(query: SeriesQuery): Promise<SeriesReply>;
+}

@@ -1,0 +1,22 @@
+import { PostgresRole } from './postgres-role.js';
+import { countCapped, readSeries } from '../statements/statistics.js';
+import type { CappedCounts, SeriesQuery, SeriesReply, StatisticsStore } from '../../port/index.js';
+
+/** Counts of executions, on PostgreSQL. */
+export class PostgresStatisticsStore extends PostgresRole implements StatisticsStore {
+  async counts(cap: number): Promise<CappedCounts> {
+    const rows = await this.db.cold.run(countCapped, [cap]);
+    return {
+      counts: rows.map(({ status, count, isCapped }) => ({ status, count, isCapped })),
+      oldestDue: rows[0]?.oldestDue ?? null,
+    };
+  }
+
+  async series({ from, bucketMs, workflow, cap }: SeriesQuery): Promise<SeriesReply> {
+    const rows = await this.db.cold.run(readSeries, [new Date(from), bucketMs, workflow, cap]);
+    return {
+      rows: rows.map(({ completeSince: _, ...row }) => row),
+      completeSince: rows[0]?.completeSince ?? null,
+    };
+  }
+}

@@ -1,0 +1,19 @@
+import { MemoryRole } from './memory-role.js';
+import { countCapped, readSeries } from '../memory-statistics.js';
+import type {
+  CappedCounts,
+  SeriesQuery,
+  SeriesReply,
+  StatisticsStore,
+} from '../../../store/port/index.js';
+
+/** Counts of executions, in memory. */
+export class MemoryStatisticsStore extends MemoryRole implements StatisticsStore {
+  counts(cap: number): Promise<CappedCounts> {
+    return this.run((tables) => countCapped(tables, cap));
+  }
+
+  series(query: SeriesQuery): Promise<SeriesReply> {
+    return this.run((tables) => readSeries(tables, query));
+  }
+}

@@ -1,0 +1,157 @@
+import { expect, test } from '@jest/globals';
+import type { TestedStore } from './tested-store.js';
+import { failureOf, outcomeOf, parallel, type TestWorkflow } from './workflows.js';
+
+export function describeStatistics(tested: TestedStore): void {
+  const worker = tested.worker();
+
+  /** A workflow that is stored: series are read by the names of stored workflows. */
+  async function stored(name: string): Promise<TestWorkflow> {
+    const definitionId = tested.newDefinition();
+    const unsaid = { version: undefined, description: undefined, definition: {} };
+    await tested.store.definitions.register([
+      { id: definitionId, hash: definitionId, name, ...unsaid },
+    ]);
+    return parallel(1, { definitionId, name });
+  }
+
+  test('executions are counted by status, exactly up to a cap', async () => {
+    await tested.behind.empty();
+    const of = await stored('counted');
+    const ids = await worker.startMany(of, 5, { claims: 1 });
+    const [completed, failed] = ids;
+    await worker.complete([outcomeOf(of, completed!, 0), failureOf(of, failed!, 0)]);
+    await tested.store.cancel(ids[2]!, null);
+    const counts = async (cap: number) => {
+      const { counts: found } = await tested.store.statistics.counts(cap);
+      return found.filter(({ count }) => count > 0);
+    };
+
+    const one = { count: 1, isCapped: false };
+    const exact = await counts(2);
+    expect(exact).toHaveLength(4);
+    expect(exact).toEqual(
+      expect.arrayContaining([
+        { status: 'Completed', ...one },
+        { status: 'Failed', ...one },
+        { status: 'Cancelled', ...one },
+        { status: 'Running', count: 2, isCapped: false },
+      ]),
+    );
+    expect(await counts(1)).toEqual(
+      expect.arrayContaining([
+        { status: 'Completed', ...one },
+        { status: 'Running', count: 1, isCapped: true },
+      ]),
+    );
+  });
+
+  test('the oldest task that is due is told, and none that is claimed or not due yet', async () => {
+    await tested.behind.empty();
+    const of = await stored('due');
+    const [claimed] = await worker.startMany(of, 1, { claims: 1 });
+    expect((await tested.store.statistics.counts(10)).oldestDue).toBeNull();
+    const later = await worker.startOne(of, { claims: 0, delayMs: 3_600_000 });
+    expect((await tested.store.statistics.counts(10)).oldestDue).toBeNull();
+    const due = await worker.startOne(of, { claims: 0 });
+    await tested.behind.changeTask(due, 0, { runInMs: -60_000 });
+    const { oldestDue } = await tested.store.statistics.counts(10);
+    expect(oldestDue).toBeInstanceOf(Date);
+    const { createdAt } = (await tested.store.executions([due]))[0]!;
+    expect(oldestDue!.getTime()).toBeLessThan(createdAt.getTime());
+    for (const id of [claimed!, later, due]) await tested.store.cancel(id, null);
+  });
+
+  test('series count by the time of creation, in buckets, and tell where they were cut', async () => {
+    await tested.behind.empty();
+    const [of, other] = [await stored('in series'), await stored('beside it')];
+    const ids = await worker.startMany(of, 4, { claims: 1 });
+    await worker.startMany(other, 1, { claims: 1 });
+    const [completed, failed, cancelled] = ids;
+    await worker.complete([outcomeOf(of, completed!, 0), failureOf(of, failed!, 0)]);
+    await tested.store.cancel(cancelled!, null);
+    const rows = await tested.store.executions(ids);
+    const oldest = Math.min(...rows.map(({ createdAt }) => createdAt.getTime()));
+    const query = { from: oldest - 90_000, bucketMs: 3_600_000, workflow: null, cap: 10 };
+
+    const { rows: all, completeSince } = await tested.store.statistics.series(query);
+    expect(completeSince).toBeNull();
+    expect(all).toEqual([
+      {
+        bucket: 0,
+        started: 5,
+        completed: 1,
+        failed: 1,
+        cancelled: 1,
+        medianMs: expect.any(Number),
+        p95Ms: expect.any(Number),
+      },
+    ]);
+    const ofOne = { ...query, workflow: 'beside it' };
+    expect((await tested.store.statistics.series(ofOne)).rows).toEqual([
+      { bucket: 0, started: 1, completed: 0, failed: 0, cancelled: 0, medianMs: null, p95Ms: null },
+    ]);
+    const inMinutes = await tested.store.statistics.series({ ...query, bucketMs: 60_000 });
+    expect(inMinutes.rows[0]?.bucket).toBe(1);
+    const later = { ...query, from: oldest + 3_600_000 };
+    expect(await tested.store.statistics.series(later)).toEqual({ rows: [], completeSince: null });
+
+    const cut = await tested.store.statistics.series({ ...query, cap: 2 });
+    expect(cut.rows[0]?.started).toBe(3);
+    expect(cut.completeSince!.getTime()).toBeGreaterThanOrEqual(oldest);
+  });
+
+  test('a list names the failed task, and finds given executions', async () => {
+    const of = await stored('listed by id');
+    const ids = await worker.startMany(of, 3, { claims: 1 });
+    const [failed, running, other] = ids;
+    await worker.complete([failureOf(of, failed!, 0)]);
+    const given = { ids: [failed!, running!, failed!], limit: 10 };
+    const found = await tested.store.list(given);
+    expect(new Map(found.map(({ id, failedTask }) => [id, failedTask]))).toEqual(
+      new Map([
+        [failed!, 0],
+        [running!, null],
+      ]),
+    );
+    expect(await tested.store.list({ ...given, statuses: ['Cancelled'] })).toEqual([]);
+    expect(await tested.store.list({ ...given, workflow: 'another' })).toEqual([]);
+    const now = await tested.store.bulk.now();
+    const bulk = { ids: [running!], isTop: true };
+    expect(await tested.store.bulk.count(bulk, now)).toBe(1);
+    expect((await tested.store.bulk.find(bulk, now, 10)).map(({ id }) => id)).toEqual([running]);
+    for (const id of [running!, other!]) await tested.store.cancel(id, null);
+  });
+
+  test('the actor of a change is stored with its event', async () => {
+    const of = await stored('acted');
+    const [one, many] = await worker.startMany(of, 2, { claims: 1 });
+    await tested.store.pause(one!, 'lunch', 'Ann');
+    await tested.store.resume(one!, 'Ben');
+    await tested.store.cancel(one!, null, 'Cat');
+    await tested.store.bulk.control('pause', [many!], null, 'Dan');
+    await tested.store.bulk.control('resume', [many!], null, 'Eve');
+    await tested.store.bulk.control('cancel', [many!], 'stop', 'Fay');
+    const leaf = { taskNo: 0, pendingDependencies: 0, unmetDependencies: 0, keepsSteps: false };
+    const again = { tasks: [leaf], leaves: 1 };
+    await tested.store.reset(one!, () => Promise.resolve({ ...again, actor: 'Gus' }));
+    await tested.store.bulk.reset([many!], () => Promise.resolve({ ...again, actor: 'Hal' }));
+    const details = async (id: string) =>
+      ((await tested.store.history(id))?.events ?? [])
+        .filter(({ taskNo }) => taskNo === null)
+        .map(({ kind, detail }) => [kind, (detail as { actor?: string }).actor]);
+    expect(await details(one!)).toEqual([
+      ['paused', 'Ann'],
+      ['resumed', 'Ben'],
+      ['cancelled', 'Cat'],
+      ['executionRetried', 'Gus'],
+    ]);
+    expect(await details(many!)).toEqual([
+      ['paused', 'Dan'],
+      ['resumed', 'Eve'],
+      ['cancelled', 'Fay'],
+      ['executionRetried', 'Hal'],
+    ]);
+    for (const id of [one!, many!]) await tested.store.cancel(id, null);
+  });
+}
