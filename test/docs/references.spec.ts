@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import * as main from 'nestjs-cloacina';
+import * as dashboard from 'nestjs-cloacina/dashboard';
 import * as terminus from 'nestjs-cloacina/terminus';
 import * as defaults from '../../lib/options/defaults.js';
 import { SHARED_CHECKS } from '../../lib/options/shared-options.js';
@@ -10,7 +11,7 @@ import { queryIn, openTenant } from '../support/open-tenant.js';
 import { anchors, checkout, links, pages, section, tableRows, textOf } from './markdown.js';
 
 /** What the entries of the package export. */
-const library = { ...main, ...terminus };
+const library = { ...main, ...dashboard, ...terminus };
 
 const codeIn = (cell = ''): string[] =>
   [...cell.matchAll(/`([^`]+)`/g)].map(([, code]) => code ?? '');

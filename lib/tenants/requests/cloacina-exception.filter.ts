@@ -95,9 +95,9 @@ export class CloacinaExceptionFilter implements ExceptionFilter<CloacinaError> {
     const transport = host.getType<string>();
     if (transport === 'rpc') return throwError(() => error);
     if (transport !== 'http') throw error;
-    const [statusCode, message] = ANSWERS[error.code] ?? UNKNOWN;
+    const { status: statusCode, isOwnMessage } = answerOf(error);
     if (statusCode >= HttpStatus.INTERNAL_SERVER_ERROR) this.log(error);
-    const text = message === 'own' ? error.message : nameOf(statusCode);
+    const text = isOwnMessage ? error.message : nameOfStatus(statusCode);
     return host
       .switchToHttp()
       .getResponse<Response>()
@@ -111,8 +111,17 @@ export class CloacinaExceptionFilter implements ExceptionFilter<CloacinaError> {
   }
 }
 
+/** The HTTP status for an error, and whether the client gets its own message. */
+export function answerOf(error: CloacinaError): {
+  readonly status: HttpStatus;
+  readonly isOwnMessage: boolean;
+} {
+  const [status, message] = ANSWERS[error.code] ?? UNKNOWN;
+  return { status, isOwnMessage: message === 'own' };
+}
+
 /** The name of a status as text, such as `Service unavailable`. */
-function nameOf(status: HttpStatus): string {
-  const name = HttpStatus[status].replaceAll('_', ' ').toLowerCase();
+export function nameOfStatus(status: number): string {
+  const name = (HttpStatus[status] ?? 'ERROR').replaceAll('_', ' ').toLowerCase();
   return `${name.charAt(0).toUpperCase()}${name.slice(1)}`;
 }

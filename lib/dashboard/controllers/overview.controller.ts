@@ -1,0 +1,100 @@
+import { Get, Header, Inject, Query, Req, Sse, type MessageEvent } from '@nestjs/common';
+import type { Observable } from 'rxjs';
+import type { TenantRequest } from '../../cloacina.options.js';
+import { DashboardAccess } from '../access.js';
+import type {
+  FailuresResponse,
+  Overview,
+  Page,
+  ProcessRow,
+  Series,
+  Session,
+  TenantOverview,
+} from '../http-types.js';
+import { Overviews } from '../overviews.js';
+import { choice, count, text, texts, type Fields } from '../query.js';
+import { guardedStream } from '../stream-access.js';
+import { DashboardStreams } from '../streams.js';
+
+const POLL_MS = 5_000;
+const MAX_NAMES = 1_000;
+const MAX_PAGE = 200;
+
+/** What concerns all tenants that the user may see. */
+export class OverviewController {
+  constructor(
+    @Inject(DashboardAccess) private readonly access: DashboardAccess,
+    @Inject(Overviews) private readonly overviews: Overviews,
+    @Inject(DashboardStreams) private readonly streams: DashboardStreams,
+  ) {}
+
+  @Get('session')
+  @Header('cache-control', 'no-store')
+  async session(@Req() request: TenantRequest): Promise<Session> {
+    const tenants = await this.access.visible(request);
+    const actor = await this.access.actor(request);
+    return {
+      ...(actor === undefined ? {} : { actor }),
+      readOnly: this.access.readOnly,
+      tenants: tenants.length,
+      tenantNames: tenants.slice(0, MAX_NAMES).map(({ name }) => name),
+      pollMs: POLL_MS,
+    };
+  }
+
+  @Get('overview')
+  @Header('cache-control', 'no-store')
+  async overview(@Req() request: TenantRequest): Promise<Overview> {
+    return this.overviews.overview(await this.access.visible(request));
+  }
+
+  @Get('tenants')
+  @Header('cache-control', 'no-store')
+  async tenants(
+    @Req() request: TenantRequest,
+    @Query() query: Fields,
+  ): Promise<Page<TenantOverview>> {
+    const search = text(query, 'search')?.toLowerCase() ?? '';
+    const after = text(query, 'after') ?? text(query, 'cursor') ?? '';
+    const limit = count(query, 'limit', MAX_PAGE) ?? 50;
+    const found = (await this.access.visible(request)).filter(
+      ({ name }) => name > after && name.toLowerCase().includes(search),
+    );
+    const page = found.slice(0, limit);
+    const last = page.at(-1);
+    return {
+      items: await this.overviews.tenants(page),
+      nextCursor: found.length > limit && last !== undefined ? last.name : null,
+    };
+  }
+
+  @Get('series')
+  @Header('cache-control', 'no-store')
+  async series(@Req() request: TenantRequest, @Query() query: Fields): Promise<Series> {
+    const range = choice(query, 'range', ['hour', 'day']) ?? 'hour';
+    const tenants = await this.access.chosen(request, texts(query, 'tenant'));
+    return this.overviews.series(tenants, range, text(query, 'workflow'));
+  }
+
+  @Get('failures')
+  @Header('cache-control', 'no-store')
+  async failures(@Req() request: TenantRequest, @Query() query: Fields): Promise<FailuresResponse> {
+    const tenants = await this.access.chosen(request, texts(query, 'tenant'));
+    return this.overviews.failures(tenants, text(query, 'workflow'));
+  }
+
+  @Get('processes')
+  @Header('cache-control', 'no-store')
+  async processes(@Req() request: TenantRequest): Promise<{ items: ProcessRow[] }> {
+    return { items: await this.overviews.processes(await this.access.visible(request)) };
+  }
+
+  @Sse('events')
+  events(@Req() request: TenantRequest): Observable<MessageEvent> {
+    return guardedStream(async () => {
+      const tenants = await this.access.visible(request);
+      const key = JSON.stringify(tenants.map(({ name }) => name));
+      return { key, source: () => this.streams.of(tenants) };
+    });
+  }
+}

@@ -1,0 +1,217 @@
+import { Injectable } from '@nestjs/common';
+import type { ServingProcess } from '../runner/explain/explanation.js';
+import type { FailureGroups, Series as RunnerSeries } from '../runner/statistics/index.js';
+import { systemClock } from '../runtime/clock.js';
+import type { Tenant } from '../tenants/hosting/tenant.js';
+import type {
+  FailureGroupRow,
+  FailuresResponse,
+  Overview,
+  ProcessRow,
+  Series,
+  TenantOverview,
+} from './http-types.js';
+import { mergeProcesses, sumCounts, sumSeries } from './merge.js';
+import { TenantReads } from './tenant-reads.js';
+
+/**
+ * How old numbers may be, in milliseconds: those of one page, of a tenant at work, and of a tenant where nothing happens. This
+ * process reads them again when it has changed the tenant; of other processes it hears nothing.
+ */
+const FRESH_MS = 2_000;
+const BUSY_MS = 5_000;
+const QUIET_FEW_MS = 15_000;
+const QUIET_MS = 60_000;
+/** With more tenants, those where nothing happens are read less often. */
+const MANY = 50;
+/** How long a page waits for tenants that were not read yet, in milliseconds. */
+const BUDGET_MS = 120;
+const DAY_MS = 86_400_000;
+const MAX_BUSIEST = 50;
+const MAX_GROUPS = 500;
+
+/** What a page over tenants needs of one. */
+interface TenantNumbers {
+  readonly overview: TenantOverview;
+  readonly series?: RunnerSeries;
+  readonly recoveries: { readonly recovered: number; readonly abandoned: number };
+  readonly processes: readonly ServingProcess[];
+}
+
+/** The pages over many tenants. They are made of numbers of each tenant, which all users share; each page adds up its own. */
+@Injectable()
+export class Overviews {
+  private readonly reads = new TenantReads();
+
+  /** The tenant has changed, so its numbers are read again when a page asks. */
+  changed(tenant: string): void {
+    this.reads.forget(tenant);
+  }
+
+  async overview(tenants: readonly Tenant[]): Promise<Overview> {
+    const { values, isComplete } = await this.numbers(tenants);
+    const all = values.map(({ value }) => value);
+    const overviews = all.map(({ overview }) => overview);
+    const [oldest] = overviews
+      .flatMap(({ tenant, oldestDue }) =>
+        oldestDue === undefined ? [] : [{ tenant, dueSince: oldestDue }],
+      )
+      .sort((a, b) => (a.dueSince < b.dueSince ? -1 : 1));
+    return {
+      at: now().toISOString(),
+      counts: sumCounts(overviews.flatMap(({ counts }) => counts ?? [])),
+      tenants: tenants.length,
+      tenantsRead: values.length,
+      busiest: overviews.toSorted(busiestFirst).slice(0, MAX_BUSIEST),
+      inTrouble: overviews.filter(({ problem }) => problem !== undefined).length,
+      ...(oldest === undefined ? {} : { oldestDue: oldest }),
+      series: sumSeries(
+        'hour',
+        all.flatMap(({ series }) => series ?? []),
+        isComplete,
+        now().getTime(),
+      ),
+      recoveries: {
+        recovered: all.reduce((sum, { recoveries }) => sum + recoveries.recovered, 0),
+        abandoned: all.reduce((sum, { recoveries }) => sum + recoveries.abandoned, 0),
+      },
+      processes: processesOf(values),
+    };
+  }
+
+  async tenants(tenants: readonly Tenant[]): Promise<TenantOverview[]> {
+    const { values } = await this.numbers(tenants);
+    const known = new Map(values.map(({ tenant, value }) => [tenant.name, value.overview]));
+    return tenants.map(({ name }) => known.get(name) ?? unread(name));
+  }
+
+  async processes(tenants: readonly Tenant[]): Promise<ProcessRow[]> {
+    return processesOf((await this.numbers(tenants)).values);
+  }
+
+  async series(
+    tenants: readonly Tenant[],
+    range: 'hour' | 'day',
+    workflow?: string,
+  ): Promise<Series> {
+    const key = `series ${range} ${workflow ?? ''}`;
+    const maxAge = range === 'hour' ? FRESH_MS : QUIET_MS;
+    const { values, isComplete } = await this.reads.many(
+      tenants,
+      key,
+      { maxAge, budgetMs: BUDGET_MS },
+      ({ runner }) =>
+        runner.statistics
+          .series({ range, ...(workflow === undefined ? {} : { workflow }) })
+          .catch(() => undefined),
+    );
+    const all = values.flatMap(({ value }) => value ?? []);
+    return sumSeries(range, all, isComplete && all.length === tenants.length, now().getTime());
+  }
+
+  async failures(tenants: readonly Tenant[], workflow?: string): Promise<FailuresResponse> {
+    const { values, isComplete } = await this.reads.many(
+      tenants,
+      `failures ${workflow ?? ''}`,
+      { maxAge: FRESH_MS, budgetMs: BUDGET_MS },
+      ({ runner }): Promise<FailureGroups | undefined> =>
+        runner.statistics
+          .failures(workflow === undefined ? {} : { workflow })
+          .catch(() => undefined),
+    );
+    const groups = values.flatMap(({ tenant, value }) =>
+      (value?.groups ?? []).map(
+        ({ filter: _, error, firstAt, lastAt, ...group }): FailureGroupRow => ({
+          ...group,
+          tenant: tenant.name,
+          error: {
+            name: error.name,
+            ...(error.code === undefined ? {} : { code: error.code }),
+            message: error.message.slice(0, 2_000),
+          },
+          firstAt: firstAt.toISOString(),
+          lastAt: lastAt.toISOString(),
+        }),
+      ),
+    );
+    groups.sort((a, b) => b.count - a.count || (a.lastAt > b.lastAt ? -1 : 1));
+    return {
+      groups: groups.slice(0, MAX_GROUPS),
+      isComplete:
+        isComplete &&
+        groups.length <= MAX_GROUPS &&
+        values.every(({ value }) => value?.isComplete === true),
+    };
+  }
+
+  private numbers(tenants: readonly Tenant[]) {
+    const quietMs = tenants.length > MANY ? QUIET_MS : QUIET_FEW_MS;
+    const maxAge = ({ overview: { counts } }: TenantNumbers): number =>
+      counts !== undefined && counts.Running.count + counts.Pending.count > 0 ? BUSY_MS : quietMs;
+    return this.reads.many(tenants, 'numbers', { maxAge, budgetMs: BUDGET_MS }, readNumbers);
+  }
+}
+
+function processesOf(
+  values: readonly { readonly tenant: Tenant; readonly value: TenantNumbers }[],
+): ProcessRow[] {
+  return mergeProcesses(
+    values.map(({ tenant, value }) => ({ tenant: tenant.name, processes: value.processes })),
+  );
+}
+
+/** A tenant that can't be read is a row that says so, and no error of the page. */
+async function readNumbers({ name, runner, recovery }: Tenant): Promise<TenantNumbers> {
+  try {
+    const [counts, series, paused, processes, recoveries] = [
+      await runner.statistics.counts(),
+      await runner.statistics.series({ range: 'hour' }),
+      await runner.pausedWorkflows(),
+      await runner.processes(),
+      await recovery.stats(new Date(systemClock.wallTime() - DAY_MS)),
+    ];
+    return {
+      overview: {
+        tenant: name,
+        counts: counts.byStatus,
+        ...(counts.oldestDue === undefined ? {} : { oldestDue: counts.oldestDue.toISOString() }),
+        pausedWorkflows: paused.length,
+        ...(processes.length === 0 ? { problem: 'No process serves the tenant.' } : {}),
+        asOf: now().toISOString(),
+      },
+      series,
+      recoveries: { recovered: recoveries.recovered, abandoned: recoveries.abandoned },
+      processes,
+    };
+  } catch {
+    return {
+      overview: { ...unread(name), problem: 'The tenant could not be read. See the log.' },
+      recoveries: { recovered: 0, abandoned: 0 },
+      processes: [],
+    };
+  }
+}
+
+function unread(tenant: string): TenantOverview {
+  return { tenant, pausedWorkflows: 0, asOf: now().toISOString() };
+}
+
+/** Trouble first, then failures, then work. */
+function busiestFirst(a: TenantOverview, b: TenantOverview): number {
+  const weight = ({ problem, counts }: TenantOverview): number[] => [
+    problem === undefined ? 0 : 1,
+    counts?.Failed.count ?? 0,
+    counts?.Running.count ?? 0,
+    counts?.Completed.count ?? 0,
+  ];
+  const [of, other] = [weight(a), weight(b)];
+  for (const [i, value] of of.entries()) {
+    const difference = (other[i] ?? 0) - value;
+    if (difference !== 0) return difference;
+  }
+  return a.tenant < b.tenant ? -1 : 1;
+}
+
+function now(): Date {
+  return new Date(systemClock.wallTime());
+}
