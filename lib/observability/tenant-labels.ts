@@ -1,5 +1,5 @@
 /** The value of the tenant's label for all tenants beyond the limit. */
-export const OTHER_TENANTS = '_other';
+const OTHER_TENANTS = '_other';
 
 /**
  * Bounds the number of values of the tenant's label: each of them is a series of its own in every metric. The first tenants

@@ -34,7 +34,7 @@ export type ArchiveSink = (
 const AT_ONCE = 4;
 
 /** Reads executions for the archive. Those that do not exist any more are left out. */
-export async function readForArchive(
+async function readForArchive(
   runner: Pick<CloacinaRunner, 'get' | 'history'>,
   ids: readonly string[],
 ): Promise<ArchivedExecution[]> {

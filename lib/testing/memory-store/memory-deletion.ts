@@ -3,7 +3,7 @@ import type { MemoryExecution } from './memory-rows.js';
 import type { MemoryTables } from './memory-tables.js';
 
 /** An execution with all executions under it, the top first; empty if it is not at the top, or does not exist. */
-export function treeOf(tables: MemoryTables, top: string): MemoryExecution[] {
+function treeOf(tables: MemoryTables, top: string): MemoryExecution[] {
   const first = tables.executions.get(top);
   if (first === undefined || first.parentExecutionId !== null) return [];
   const tree = [first];
@@ -13,7 +13,7 @@ export function treeOf(tables: MemoryTables, top: string): MemoryExecution[] {
   return tree;
 }
 
-export function isDeletable({ completedAt, unsettled, legalHold }: MemoryExecution): boolean {
+function isDeletable({ completedAt, unsettled, legalHold }: MemoryExecution): boolean {
   return completedAt !== null && unsettled === 0 && !legalHold;
 }
 

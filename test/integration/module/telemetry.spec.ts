@@ -77,7 +77,7 @@ it('No other value than that of openTelemetry() is accepted, and only in forRoot
   @Module({
     imports: [
       CloacinaModule.forRoot({ databaseUrl: databaseUrl(), telemetry: {} as never }),
-      CloacinaModule.forTenant({ schema, telemetry: openTelemetry() } as never),
+      CloacinaModule.forTenant({ schema, telemetry: openTelemetry() }),
     ],
   })
   class Wrong {}

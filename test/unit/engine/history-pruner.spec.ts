@@ -135,26 +135,26 @@ describe('HistoryPruner', () => {
   });
 
   it('sends nothing while nothing fires, and at most a pass in ten minutes', async () => {
-    const prune = jest.spyOn(tenant.store.schedules, 'prune');
+    const pruning = jest.spyOn(tenant.store.schedules, 'prune');
     await tenant.runner.schedules.pause('p');
     await pass(HOUR, MINUTE);
-    expect(prune).not.toHaveBeenCalled();
+    expect(pruning).not.toHaveBeenCalled();
     await tenant.runner.schedules.create('s', 'w', { every: '1m' });
     await pass(HOUR, MINUTE);
-    expect(prune.mock.calls.length).toBeLessThanOrEqual(6);
-    expect(prune.mock.calls.length).toBeGreaterThanOrEqual(5);
+    expect(pruning.mock.calls.length).toBeLessThanOrEqual(6);
+    expect(pruning.mock.calls.length).toBeGreaterThanOrEqual(5);
   });
 
   it('reports the first of its failures, and goes on in the next round', async () => {
     const warn = jest.spyOn(Logger.prototype, 'warn').mockReturnValue(undefined);
-    const prune = jest
+    const pruning = jest
       .spyOn(tenant.store.schedules, 'prune')
       .mockRejectedValueOnce(new Error('The server is away.'))
       .mockRejectedValueOnce(new Error('The server is away.'));
     const sweep = new HistoryPass(() => [tenant.engine]);
     await clock.advance(HOUR);
     for (let round = 0; round < 4; round++) await sweep.over(['t']);
-    expect(prune).toHaveBeenCalledTimes(3);
+    expect(pruning).toHaveBeenCalledTimes(3);
     const told = warn.mock.calls.filter(([text]) => String(text).includes('could not be deleted'));
     expect(told).toHaveLength(1);
     warn.mockRestore();

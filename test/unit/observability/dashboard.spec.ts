@@ -70,7 +70,7 @@ function emitAll(telemetry: Telemetry): void {
   const error = { name: 'Error', message: 'no' };
   for (const type of MEASURED_EVENTS) {
     const details = { status: 'Failed', error, cause: 'lockGone', retryInMs: 1 };
-    void telemetry.listener.receive({ type, ...ofTask, ...details } as never);
+    telemetry.listener.receive({ type, ...ofTask, ...details } as never);
   }
   const attempt: TracedAttempt = { ...ofTask, recoveryAttempt: 0, traceContext: null, waitedMs: 1 };
   telemetry.attempt(attempt)?.ended('failed', error);

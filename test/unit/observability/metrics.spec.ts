@@ -127,7 +127,7 @@ describe('The label of the tenant', () => {
 
   it('names as many tenants as the option allows, and joins the others', async () => {
     const telemetry = new Telemetry({ maxTenants: 2 }, new ManualClock());
-    for (const tenant of ['a', 'b', 'c', 'd', 'a']) void started(telemetry, tenant);
+    for (const tenant of ['a', 'b', 'c', 'd', 'a']) started(telemetry, tenant);
     const values = await recorded.values(METRIC.executionsStarted);
     expect(
       values.map(({ attributes, value }) => [Reflect.get(attributes, 'cloacina.tenant'), value]),
@@ -140,7 +140,7 @@ describe('The label of the tenant', () => {
 
   it('is left out with 0', async () => {
     const telemetry = new Telemetry({ maxTenants: 0 }, new ManualClock());
-    for (const tenant of ['a', 'b']) void started(telemetry, tenant);
+    for (const tenant of ['a', 'b']) started(telemetry, tenant);
     expect(await recorded.values(METRIC.executionsStarted)).toEqual([
       { attributes: { 'cloacina.workflow': 'w' }, value: 2 },
     ]);
@@ -211,7 +211,7 @@ it('Recoveries and firings are measured in seconds', async () => {
   const telemetry = new Telemetry({}, new ManualClock());
   telemetry.recovered('t', 'lockGone', 1_500);
   telemetry.fired('t', 'w', 250);
-  void telemetry.listener.receive({
+  telemetry.listener.receive({
     type: 'task.recovered',
     tenant: 't',
     executionId: '0',
