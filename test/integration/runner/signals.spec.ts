@@ -76,7 +76,11 @@ describe('A signal', () => {
       );
       await runner.signal(id, Go, { n });
       await ended;
-      const texts = sent.with('cloacina_').map(({ text }) => text);
+      // A round that was under way may still read for all tenants.
+      const texts = sent
+        .with('cloacina_')
+        .map(({ text }) => text)
+        .filter((text) => !text.startsWith('SELECT 0 AS "tenant"'));
       expect(texts).toEqual([
         expect.stringContaining('sleeper AS MATERIALIZED'),
         expect.stringContaining('ended_batch AS ('),
