@@ -4,6 +4,10 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { oneBytePerCharacter } from './one-byte.mjs';
 
+/** Modules that run a program, or load packages that few tests need: they stay files of their own. */
+const APART =
+  /[\\/]lib[\\/](?:(?:cli|dashboard|observability)[\\/]|(?:dashboard|otel|terminus)\.js$|tenants[\\/]health[\\/]cloacina-health-indicator\.js$)/;
+
 /**
  * Lays out what `compile-for-children.mjs` has compiled once more, with one file that has all of the library and, in place of
  * each of its modules, a file that exports from it what the module does. A process that loads the modules one by one spends
@@ -73,7 +77,7 @@ async function bundle(compiled, modules, output) {
       format: 'esm',
       entryFileNames: '[name].js',
       chunkFileNames: 'lib/[name]-[hash].js',
-      codeSplitting: { groups: [{ name: 'library', test: /./ }] },
+      codeSplitting: { groups: [{ name: 'library', test: (id) => !APART.test(id) }] },
       // Nest names classes in messages and tokens, and so does the library.
       keepNames: true,
       comments: false,
