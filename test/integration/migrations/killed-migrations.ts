@@ -1,5 +1,6 @@
 import { expect } from '@jest/globals';
 import type { Client } from 'pg';
+import { cloacinaEntities } from '../../../lib/store/postgres/entities/index.js';
 import { findObjects } from '../../../lib/tenants/migrations/move-statements.js';
 import { startChild } from '../../support/child-process.js';
 import { freshSchema } from '../../support/postgres.js';
@@ -13,6 +14,8 @@ import { backendsOf, killAt, type KillPoint, startStepwise } from './stepwise.js
 /** What is asked of each point at which a boot or a move can end: few points in `npm test`, all in the fault tests. */
 
 const FIRST = 'CreateCloacinaTables1735689600000';
+/** The tables of a schema, its history and its view. */
+export const OBJECTS = cloacinaEntities.length + 2;
 /** A key that nothing else locks. */
 const STOPPED = 4711;
 
@@ -58,9 +61,9 @@ export async function killMoves(
       (await findObjects(admin, schema)).length,
       (await findObjects(admin, target)).length,
     ];
-    expect(await sides()).toEqual([21, 0]);
+    expect(await sides()).toEqual([OBJECTS, 0]);
     await withTenant(schema, { url }, ({ migrator }) => migrator.moveTo(target));
-    expect(await sides()).toEqual([0, 21]);
+    expect(await sides()).toEqual([0, OBJECTS]);
   });
 }
 

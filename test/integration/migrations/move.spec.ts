@@ -11,7 +11,7 @@ import { lockSchema } from '../../../lib/tenants/migrations/schema-lock.js';
 import { connectAdmin } from '../../support/postgres.js';
 import { waitFor } from '../../support/wait-for.js';
 import { catalogOf, historyOf, shapeOf } from './catalog.js';
-import { killMoves } from './killed-migrations.js';
+import { killMoves, OBJECTS } from './killed-migrations.js';
 import { withTenant } from './open-tenant.js';
 import { createScratchDatabase, type ScratchDatabase } from './scratch-database.js';
 import { killedBefore } from './stepwise.js';
@@ -108,7 +108,7 @@ test('a schema that is there already is moved to, and its owner and grants stay'
   await admin.query(`CREATE SCHEMA ${target}; CREATE TABLE ${target}.invoice (id integer)`);
   await move(schema, target);
   expect(await objectsOf(schema)).toEqual([]);
-  expect((await objectsOf(target)).length).toBe(21);
+  expect((await objectsOf(target)).length).toBe(OBJECTS);
 });
 
 describe('it is refused, and nothing is changed,', () => {
@@ -153,7 +153,7 @@ describe('it is refused, and nothing is changed,', () => {
     }, BUSY);
     await admin.query('COMMIT');
     expect(String(await refused)).toMatch(/late 1 has a lease there/);
-    expect((await objectsOf(schema)).length).toBe(21);
+    expect((await objectsOf(schema)).length).toBe(OBJECTS);
     expect(await objectsOf(target)).toEqual([]);
   });
 
@@ -236,7 +236,7 @@ describe('it is refused, and nothing is changed,', () => {
       expect(String(again)).toMatch(/GRANT .*CREATE ON SCHEMA "new_of_mover" TO/);
       await admin.query(`GRANT USAGE, CREATE ON SCHEMA new_of_mover TO ${role}`);
       await move('of_mover', 'new_of_mover', url);
-      expect((await objectsOf('new_of_mover')).length).toBe(21);
+      expect((await objectsOf('new_of_mover')).length).toBe(OBJECTS);
     } finally {
       await admin.query(`DROP OWNED BY ${role} CASCADE; DROP ROLE ${role}`);
     }
@@ -249,8 +249,8 @@ test('of two moves to one schema at once one is made, and the other told', async
   const results = await Promise.allSettled(moves);
   const refused = results.filter((result) => result.status === 'rejected');
   expect(refused.map(({ reason }) => (reason as Error).name)).toEqual(['NotAllowedError']);
-  expect((await objectsOf('both_want_this')).length).toBe(21);
-  expect((await objectsOf(a.schema)).length + (await objectsOf(b.schema)).length).toBe(21);
+  expect((await objectsOf('both_want_this')).length).toBe(OBJECTS);
+  expect((await objectsOf(a.schema)).length + (await objectsOf(b.schema)).length).toBe(OBJECTS);
 });
 
 test.each(['schema', 'target'] as const)('it waits for who migrates the %s', async (which) => {
@@ -266,10 +266,10 @@ test.each(['schema', 'target'] as const)('it waits for who migrates the %s', asy
     );
     return rows.length > 0;
   }, BUSY);
-  expect((await objectsOf(places.schema)).length).toBe(21);
+  expect((await objectsOf(places.schema)).length).toBe(OBJECTS);
   await admin.query('COMMIT');
   await moving;
-  expect((await objectsOf(places.target)).length).toBe(21);
+  expect((await objectsOf(places.target)).length).toBe(OBJECTS);
 });
 
 test('a query that reads a view and a move do not lock each other out', async () => {
@@ -302,7 +302,7 @@ test('a query that reads a view and a move do not lock each other out', async ()
   expect(locked).toEqual([{ name: `${schema}.cloacina_task_execution` }]);
   await holder.query('COMMIT');
   await Promise.all([reading, moving]);
-  expect((await objectsOf(target)).length).toBe(21);
+  expect((await objectsOf(target)).length).toBe(OBJECTS);
   await Promise.all([holder.end(), reader.end()]);
 });
 
