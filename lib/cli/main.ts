@@ -5,6 +5,14 @@ import { reportFailure } from './failure.js';
 import { createProgram } from './program.js';
 import type { Terminal } from './terminal.js';
 
+/** It is one folder above `dist`, and two above the source. */
+const MAX_DEPTH = 5;
+
+interface Manifest {
+  readonly name?: string;
+  readonly version?: string;
+}
+
 /**
  * Runs one command.
  *
@@ -25,12 +33,12 @@ export async function main(args: readonly string[], terminal: Terminal): Promise
   }
 }
 
-/** The package's file is one folder above `dist`, and two above the source of this module. */
+/** Of the nearest file of the package above this module. */
 function packageVersion(): string {
-  for (const path of ['../package.json', '../../package.json']) {
+  for (let depth = 1; depth <= MAX_DEPTH; depth++) {
     try {
-      const text = readFileSync(new URL(path, import.meta.url), 'utf8');
-      const { name, version } = JSON.parse(text) as { name?: string; version?: string };
+      const file = new URL(`${'../'.repeat(depth)}package.json`, import.meta.url);
+      const { name, version } = JSON.parse(readFileSync(file, 'utf8')) as Manifest;
       if (name === 'nestjs-cloacina' && version !== undefined) return version;
     } catch {
       // Not there: the next one.

@@ -58,7 +58,7 @@ export class Overviews {
       )
       .sort((a, b) => (a.dueSince < b.dueSince ? -1 : 1));
     return {
-      at: now().toISOString(),
+      at: currentTime().toISOString(),
       counts: sumCounts(overviews.flatMap(({ counts }) => counts ?? [])),
       tenants: tenants.length,
       tenantsRead: values.length,
@@ -69,7 +69,7 @@ export class Overviews {
         'hour',
         all.flatMap(({ series }) => series ?? []),
         isComplete,
-        now().getTime(),
+        currentTime().getTime(),
       ),
       recoveries: {
         recovered: all.reduce((sum, { recoveries }) => sum + recoveries.recovered, 0),
@@ -106,7 +106,12 @@ export class Overviews {
           .catch(() => undefined),
     );
     const all = values.flatMap(({ value }) => value ?? []);
-    return sumSeries(range, all, isComplete && all.length === tenants.length, now().getTime());
+    return sumSeries(
+      range,
+      all,
+      isComplete && all.length === tenants.length,
+      currentTime().getTime(),
+    );
   }
 
   async failures(tenants: readonly Tenant[], workflow?: string): Promise<FailuresResponse> {
@@ -177,7 +182,7 @@ async function readNumbers({ name, runner, recovery }: Tenant): Promise<TenantNu
         ...(counts.oldestDue === undefined ? {} : { oldestDue: counts.oldestDue.toISOString() }),
         pausedWorkflows: paused.length,
         ...(processes.length === 0 ? { problem: 'No process serves the tenant.' } : {}),
-        asOf: now().toISOString(),
+        asOf: currentTime().toISOString(),
       },
       series,
       recoveries: { recovered: recoveries.recovered, abandoned: recoveries.abandoned },
@@ -193,7 +198,7 @@ async function readNumbers({ name, runner, recovery }: Tenant): Promise<TenantNu
 }
 
 function unread(tenant: string): TenantOverview {
-  return { tenant, pausedWorkflows: 0, asOf: now().toISOString() };
+  return { tenant, pausedWorkflows: 0, asOf: currentTime().toISOString() };
 }
 
 /** Trouble first, then failures, then work. */
@@ -212,6 +217,6 @@ function busiestFirst(a: TenantOverview, b: TenantOverview): number {
   return a.tenant < b.tenant ? -1 : 1;
 }
 
-function now(): Date {
+function currentTime(): Date {
   return new Date(systemClock.wallTime());
 }
