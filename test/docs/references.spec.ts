@@ -3,7 +3,9 @@ import path from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import * as main from 'nestjs-cloacina';
 import * as dashboard from 'nestjs-cloacina/dashboard';
+import * as otel from 'nestjs-cloacina/otel';
 import * as terminus from 'nestjs-cloacina/terminus';
+import * as testing from 'nestjs-cloacina/testing';
 import * as defaults from '../../lib/options/defaults.js';
 import { SHARED_CHECKS } from '../../lib/options/shared-options.js';
 import { DEFAULT_RETRY_POLICY } from '../../lib/workflow/retry-policy.js';
@@ -11,7 +13,7 @@ import { queryIn, openTenant } from '../support/open-tenant.js';
 import { anchors, checkout, links, pages, section, tableRows, textOf } from './markdown.js';
 
 /** What the entries of the package export. */
-const library = { ...main, ...dashboard, ...terminus };
+const library = { ...main, ...dashboard, ...otel, ...terminus, ...testing };
 
 const codeIn = (cell = ''): string[] =>
   [...cell.matchAll(/`([^`]+)`/g)].map(([, code]) => code ?? '');

@@ -16,7 +16,7 @@ export const STATEMENTS = {
   start: "'NotStarted' WHEN r.root",
   startAdmitted: 'place AS MATERIALIZED',
   admit: 'superseded AS MATERIALIZED',
-  debounce: 'updated_task AS (',
+  debounce: 'SET input = i.input::json, tags',
   batch: 'x.batch_count + n.taken AS filled',
   claim: 'WITH RECURSIVE level',
   complete: 'ended_batch AS (',

@@ -103,7 +103,7 @@ describe('the start of a child while its parent is cancelled', () => {
       keeper,
       [{ executionId: id, taskNo: 0 }],
       [
-        [first, () => first.run(cancelExecution, [id, null])],
+        [first, () => first.run(cancelExecution, [id, null, null])],
         [second, () => start(second, [child], statement)],
       ],
     )) as [unknown, string[]];

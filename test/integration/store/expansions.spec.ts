@@ -28,9 +28,9 @@ type Action = 'cancel' | 'pause' | 'resume';
 
 /** The statements of the actions, without the lock that the store takes before them. */
 const UNLOCKED = {
-  cancel: [cancelExecution, [null]],
-  pause: [pauseExecution, [null]],
-  resume: [resumeExecution, []],
+  cancel: [cancelExecution, [null, null]],
+  pause: [pauseExecution, [null, null]],
+  resume: [resumeExecution, [null]],
 } as const;
 
 function sendToStore(action: Action, id: string): Promise<unknown> {

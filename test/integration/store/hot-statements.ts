@@ -363,7 +363,7 @@ export const HOT: readonly Hot[] = [
   },
   ...Object.values(controlExecutions).map((statement): Hot => ({
     statement,
-    values: (ids) => [plainArray(ids), 'all'],
+    values: (ids) => [plainArray(ids), 'all', null],
     tasks: new RegExp(`${TASK_KEY.source}|${TASKS_OF_EXECUTION.source}`),
     executions: EXECUTION_KEY,
   })),
@@ -590,9 +590,9 @@ const RESET: readonly ResetTask[] = [
 /** These run with the settings of the other pool. */
 export const CONTROLS: readonly Hot[] = (
   [
-    [cancelExecution, ([id]) => [id, null]],
-    [pauseExecution, ([id]) => [id, null]],
-    [resumeExecution, ([id]) => [id]],
+    [cancelExecution, ([id]) => [id, null, null]],
+    [pauseExecution, ([id]) => [id, null, null]],
+    [resumeExecution, ([id]) => [id, null]],
     [lockForReset, ([id]) => [id]],
     [lockForResets, (ids) => [plainArray(ids)]],
     [resetExecutions, (ids) => resetValues(ids.map((id) => ({ id, tasks: RESET, leaves: 1 })))],

@@ -97,7 +97,7 @@ describe('an outcome of an item and a cancel', () => {
       `SELECT FROM ${open.tables.task} WHERE execution_id = $1 AND item_no = 2 FOR NO KEY UPDATE`,
       [id],
     );
-    const cancelled = fate(second!.run(cancel, [id, null]));
+    const cancelled = fate(second!.run(cancel, [id, null, null]));
     await untilWaiting(open.admin, [second!]);
     const completed = fate(first!.complete(outcome));
     const results = await Promise.all([

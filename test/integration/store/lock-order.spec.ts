@@ -160,9 +160,9 @@ describe('every statement takes tasks first, then executions, then the lease', (
   const join = fanIn(2, { timeoutMs: 1 });
 
   test.each<[string, Statement, (id: string) => unknown[]]>([
-    ['cancel', cancelExecution, (id) => [id, null]],
-    ['pause', pauseExecution, (id) => [id, null]],
-    ['resume', resumeExecution, (id) => [id]],
+    ['cancel', cancelExecution, (id) => [id, null, null]],
+    ['pause', pauseExecution, (id) => [id, null, null]],
+    ['resume', resumeExecution, (id) => [id, null]],
     ['manual retry', lockForReset, (id) => [id]],
   ])('%s', async (_, statement, values) => {
     const [session] = sessions as [Session];
@@ -258,10 +258,10 @@ describe('every statement takes tasks first, then executions, then the lease', (
             ),
           ),
         each(ids, async (id) => {
-          await pauser.run(pauseExecution, [id, null]);
-          await pauser.run(resumeExecution, [id]);
+          await pauser.run(pauseExecution, [id, null, null]);
+          await pauser.run(resumeExecution, [id, null]);
         }),
-        each(ids.toReversed(), (id) => canceller.run(cancelExecution, [id, null])),
+        each(ids.toReversed(), (id) => canceller.run(cancelExecution, [id, null, null])),
       ]);
     }
   });

@@ -43,7 +43,9 @@ async function completeDuring(control: (session: Session) => Promise<unknown>) {
 
 describe('between the snapshot and the lock of a completion', () => {
   test('a pause: the dependent is ready, but held and not claimed', async () => {
-    const completion = await completeDuring((session) => session.run(pauseExecution, [id, null]));
+    const completion = await completeDuring((session) =>
+      session.run(pauseExecution, [id, null, null]),
+    );
 
     expect(completion.accepted).toEqual([true]);
     expect(completion.readied).toEqual([
@@ -60,7 +62,9 @@ describe('between the snapshot and the lock of a completion', () => {
   });
 
   test('a cancel: nothing is recorded', async () => {
-    const completion = await completeDuring((session) => session.run(cancelExecution, [id, null]));
+    const completion = await completeDuring((session) =>
+      session.run(cancelExecution, [id, null, null]),
+    );
     expect(completion).toEqual({ accepted: [false], readied: [], ended: [] });
     expect(await statusesOf(open, id)).toEqual(['Cancelled', 'Cancelled']);
     expect((await rowsOf(open, id)).execution).toMatchObject({ status: 'Cancelled' });
@@ -68,7 +72,7 @@ describe('between the snapshot and the lock of a completion', () => {
 
   test('a resume: the dependent is claimed', async () => {
     await open.store.pause(id, null);
-    const completion = await completeDuring((session) => session.run(resumeExecution, [id]));
+    const completion = await completeDuring((session) => session.run(resumeExecution, [id, null]));
     expect(completion.readied).toEqual([
       expect.objectContaining({ taskNo: 1, claimed: true, paused: false, token: heldToken(1) }),
     ]);
@@ -76,7 +80,7 @@ describe('between the snapshot and the lock of a completion', () => {
 
   test('a pause that was rolled back never was', async () => {
     await second.begin();
-    await second.run(pauseExecution, [id, null]);
+    await second.run(pauseExecution, [id, null, null]);
     const completion = first.complete([outcomeOf(chain, id, 0)]);
     await untilWaiting(open.admin, [first]);
     await second.rollback();
@@ -92,7 +96,7 @@ describe('between the snapshot of a completion and the commit of a pause', () =>
       [{ executionId: id, taskNo: 0 }],
       [
         [first, (session) => session.complete([outcomeOf(chain, id, 0)])],
-        [second, (session) => session.run(pauseExecution, [id, null])],
+        [second, (session) => session.run(pauseExecution, [id, null, null])],
       ],
     );
     expect(completion).toMatchObject({ readied: [{ taskNo: 1, claimed: true }] });
@@ -107,7 +111,7 @@ describe('between the snapshot of a completion and the commit of a pause', () =>
       [{ executionId: id, taskNo: 0 }],
       [
         [first, (session) => session.complete([outcomeOf(chain, id, 0)])],
-        [second, (session) => session.run(cancelExecution, [id, null])],
+        [second, (session) => session.run(cancelExecution, [id, null, null])],
       ],
     );
     expect(cancelled).toEqual([
@@ -135,7 +139,7 @@ describe('between the snapshot and the lock of a claim', () => {
     await keeper.client.query('SELECT pg_advisory_lock($1)', [GATE]);
     const claims = first.claim(['2'], 10, { statement: claimAfterGate });
     await untilWaiting(open.admin, [first]);
-    await second.run(control, [ready, null]);
+    await second.run(control, [ready, null, null]);
     await keeper.client.query('SELECT pg_advisory_unlock($1)', [GATE]);
 
     expect(await claims).toEqual([]);

@@ -136,7 +136,7 @@ export const readStandbyDetails: Statement<DetailRow> = {
 export const readItemDetails: Statement<DetailRow> = {
   name: 'read_item_details',
   columns: DETAIL,
-  text: (tables) => `SELECT ${DETAIL.selectSome(taskColumns(tables, 'NULL'))}
+  text: (tables) => `SELECT ${DETAIL.selectSome(taskColumns(tables, 'NULL::json'))}
   FROM unnest($1::uuid[], $2::integer[], $3::integer[]) AS k(execution_id, task_no, item_no)
     CROSS JOIN LATERAL (SELECT t.* FROM ${tables.task} t WHERE ${taskIn('k')} OFFSET 0) t`,
 };

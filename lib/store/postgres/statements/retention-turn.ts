@@ -35,7 +35,7 @@ export const takeRetentionTurn: Statement<RetentionTurn> = {
         isMine: `${row}.holder IS NOT DISTINCT FROM $1::uuid`,
         heldForMs: heldFor(row),
         now: epochMs(clock.now),
-        rules: `${row}.rules`,
+        rules: `${row}.rules::json`,
         failures: `${row}.failures`,
       });
     return `WITH taken AS (
