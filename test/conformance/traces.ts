@@ -72,6 +72,20 @@ export function describeTraces(tested: TestedStore): void {
     ]);
   });
 
+  test('that of a batch is that of the start that has created it', async () => {
+    const of = newWorkflow();
+    const send = async (traceContext: string | null) => {
+      const item = startOf(of, { traceContext, claims: 0 });
+      const start = { item, key: 'batch', waitMs: HOUR, size: 3 };
+      const inputs = [{ id: item.id, input: '{}' }];
+      return (await tested.store.batches.start([{ ...start, inputs }])).starts[0]!;
+    };
+    const first = await send(TRACE);
+    const second = await send(null);
+    expect([first.created, second.created, second.id]).toEqual([true, false, first.id]);
+    expect(await traceOf(first.id)).toBe(TRACE);
+  });
+
   test('that of a debounced execution is that of the start whose input it has', async () => {
     const of = newWorkflow();
     const send = async (traceContext: string | null) => {

@@ -52,9 +52,10 @@ function batchText(tables: TenantTables): string {
     SELECT i.*, json_array_length(i.inputs) AS count FROM ROWS FROM (
       ${START_COLUMNS}, json_array_elements_text($17::json), unnest($18::bigint[]),
       unnest($19::integer[]), json_array_elements_text($20::json), json_array_elements_text($21::json),
-      json_array_elements_text($22::json), json_array_elements($23::json), json_array_elements($24::json)
+      json_array_elements_text($22::json), json_array_elements($23::json), json_array_elements($24::json),
+      json_array_elements_text($26::json)
     ) WITH ORDINALITY AS i(${startNames()}, batch_key, wait_ms, size, tags, limit_keys, admission_key,
-           inputs, input_ids, ord)
+           inputs, input_ids, trace_context, ord)
   ), found AS MATERIALIZED (
     SELECT i.ord, i.batch_key, i.size, i.count, x.id, x.definition_id = i.definition_id AS is_same
     FROM i CROSS JOIN LATERAL (
@@ -98,9 +99,10 @@ function batchText(tables: TenantTables): string {
     ORDER BY i.ord
   ), execution AS (
     INSERT INTO ${tables.execution} (id, workflow, definition_id, status, priority, input, remaining_leaves,
-                                     timeout_ms, run_at, tags, debounce_key, batch_count, admission_key, unsettled)
+                                     timeout_ms, run_at, tags, debounce_key, batch_count, admission_key,
+                                     trace_context, unsettled)
     SELECT id, workflow, definition_id, 'Pending', priority, input::json, leaves, timeout_ms, due_at, tags::jsonb,
-           CASE WHEN NOT is_full THEN batch_key END, taken, admission_key, ${unsettledBy('admission_key')}
+           CASE WHEN NOT is_full THEN batch_key END, taken, admission_key, trace_context, ${unsettledBy('admission_key')}
     FROM e
     ON CONFLICT DO NOTHING
     RETURNING id
@@ -150,6 +152,7 @@ export function batchValues(starts: readonly BatchedStart[]): unknown[] {
     `[${payloads.join(',')}]`,
     JSON.stringify(starts.map(({ inputs }) => inputs.map(({ id }) => id))),
     plainArray(plans.map(({ definitionId }) => definitionId)),
+    JSON.stringify(items.map(({ traceContext }) => traceContext)),
   ];
 }
 
