@@ -87,11 +87,33 @@ describe('A deletion whose execution changes after its snapshot', () => {
   test('would delete it if it did not check the locked row', async () => {
     const [id] = await cancelled(1);
     const unchecked = (text: string) =>
-      text.replace(`a.locked = a.tasks AND ${IS_DELETABLE}`, 'a.locked = a.tasks');
+      text.replace(
+        `a.locked = a.tasks AND ${IS_DELETABLE} AND x.generation = a.generation`,
+        'a.locked = a.tasks',
+      );
     expect(unchecked(deleteExecutions.text(open.tables))).not.toBe(
       deleteExecutions.text(open.tables),
     );
     expect(await deleteWhile(id!, retry(id!), unchecked)).toEqual([id]);
+  });
+
+  test('deletes nothing of one that a retry brought back and that has ended again, with a new child', async () => {
+    const [id, child] = await cancelled(2);
+    const retryAndEnd = async () => {
+      await retry(id!)();
+      await open.store.cancel(id!, null);
+      await open.admin.query(
+        `UPDATE ${open.tables.execution} SET parent_execution_id = $1, root_execution_id = $1 WHERE id = $2`,
+        [id, child],
+      );
+      // All that the end has to bring about is done.
+      await open.admin.query(`UPDATE ${open.tables.execution} SET unsettled = 0`);
+    };
+    expect(await deleteWhile(id!, retryAndEnd)).toEqual([]);
+    for (const one of [id!, child!]) expect((await rowsOf(open, one)).tasks).toHaveLength(3);
+    // A deletion that begins now sees the whole tree.
+    expect((await open.store.bulk.delete([id!])).deleted).toEqual([id]);
+    for (const one of [id!, child!]) expect((await rowsOf(open, one)).tasks).toEqual([]);
   });
 
   test('deletes nothing of one that was put on legal hold', async () => {

@@ -63,7 +63,8 @@ export function treeClause(
  *
  * Rows that others have locked are skipped, as in `control-executions.ts`. A manual retry locks the tasks first and then the
  * execution, which has not ended any more after it. A wait that another execution begins for one of these sets its bit first.
- * So no tree can get something to do once all its rows are locked. The conditions are checked on the locked rows again.
+ * So no tree can get something to do once all its rows are locked. The conditions are checked on the locked rows again, with
+ * the generation: a retry that has begun and ended since the snapshot may have started children, which the tree lacks.
  *
  * The sums over a tree are windows and not joins, which would be nested loops here: quadratic in the number of executions.
  *
@@ -80,7 +81,6 @@ function deletionText(tables: TenantTables, isExpected: boolean): string {
   const asExpected = isExpected
     ? ' AND (l.version IS NULL OR l.version = sum(l.locked_generation + 1) OVER (PARTITION BY l.top))'
     : '';
-  const topAsExpected = isExpected ? ' AND (a.id <> a.top OR x.generation = a.expected)' : '';
   return `WITH RECURSIVE ${tree}, node AS MATERIALIZED (
     SELECT t.*, n.tasks, bool_and(t.is_ready) OVER (PARTITION BY t.top) AS tree_is_ready
     FROM tree t CROSS JOIN LATERAL (
@@ -101,7 +101,7 @@ function deletionText(tables: TenantTables, isExpected: boolean): string {
     SELECT a.*, x.generation AS locked_generation, x.status, x.schedule, x.scheduled_for
     FROM all_tasks a LEFT JOIN LATERAL (
       SELECT x.generation, x.status, x.schedule, x.scheduled_for FROM ${tables.execution} x
-      WHERE x.id = a.id AND a.locked = a.tasks AND ${IS_DELETABLE}${topAsExpected} FOR UPDATE SKIP LOCKED
+      WHERE x.id = a.id AND a.locked = a.tasks AND ${IS_DELETABLE} AND x.generation = a.generation FOR UPDATE SKIP LOCKED
     ) x ON true
   ), judged AS MATERIALIZED (
     SELECT l.*, bool_and(l.locked_generation IS NOT NULL) OVER (PARTITION BY l.top)${asExpected} AS is_gone
