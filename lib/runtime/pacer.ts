@@ -29,23 +29,42 @@ export class Pacer {
 
   constructor(private readonly options: PacerOptions) {}
 
-  /** Rejects with the signal's reason if it aborts before the work begins. */
+  /**
+   * Rejects with the signal's reason if it aborts before the work begins: at once, and not behind the work and the pauses of
+   * others.
+   */
   run<T>(work: () => Promise<T>, signal: AbortSignal): Promise<T> {
-    const { clock } = this.options;
-    const result = this.last.then(async () => {
-      const pauseMs = this.freeAt - clock.now();
-      if (pauseMs > 0) await clock.sleep(pauseMs, signal);
-      await this.whileBacklogGrows(signal);
-      signal.throwIfAborted();
-      const began = clock.now();
-      try {
-        return await work();
-      } finally {
-        this.freeAt = clock.now() + PAUSE_FACTOR * (clock.now() - began);
-      }
+    return new Promise<T>((resolve, reject) => {
+      const giveUp = (): void => reject(signal.reason as Error);
+      signal.addEventListener('abort', giveUp, { once: true });
+      const result = this.last.then(() => {
+        const begins = (): void => signal.removeEventListener('abort', giveUp);
+        return this.inTurn(work, signal, begins);
+      });
+      this.last = result.catch(() => undefined);
+      result.then(resolve, reject);
     });
-    this.last = result.catch(() => undefined);
-    return result;
+  }
+
+  private async inTurn<T>(
+    work: () => Promise<T>,
+    signal: AbortSignal,
+    begins: () => void,
+  ): Promise<T> {
+    const { clock } = this.options;
+    // What is over waits for nothing: others wait behind it.
+    signal.throwIfAborted();
+    const pauseMs = this.freeAt - clock.now();
+    if (pauseMs > 0) await clock.sleep(pauseMs, signal);
+    await this.whileBacklogGrows(signal);
+    signal.throwIfAborted();
+    begins();
+    const began = clock.now();
+    try {
+      return await work();
+    } finally {
+      this.freeAt = clock.now() + PAUSE_FACTOR * (clock.now() - began);
+    }
   }
 
   private async whileBacklogGrows(signal: AbortSignal): Promise<void> {
