@@ -73,6 +73,8 @@ export class TenantRetention {
   private nextAt = -Infinity;
   private freshAt = -Infinity;
   private fullAt = -Infinity;
+  /** For how long the latest full lap worked, in milliseconds. */
+  private fullWorkedMs = 0;
   /** All executions before this id were looked at. */
   private frontier = FIRST_ID;
   private warnedAt = -Infinity;
@@ -215,7 +217,8 @@ export class TenantRetention {
     }: { periodMs: number; isFull: boolean; workedMs: number; now: number },
   ): void {
     const now = this.parts.clock.now();
-    const intervalMs = fullIntervalMs(periodMs, isFull ? workedMs : 0);
+    if (isFull) this.fullWorkedMs = workedMs;
+    const intervalMs = fullIntervalMs(periodMs, this.fullWorkedMs);
     // What has not ended yet is due a whole period later at the earliest.
     const fullAt = now + Math.min(Math.max(Math.min(nextInMs, periodMs), intervalMs), MAX_FULL_MS);
     this.fullAt = isFull ? fullAt : Math.min(this.fullAt, fullAt);

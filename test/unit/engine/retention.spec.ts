@@ -3,6 +3,7 @@ import { Logger } from '@nestjs/common';
 import { v7 as uuid } from 'uuid';
 import type { RegisteredWorkflow } from '../../../lib/discovery/registered-workflow.js';
 import type { Archive } from '../../../lib/engine/retention/archiver.js';
+import { FIRST_ID } from '../../../lib/engine/retention/retention-times.js';
 import { RetentionPass } from '../../../lib/engine/retention/retention-pass.js';
 import {
   TenantRetention,
@@ -236,6 +237,31 @@ describe('TenantRetention', () => {
     await pass(3 * DAY, process);
     expect(await store.findByKeys([key])).toEqual([undefined]);
     expect(store.handle.keptKeys.size).toBe(0);
+  });
+
+  it('makes full laps the more rarely the longer they work, whatever fresh laps leave behind', async () => {
+    const process = processOf({ rule: { completedMs: MINUTE } });
+    const { walk } = store.retention;
+    const full: number[] = [];
+    store.retention.walk = async (part) => {
+      if (part.after === FIRST_ID) {
+        full.push(clock.wallTime());
+        await clock.advance(30_000);
+      }
+      return walk.call(store.retention, part);
+    };
+    const slow: string[] = [];
+    for (let n = 0; n < 100; n++) {
+      slow.push(await running());
+      // Each ends when it is older than the period, so a fresh lap finds it too young.
+      if (n >= 6) await end(slow[n - 6]!);
+      await pass(15_000, process);
+    }
+    // A hundred times 30 s are 50 minutes, and these are 25.
+    expect(full).toHaveLength(1);
+    await pass(50 * MINUTE, process);
+    expect(full).toHaveLength(2);
+    expect(slow.slice(0, 90).filter(exists)).toEqual([]);
   });
 
   it('goes on after a failure of the database', async () => {
