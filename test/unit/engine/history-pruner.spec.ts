@@ -153,10 +153,40 @@ describe('HistoryPruner', () => {
       .mockRejectedValueOnce(new Error('The server is away.'));
     const sweep = new HistoryPass(() => [tenant.engine]);
     await clock.advance(HOUR);
-    for (let round = 0; round < 4; round++) await sweep.over(['t']);
+    for (let round = 0; round < 4; round++) {
+      await sweep.over(['t']);
+      await sweep.whenIdle();
+    }
     expect(pruning).toHaveBeenCalledTimes(3);
     const told = warn.mock.calls.filter(([text]) => String(text).includes('could not be deleted'));
     expect(told).toHaveLength(1);
     warn.mockRestore();
+  });
+});
+
+describe('HistoryPass', () => {
+  it('does not keep the sweep waiting, and goes through its tenants one after the other', async () => {
+    const rounds: string[] = [];
+    let done: () => void = () => undefined;
+    const tenants = ['a', 'b', 'c'].map((name) => ({
+      historyPruner: {
+        round: () => {
+          rounds.push(name);
+          return new Promise<void>((resolve) => (done = resolve));
+        },
+      },
+    }));
+    const sweep = new HistoryPass((names) => tenants.filter((_, i) => names.includes('abc'[i]!)));
+    await sweep.over(['a', 'b']);
+    await sweep.over(['a', 'c']);
+    expect(rounds).toEqual(['a']);
+    for (let ended = 0; ended < 3; ended++) {
+      done();
+      await new ManualClock().advance(0);
+    }
+    // The first one has come again behind those that waited.
+    expect(rounds).toEqual(['a', 'b', 'a', 'c']);
+    done();
+    await sweep.whenIdle();
   });
 });
