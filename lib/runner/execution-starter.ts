@@ -56,19 +56,23 @@ export class ExecutionStarter {
     const bound = this.boundOf(prepared);
     // Without a bound, the start is sent in the turn of its call.
     const admission = bound === undefined ? undefined : await bound;
-    const span = this.spanOf(prepared);
-    const request = span === undefined ? prepared : { ...prepared, traceContext: span.context };
-    onRequest?.(request);
-    const send = (): Promise<StartReply> =>
-      debounce !== undefined
-        ? engine.starts.startDebounced(request, debounce)
-        : batch !== undefined
-          ? engine.starts.startBatched(request, batch)
-          : manager === undefined
-            ? engine.starts.start(request)
-            : engine.starts.startIn(manager, request);
-    const started = span === undefined ? send() : follow(span, send);
-    return admission === undefined ? started : started.finally(admission);
+    try {
+      const span = this.spanOf(prepared);
+      const request = span === undefined ? prepared : { ...prepared, traceContext: span.context };
+      onRequest?.(request);
+      const send = (): Promise<StartReply> =>
+        debounce !== undefined
+          ? engine.starts.startDebounced(request, debounce)
+          : batch !== undefined
+            ? engine.starts.startBatched(request, batch)
+            : manager === undefined
+              ? engine.starts.start(request)
+              : engine.starts.startIn(manager, request);
+      return await (span === undefined ? send() : follow(span, send));
+    } finally {
+      // Also of a start that throws at once, because the queue of this process is full.
+      admission?.();
+    }
   }
 
   /**

@@ -1,7 +1,9 @@
-import { beforeEach, describe, expect, it } from '@jest/globals';
+import { beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { PendingBound, type Admission } from '../../../lib/engine/queues/pending-bound.js';
 import { QueueFullError } from '../../../lib/errors/index.js';
 import { ManualClock } from '../../../lib/testing/manual-clock.js';
+import { registered } from './engine-scene.js';
+import { MemoryProcess } from './memory-process.js';
 
 const MAX = 3;
 
@@ -105,5 +107,23 @@ describe('PendingBound', () => {
     );
     await expect(failing.admit('w', MAX)).rejects.toThrow('away');
     await failing.admit('w', MAX);
+  });
+});
+
+describe('A start of a workflow with maxPending', () => {
+  it('counts no more when it has thrown at once', async () => {
+    const workflow = { ...registered([{ name: 'a' }]), queue: { maxPending: MAX } };
+    const client = new MemoryProcess(clock, workflow, { tasks: 0 });
+    await client.open();
+    const start = jest.spyOn(client.engine.starts, 'start').mockImplementation(() => {
+      throw new Error('Too many starts wait for the database.');
+    });
+    for (let n = 0; n < MAX; n++) {
+      await expect(client.runner.start('w', {})).rejects.toThrow('Too many starts wait');
+    }
+    start.mockRestore();
+    await clock.advance(2_000);
+    await expect(client.runner.start('w', {})).resolves.toMatchObject({ created: true });
+    await client.close();
   });
 });
