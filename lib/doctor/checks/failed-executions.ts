@@ -1,7 +1,10 @@
 import { readRows } from '../../store/postgres/connections/own-types.js';
 import { counted, type TenantCheck } from '../check.js';
 
-/** Executions that Failed within a day, by workflow, task and error. Numbers in messages don't tell causes apart. */
+/**
+ * Executions that Failed within a day, by workflow, task and error. The error is that of the task: only an execution that fails
+ * without one has its own. Numbers in messages don't tell causes apart.
+ */
 export const failedExecutions: TenantCheck = {
   scope: 'tenant',
   id: 'failed-executions',
@@ -18,18 +21,19 @@ export const failedExecutions: TenantCheck = {
       example: string;
     }>(
       client,
-      `SELECT f.workflow, f.task, f.error, f.message, count(*)::integer AS executions, max(f.id::text) AS example
-         FROM (SELECT x.id, x.workflow, x.error ->> 'name' AS error,
-                      left(regexp_replace(x.error ->> 'message', '\\d+', '#', 'g'), 200) AS message,
-                      (SELECT coalesce(d.task_names[t.task_no + 1], 'task ' || t.task_no)
-                         FROM ${table('task_execution')} t
-                         LEFT JOIN ${table('workflow_definition')} d ON d.id = t.definition_id
-                        WHERE t.execution_id = x.id AND t.status = 'Failed' AND NOT t.failure_handled
-                        ORDER BY t.completed_at LIMIT 1) AS task
-                 FROM ${table('workflow_execution')} x
+      `SELECT x.workflow, f.task, f.error ->> 'name' AS error,
+              left(regexp_replace(left(f.error ->> 'message', 1000), '\\d+', '#', 'g'), 200) AS message,
+              count(*)::integer AS executions, max(x.id::text) AS example
+         FROM (SELECT x.id, x.workflow, x.error FROM ${table('workflow_execution')} x
                 WHERE x.status = 'Failed' AND x.completed_at > pg_catalog.clock_timestamp() - interval '1 day'
-                ORDER BY x.created_at DESC LIMIT 10000) f
-        GROUP BY f.workflow, f.task, f.error, f.message ORDER BY 5 DESC LIMIT 20`,
+                ORDER BY x.created_at DESC LIMIT 10000) x
+         LEFT JOIN LATERAL (
+           SELECT coalesce(d.task_names[t.task_no + 1], 'task ' || t.task_no) AS task, t.error
+             FROM ${table('task_execution')} t LEFT JOIN ${table('workflow_definition')} d ON d.id = t.definition_id
+            WHERE t.execution_id = x.id AND t.item_no = 0 AND t.status = 'Failed' AND NOT t.failure_handled
+            ORDER BY t.task_no LIMIT 1) t ON true
+         CROSS JOIN LATERAL (SELECT t.task, coalesce(x.error, t.error) AS error) f
+        GROUP BY 1, 2, 3, 4 ORDER BY 5 DESC LIMIT 20`,
     );
     return rows.map(({ workflow, task, error, message, executions, example }) => ({
       detail:

@@ -52,10 +52,12 @@ export const TENANT_FAULTS: Readonly<
     for (const port of [5432, 5433]) {
       const { id } = await runner.start('waiting');
       await admin.query(
+        // As the library stores it: the error is that of the task.
         `WITH task AS (
-           UPDATE ${schema}.cloacina_task_execution SET status = 'Failed', run_at = NULL, completed_at = now()
+           UPDATE ${schema}.cloacina_task_execution
+              SET status = 'Failed', run_at = NULL, completed_at = now(), error = $2
             WHERE execution_id = $1)
-         UPDATE ${schema}.cloacina_workflow_execution SET status = 'Failed', completed_at = now(), error = $2 WHERE id = $1`,
+         UPDATE ${schema}.cloacina_workflow_execution SET status = 'Failed', completed_at = now() WHERE id = $1`,
         [id, JSON.stringify({ name: 'Error', message: `connect ECONNREFUSED db:${port}` })],
       );
     }
