@@ -3,6 +3,7 @@ import { CloacinaError } from '../errors/cloacina-error.js';
 import { messageWithoutSecrets, withoutSecrets } from '../errors/without-secrets.js';
 import { CommandFailure, ExitCode, UsageError } from './exit-code.js';
 import { printJson } from './output/print-json.js';
+import { printable } from './output/text.js';
 import type { Terminal } from './terminal.js';
 
 /** Codes of the library that say that the call was wrong. */
@@ -36,9 +37,10 @@ export function reportFailure(
   if (error instanceof CommanderError)
     return error.exitCode === 0 ? ExitCode.ok : usage(stdout, error, how.isJson);
   const document = errorDocument(error);
-  stderr.write(`${document.message}\n`);
+  stderr.write(`${printable(document.message)}\n`);
   const stack: unknown = error instanceof Error ? error.stack : undefined;
-  if (how.isDebugging && typeof stack === 'string') stderr.write(`${withoutSecrets(stack)}\n`);
+  if (how.isDebugging && typeof stack === 'string') 
+    stderr.write(`${printable(withoutSecrets(stack))}\n`);
   if (document.code === 'UNEXPECTED' && !how.isDebugging)
     stderr.write('Repeat the command with --debug to see where it failed.\n');
   if (how.isJson) printJson(stdout, { error: document });
@@ -49,7 +51,11 @@ export function reportFailure(
 
 function usage(stdout: Terminal['stdout'], error: CommanderError, isJson: boolean): ExitCode {
   if (isJson) {
-    const message = withoutSecrets(error.message.replace(/^error: /, ''));
+    // Without a command, Commander has printed the help, and its message is no sentence.
+    const message =
+      error.code === 'commander.help'
+        ? 'Name a command: see --help.'
+        : withoutSecrets(error.message.replace(/^error: /, ''));
     printJson(stdout, { error: { code: 'USAGE', message } });
   }
   return ExitCode.usage;

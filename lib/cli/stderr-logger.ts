@@ -1,6 +1,7 @@
 import type { Writable } from 'node:stream';
 import type { LoggerService } from '@nestjs/common';
 import { withoutSecrets } from '../errors/without-secrets.js';
+import { printable } from './output/text.js';
 
 /** Says that recovery is off, which it is on purpose. */
 const UNASKED = new Set(['CloacinaRecovery']);
@@ -42,6 +43,6 @@ export class StderrLogger implements LoggerService {
     const context = rest.at(-1);
     const from = typeof context === 'string' ? `[${context}] ` : '';
     const text = typeof message === 'string' ? message : JSON.stringify(message);
-    this.stderr.write(`${from}${withoutSecrets(text)}\n`);
+    this.stderr.write(`${from}${printable(withoutSecrets(text))}\n`);
   }
 }

@@ -60,13 +60,15 @@ function print(
 ): string {
   const { colors } = context;
   const parts = [
-    `PostgreSQL ${database.version}, database "${database.database}" at ${database.host}:${database.port}, as "${database.login}": ${counted(schemas.length, 'tenant')}.`,
+    oneLine(
+      `PostgreSQL ${database.version}, database "${database.database}" at ${database.host}:${database.port}, as "${database.login}": ${counted(schemas.length, 'tenant')}.`,
+    ),
     ...findings.map((finding) => describe(context, finding)),
   ];
   if (skipped.length > 0) {
     const lines = skipped.map(
       ({ check, schema, reason }) =>
-        `  ${check}${schema === undefined ? '' : ` (${schema})`}: ${oneLine(reason)}`,
+        `  ${check}${schema === undefined ? '' : ` (${oneLine(schema)})`}: ${oneLine(reason)}`,
     );
     parts.push([colors.bold('Not examined'), ...lines].join('\n'));
   }

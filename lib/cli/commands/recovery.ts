@@ -5,7 +5,7 @@ import { ExitCode } from '../exit-code.js';
 import { loadLibrary } from '../library.js';
 import { pastTime, wholeNumber } from '../option-values.js';
 import { table } from '../output/table.js';
-import { counted, time } from '../output/text.js';
+import { counted, oneLine, time } from '../output/text.js';
 import type { RunCommand } from '../run-command.js';
 
 /** What recovery has left undone, by ids of the doctor's checks. */
@@ -75,7 +75,7 @@ function showStatus(
         parts.push(
           findings.length === 0
             ? 'No task waits for recovery.'
-            : findings.map(({ detail, advice }) => `${detail} ${advice}`).join('\n'),
+            : findings.map(({ detail, advice }) => oneLine(`${detail} ${advice}`)).join('\n'),
         );
         return parts.join('\n\n');
       },

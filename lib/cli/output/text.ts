@@ -8,6 +8,11 @@ export function oneLine(text: string, max = Infinity): string {
   return clean.length > max ? `${clean.slice(0, max - 1)}…` : clean;
 }
 
+/** A text of several lines without other control characters: an error, a stack or a line of the log. */
+export function printable(text: string): string {
+  return text.replaceAll(CONTROL, (found) => found.replaceAll(/[^\n\t]+/g, ' '));
+}
+
 /** `2026-01-31 20:00:00Z`, or a dash. */
 export function time(at: Date | undefined | null): string {
   return at === undefined || at === null

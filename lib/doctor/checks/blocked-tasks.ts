@@ -44,7 +44,7 @@ export const blockedTasks: TenantCheck = {
       facts: { workflow, task, tasks, dueForMs: Math.round(due), execution: example, processes },
     }));
   },
-  advice: ({ facts }) =>
+  advice: ({ facts }, schema) =>
     'Check that a process serves the tenant, that its code has the workflow and the task, and that its slots (maxConcurrentTasks) are not all taken. ' +
-    `"npx nestjs-cloacina executions show ${String(facts['execution'])}" shows one of them.`,
+    `"npx nestjs-cloacina executions explain ${String(facts['execution'])} --schema ${schema}" tells why of one of them.`,
 };

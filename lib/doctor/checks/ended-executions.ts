@@ -25,5 +25,5 @@ export const endedExecutions: TenantCheck = {
     }));
   },
   advice: () =>
-    'Ended executions are deleted only by the application. Delete those that are not needed any more with runner.deleteMany().',
+    'Set the option retention, which deletes ended executions at an age. To delete those that are not needed any more at once, use runner.deleteMany().',
 };

@@ -108,6 +108,18 @@ describe('recovery', () => {
   });
 });
 
+it('recovery status: names of processes have no control characters', async () => {
+  const lost = await openTenant([totals], { schema: freshSchema('lost'), claiming: false });
+  await lost.close();
+  await lost.query(
+    `INSERT INTO cloacina_runner_lease (instance_id, process_id, name, expires_at)
+      VALUES (gen_random_uuid(), gen_random_uuid(), E'gone\\x1b[31m.example', now() - interval '1 hour')`,
+  );
+  const { code, stdout } = await run(`recovery status --schema ${lost.schema}`);
+  expect(code).toBe(1);
+  expect(stdout).toContain('the lease of process gone [31m.example expired');
+});
+
 describe('doctor', () => {
   it('exit code 0 without findings', async () => {
     const { code, stdout, stderr } = await run(`doctor --schema ${app.schema}`, ...IGNORED);

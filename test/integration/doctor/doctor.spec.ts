@@ -113,6 +113,12 @@ describe('A tenant with faults', () => {
     ]);
   });
 
+  it('names the schema in the commands that it advises', () => {
+    for (const check of ['blocked-tasks', 'failed-executions', 'orphans', 'stuck-leases'])
+      expect(of(check).advice).toContain(`--schema ${sick.schema}"`);
+    expect(of('ended-executions').advice).toContain('retention');
+  });
+
   it('gives a GRANT that helps', async () => {
     await admin.query(String(of('missing-grants').facts['grant']));
     expect(await findings({ role, schemas: [sick.schema], checks: ['missing-grants'] })).toEqual(

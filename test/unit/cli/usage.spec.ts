@@ -47,6 +47,12 @@ describe('Exit code 2 and a sentence for a wrong call', () => {
   });
 });
 
+it.each(['--json', 'executions --json'])('%s: no command is named', async (line) => {
+  const { code, json } = await run(line);
+  expect(code).toBe(2);
+  expect(json()).toEqual({ error: { code: 'USAGE', message: 'Name a command: see --help.' } });
+});
+
 it('prints help and the version with exit code 0', async () => {
   const help = await run('executions list --help');
   expect(help).toMatchObject({ code: 0, stderr: '' });

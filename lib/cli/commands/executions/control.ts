@@ -4,7 +4,7 @@ import { CommandFailure, ExitCode } from '../../exit-code.js';
 import { errorDocument, type ErrorDocument } from '../../failure.js';
 import { confirmed } from '../../output/confirm.js';
 import { progressBar } from '../../output/progress.js';
-import { counted } from '../../output/text.js';
+import { counted, printable } from '../../output/text.js';
 
 /** What became of one execution. */
 interface Controlled {
@@ -59,7 +59,7 @@ function control(
     }
     bar.stop();
     const failed = executions.filter(({ error }) => error !== undefined);
-    for (const { error } of failed) context.terminal.stderr.write(`${error?.message ?? ''}\n`);
+    for (const { error } of failed) context.terminal.stderr.write(`${printable(error?.message ?? '')}\n`);
     return context.answer(
       { executions },
       () =>

@@ -19,7 +19,7 @@ export function explain(context: CommandContext, _options: object, id: string): 
 
 function describe(context: CommandContext, explanation: ExecutionExplanation): string {
   const { workflow, executionId, summary, tasks } = explanation;
-  const head = `${workflow} ${executionId}: ${status(context, explanation.status).text}`;
+  const head = `${oneLine(workflow)} ${executionId}: ${status(context, explanation.status).text}`;
   const parts = [`${head}\n${oneLine(summary)}`];
   if (tasks.length > 0) {
     const rows = tasks.map(({ task, item, status: of, attempt, text }) => [
