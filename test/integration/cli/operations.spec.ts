@@ -1,7 +1,8 @@
+import { randomBytes } from 'node:crypto';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
 import { type OpenTenant, openTenant } from '../../support/open-tenant.js';
-import { freshSchema } from '../../support/postgres.js';
+import { connectAdmin, databaseUrl, freshSchema } from '../../support/postgres.js';
 import { runCli } from '../../support/run-cli.js';
 
 const totals = defineWorkflow('totals')
@@ -79,20 +80,7 @@ describe('recovery', () => {
   });
 
   it('status finds a task without a process, and run recovers it', async () => {
-    const lost = await openTenant([totals], { schema: freshSchema('lost'), claiming: false });
-    const { id } = await lost.runner.start(totals);
-    // It would recover the task itself.
-    await lost.close();
-    const owner = '0190d5a0-0000-4000-8000-000000000001';
-    await lost.query(
-      `WITH task AS (
-         UPDATE cloacina_task_execution SET status = 'Running', owner = $2, run_at = NULL, started_at = now()
-          WHERE execution_id = $1),
-       batch AS (
-         INSERT INTO cloacina_claim_batch VALUES ($2, 1, ARRAY[$1::uuid], '{0}', '{0}'))
-       UPDATE cloacina_workflow_execution SET status = 'Running', started_at = now() WHERE id = $1`,
-      [id, owner],
-    );
+    const { lost, id } = await lostTask();
     const before = await run(`recovery status --schema ${lost.schema} --json`);
     expect(before.code).toBe(1);
     expect(
@@ -100,13 +88,61 @@ describe('recovery', () => {
     ).toEqual(['orphans']);
     const recovered = await run(`recovery run --schema ${lost.schema} --json`);
     expect(recovered.code).toBe(0);
-    expect(recovered.json()).toEqual({ schema: lost.schema, recovered: 1, abandoned: 0 });
+    expect(recovered.json()).toEqual({
+      schema: lost.schema,
+      recovered: 1,
+      abandoned: 0,
+      findings: [],
+    });
     const after = await run(`recovery status --schema ${lost.schema}`);
     expect(after.code).toBe(0);
     expect(after.stdout).toMatch(/^1 task recovered/);
     expect(after.stdout).toMatch(new RegExp(`${id} +add +recovered`));
   });
 });
+
+it('recovery run: exit code 1 if the login may not recover', async () => {
+  const { lost } = await lostTask();
+  const admin = await connectAdmin();
+  const role = `looks_${randomBytes(5).toString('hex')}`;
+  await admin.query(
+    `CREATE ROLE ${role} LOGIN PASSWORD 'looks-pw';
+     GRANT USAGE ON SCHEMA ${lost.schema} TO ${role};
+     GRANT SELECT ON ALL TABLES IN SCHEMA ${lost.schema} TO ${role}`,
+  );
+  try {
+    const url = new URL(databaseUrl());
+    [url.username, url.password] = [role, 'looks-pw'];
+    const { code, stderr, json } = await runCli(
+      ['recovery', 'run', '--schema', lost.schema, '--json'],
+      { env: { DATABASE_URL: url.href } },
+    );
+    expect(code).toBe(1);
+    expect(json()).toMatchObject({ recovered: 0, findings: [{ check: 'orphans' }] });
+    expect(stderr).toContain('GRANT SELECT, INSERT, UPDATE, DELETE');
+  } finally {
+    await admin.query(`DROP OWNED BY ${role}; DROP ROLE ${role}`);
+    await admin.end();
+  }
+});
+
+/** A task that runs in a process without a lease. */
+async function lostTask(): Promise<{ lost: OpenTenant; id: string }> {
+  const lost = await openTenant([totals], { schema: freshSchema('lost'), claiming: false });
+  const { id } = await lost.runner.start(totals);
+  // It would recover the task itself.
+  await lost.close();
+  await lost.query(
+    `WITH task AS (
+       UPDATE cloacina_task_execution SET status = 'Running', owner = $2, run_at = NULL, started_at = now()
+        WHERE execution_id = $1),
+     batch AS (
+       INSERT INTO cloacina_claim_batch VALUES ($2, 1, ARRAY[$1::uuid], '{0}', '{0}'))
+     UPDATE cloacina_workflow_execution SET status = 'Running', started_at = now() WHERE id = $1`,
+    [id, '0190d5a0-0000-4000-8000-000000000001'],
+  );
+  return { lost, id };
+}
 
 it('recovery status: names of processes have no control characters', async () => {
   const lost = await openTenant([totals], { schema: freshSchema('lost'), claiming: false });
