@@ -40,15 +40,21 @@ export class OwnProcess {
     this.seenDue = { at: this.parts.services.clock.wallTime(), due };
   }
 
+  /** How many tasks of the tenant may run here at a time: with 0 for the process, none, whatever the tenant's own number. */
+  get slots(): number {
+    const { services, settings } = this.parts;
+    return Math.min(settings.maxConcurrentTasks, services.slots.limit);
+  }
+
   /** What it tells others of itself. Undefined while it serves nothing here, or has no proof of life. */
   get announcement(): Omit<Announcement, 'tenant'> | undefined {
-    const { catalog, settings, state } = this.parts;
+    const { catalog, state } = this.parts;
     const { name } = state;
     if (!catalog.isOpen || (name !== 'claiming' && name !== 'paused' && name !== 'draining')) {
       return undefined;
     }
     const { ownIds: definitions, ownLimits: limits } = catalog;
-    return { state: name, slots: settings.maxConcurrentTasks, definitions, limits };
+    return { state: name, slots: this.slots, definitions, limits };
   }
 
   /** Whether so many handlers were given up that no further slot can be freed. Only a restart helps then. */

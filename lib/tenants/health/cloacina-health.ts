@@ -69,7 +69,7 @@ export class CloacinaHealth {
     const facts = {
       isClaiming: host.isClaiming,
       isStopping: host.isStopping,
-      runsTasks: runtimes.some(({ engine }) => engine.settings.maxConcurrentTasks > 0),
+      runsTasks: runtimes.some(({ engine }) => engine.self.slots > 0),
       needsRestart: runtimes.some(({ engine }) => engine.self.needsRestart),
       total: runtimes.length,
       paused,

@@ -33,6 +33,8 @@ interface MemoryProcessOptions {
   readonly tasks?: number;
   /** The newest format of definitions that it reads, as it tells others. Default 2. */
   readonly format?: number;
+  /** The slots of the whole process; `tasks` are those of the tenant. Default 10. */
+  readonly slots?: number;
   /** What traces and measures the process. Default: nothing. */
   readonly telemetry?: CloacinaTelemetry;
 }
@@ -53,6 +55,7 @@ export class MemoryProcess {
       database = new MemoryDatabase(clock),
       tasks = 10,
       format = 2,
+      slots = 10,
       telemetry,
     }: MemoryProcessOptions = {},
   ) {
@@ -65,7 +68,7 @@ export class MemoryProcess {
     this.store = new MemoryStore(database);
     this.process = new ProcessEngine<MemorySession>({
       clock,
-      slots: new SlotScheduler(10, clock),
+      slots: new SlotScheduler(slots, clock),
       leaseDurationMs: LEASE_MS,
       onProcesses: () => undefined,
       onWatch: () => undefined,

@@ -342,6 +342,22 @@ const CAUSES: readonly (readonly [string, () => Promise<string>, Expected])[] = 
     },
   ],
   [
+    'that only a client serves: its process has no slots, whatever the tenant has',
+    async () => {
+      const client = new MemoryProcess(clock, code([TASK]), { database, slots: 0 });
+      open.push(client);
+      await client.open();
+      return start(client);
+    },
+    {
+      reason: expect.objectContaining({
+        kind: 'noProcess',
+        processes: [expect.objectContaining({ because: 'noSlots' }), expect.anything()],
+      }),
+      text: /has maxConcurrentTasks 0/,
+    },
+  ],
+  [
     'whose definition only a process of an older release could run',
     async () => {
       const limit = { name: 'stripe', concurrency: 1 };
