@@ -1,4 +1,4 @@
-import { open } from 'node:fs/promises';
+import { open, rm } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 import type { Command } from 'commander';
 import type { CommandContext } from '../command-context.js';
@@ -82,7 +82,13 @@ async function create(
     const { CloacinaAdmin } = await loadLibrary();
     const { connectionString } = await new CloacinaAdmin({
       databaseUrl: context.databaseUrl,
-    }).createTenant({ schema, username, ...(password === undefined ? {} : { password }) });
+    })
+      .createTenant({ schema, username, ...(password === undefined ? {} : { password }) })
+      .catch(async (error: unknown) => {
+        // It is this command's own and empty, and would refuse the repeated command.
+        if (options.credentials !== undefined) await rm(options.credentials, { force: true });
+        throw error;
+      });
     await file?.writeFile(`${connectionString}\n`);
   } finally {
     await file?.close();

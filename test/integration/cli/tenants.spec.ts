@@ -66,6 +66,13 @@ describe('tenants', () => {
     expect((await readFile(file, 'utf8')).trim()).toBe(url);
   });
 
+  it('create: leaves no file if there is no login to write of', async () => {
+    const file = path.join(folder, 'refused.url');
+    const refused = await run(`tenants create pg_x --username ${username}_2 --credentials ${file}`);
+    expect(refused.code).toBe(2);
+    await expect(stat(file)).rejects.toThrow('ENOENT');
+  });
+
   it('list: names and versions', async () => {
     await database.admin.query(
       `COMMENT ON TABLE globex.cloacina_migrations IS 'tenant: Globex Inc.'`,
