@@ -39,7 +39,7 @@ export function reportFailure(
   const document = errorDocument(error);
   stderr.write(`${printable(document.message)}\n`);
   const stack: unknown = error instanceof Error ? error.stack : undefined;
-  if (how.isDebugging && typeof stack === 'string') 
+  if (how.isDebugging && typeof stack === 'string')
     stderr.write(`${printable(withoutSecrets(stack))}\n`);
   if (document.code === 'UNEXPECTED' && !how.isDebugging)
     stderr.write('Repeat the command with --debug to see where it failed.\n');

@@ -78,11 +78,7 @@ function showStatus(
               ]),
             ),
           );
-        parts.push(
-          findings.length === 0
-            ? 'No task waits for recovery.'
-            : linesOf(findings),
-        );
+        parts.push(findings.length === 0 ? 'No task waits for recovery.' : linesOf(findings));
         return parts.join('\n\n');
       },
       findings.length === 0 ? ExitCode.ok : ExitCode.failed,

@@ -59,7 +59,8 @@ function control(
     }
     bar.stop();
     const failed = executions.filter(({ error }) => error !== undefined);
-    for (const { error } of failed) context.terminal.stderr.write(`${printable(error?.message ?? '')}\n`);
+    for (const { error } of failed)
+      context.terminal.stderr.write(`${printable(error?.message ?? '')}\n`);
     return context.answer(
       { executions },
       () =>
