@@ -28,21 +28,25 @@ export class DashboardAccess {
 
   /** @throws DashboardProblem, the same for a tenant that the user may not see and one that does not exist */
   async tenant(request: TenantRequest, name: unknown): Promise<Tenant> {
-    const names = await this.names(request);
-    const isVisible = typeof name === 'string' && (names === 'all' || names.has(name));
-    if (!isVisible || !this.served.has(name)) throw noSuchTenant();
-    return this.served.get(name);
+    return this.among(await this.names(request), name);
   }
 
   /** Those of `named` that the user may see, or all of them. */
   async chosen(request: TenantRequest, named: readonly string[]): Promise<Tenant[]> {
     if (named.length === 0) return this.visible(request);
-    return Promise.all([...new Set(named)].map((name) => this.tenant(request, name)));
+    const names = await this.names(request);
+    return [...new Set(named)].map((name) => this.among(names, name));
   }
 
   async actor(request: TenantRequest): Promise<string | undefined> {
     const actor = await this.options.actor?.(request);
     return actor === undefined || actor === null ? undefined : String(actor).slice(0, 500);
+  }
+
+  private among(names: ReadonlySet<string> | 'all', name: unknown): Tenant {
+    const isVisible = typeof name === 'string' && (names === 'all' || names.has(name));
+    if (!isVisible || !this.served.has(name)) throw noSuchTenant();
+    return this.served.get(name);
   }
 
   private async names(request: TenantRequest): Promise<ReadonlySet<string> | 'all'> {

@@ -20,7 +20,7 @@ export function basePathOf(request: PathRequest, depth: number): string {
   const [path = '/'] = (request.originalUrl ?? request.url).split('?');
   const segments = path.split('/').filter((segment) => segment !== '');
   const own = segments.slice(0, segments.length - depth);
-  const all = [...forwardedPrefix(request), ...own].map((one) => encodeURI(decoded(one)));
+  const all = [...forwardedPrefix(request), ...own].map((one) => encodeURIComponent(decoded(one)));
   return all.length === 0 ? '/' : `/${all.join('/')}/`;
 }
 

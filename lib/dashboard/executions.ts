@@ -5,6 +5,7 @@ import type {
   TaskDetails,
   ExecutionUpdate,
 } from '../runner/execution.js';
+import type { HistoryEntry } from '../runner/history-entry.js';
 import type { CloacinaRunner } from '../runner/cloacina-runner.js';
 import type { ExecutionStatus } from '../workflow/index.js';
 import { DashboardAccess } from './access.js';
@@ -86,7 +87,13 @@ export class ExecutionViews {
     };
   }
 
-  private tags({ tags }: ExecutionSummary): Pick<ExecutionSummary, 'tags'> {
+  entry(entry: HistoryEntry): Serialized<HistoryEntry> {
+    return serialized(
+      entry.type === 'execution.created' ? { ...entry, ...this.tags(entry) } : entry,
+    );
+  }
+
+  private tags({ tags }: Pick<ExecutionSummary, 'tags'>): Pick<ExecutionSummary, 'tags'> {
     if (tags === undefined) return {};
     const shown = Object.entries(tags).map(([name, value]) => [
       name,

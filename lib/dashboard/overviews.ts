@@ -1,4 +1,5 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
+import { InvalidArgumentError, toStoredError } from '../errors/index.js';
 import type { ServingProcess } from '../runner/explain/explanation.js';
 import type { FailureGroups, Series as RunnerSeries } from '../runner/statistics/index.js';
 import { systemClock } from '../runtime/clock.js';
@@ -41,7 +42,10 @@ interface TenantNumbers {
 /** The pages over many tenants. They are made of numbers of each tenant, which all users share; each page adds up its own. */
 @Injectable()
 export class Overviews {
+  private readonly logger = new Logger('CloacinaDashboard');
   private readonly reads = new TenantReads();
+  /** What was logged of each tenant that can't be read, so that each trouble is one line. */
+  private readonly troubles = new Map<string, string>();
 
   /** The tenant has changed, so its numbers are read again when a page asks. */
   changed(tenant: string): void {
@@ -100,10 +104,10 @@ export class Overviews {
       tenants,
       key,
       { maxAge, budgetMs: BUDGET_MS },
-      ({ runner }) =>
-        runner.statistics
-          .series({ range, ...(workflow === undefined ? {} : { workflow }) })
-          .catch(() => undefined),
+      (tenant) =>
+        this.unlessTrouble(tenant, ({ runner }) =>
+          runner.statistics.series({ range, ...(workflow === undefined ? {} : { workflow }) }),
+        ),
     );
     const all = values.flatMap(({ value }) => value ?? []);
     return sumSeries(
@@ -119,10 +123,10 @@ export class Overviews {
       tenants,
       `failures ${workflow ?? ''}`,
       { maxAge: FRESH_MS, budgetMs: BUDGET_MS },
-      ({ runner }): Promise<FailureGroups | undefined> =>
-        runner.statistics
-          .failures(workflow === undefined ? {} : { workflow })
-          .catch(() => undefined),
+      (tenant): Promise<FailureGroups | undefined> =>
+        this.unlessTrouble(tenant, ({ runner }) =>
+          runner.statistics.failures(workflow === undefined ? {} : { workflow }),
+        ),
     );
     const groups = values.flatMap(({ tenant, value }) =>
       (value?.groups ?? []).map(
@@ -153,7 +157,45 @@ export class Overviews {
     const quietMs = tenants.length > MANY ? QUIET_MS : QUIET_FEW_MS;
     const maxAge = ({ overview: { counts } }: TenantNumbers): number =>
       counts !== undefined && counts.Running.count + counts.Pending.count > 0 ? BUSY_MS : quietMs;
-    return this.reads.many(tenants, 'numbers', { maxAge, budgetMs: BUDGET_MS }, readNumbers);
+    return this.reads.many(tenants, 'numbers', { maxAge, budgetMs: BUDGET_MS }, (tenant) =>
+      this.numbersOf(tenant),
+    );
+  }
+
+  /** A tenant that can't be read is a row that says so, and no error of the page. */
+  private async numbersOf(tenant: Tenant): Promise<TenantNumbers> {
+    return (
+      (await this.unlessTrouble(tenant, readNumbers)) ?? {
+        overview: { ...unread(tenant.name), problem: 'The tenant could not be read. See the log.' },
+        recoveries: { recovered: 0, abandoned: 0 },
+        processes: [],
+      }
+    );
+  }
+
+  /**
+   * Reads a tenant, or logs why that fails.
+   *
+   * @throws InvalidArgumentError for what the user asks for
+   */
+  private async unlessTrouble<T>(
+    tenant: Tenant,
+    read: (tenant: Tenant) => Promise<T>,
+  ): Promise<T | undefined> {
+    const { name } = tenant;
+    try {
+      const value = await read(tenant);
+      this.troubles.delete(name);
+      return value;
+    } catch (error) {
+      if (error instanceof InvalidArgumentError) throw error;
+      const { message } = toStoredError(error);
+      if (this.troubles.get(name) !== message) {
+        this.logger.error(`Tenant ${JSON.stringify(name)} could not be read: ${message}`);
+      }
+      this.troubles.set(name, message);
+      return undefined;
+    }
   }
 }
 
@@ -165,36 +207,27 @@ function processesOf(
   );
 }
 
-/** A tenant that can't be read is a row that says so, and no error of the page. */
 async function readNumbers({ name, runner, recovery }: Tenant): Promise<TenantNumbers> {
-  try {
-    const [counts, series, paused, processes, recoveries] = [
-      await runner.statistics.counts(),
-      await runner.statistics.series({ range: 'hour' }),
-      await runner.pausedWorkflows(),
-      await runner.processes(),
-      await recovery.stats(new Date(systemClock.wallTime() - DAY_MS)),
-    ];
-    return {
-      overview: {
-        tenant: name,
-        counts: counts.byStatus,
-        ...(counts.oldestDue === undefined ? {} : { oldestDue: counts.oldestDue.toISOString() }),
-        pausedWorkflows: paused.length,
-        ...(processes.length === 0 ? { problem: 'No process serves the tenant.' } : {}),
-        asOf: currentTime().toISOString(),
-      },
-      series,
-      recoveries: { recovered: recoveries.recovered, abandoned: recoveries.abandoned },
-      processes,
-    };
-  } catch {
-    return {
-      overview: { ...unread(name), problem: 'The tenant could not be read. See the log.' },
-      recoveries: { recovered: 0, abandoned: 0 },
-      processes: [],
-    };
-  }
+  const [counts, series, paused, processes, recoveries] = [
+    await runner.statistics.counts(),
+    await runner.statistics.series({ range: 'hour' }),
+    await runner.pausedWorkflows(),
+    await runner.processes(),
+    await recovery.stats(new Date(systemClock.wallTime() - DAY_MS)),
+  ];
+  return {
+    overview: {
+      tenant: name,
+      counts: counts.byStatus,
+      ...(counts.oldestDue === undefined ? {} : { oldestDue: counts.oldestDue.toISOString() }),
+      pausedWorkflows: paused.length,
+      ...(processes.length === 0 ? { problem: 'No process serves the tenant.' } : {}),
+      asOf: currentTime().toISOString(),
+    },
+    series,
+    recoveries: { recovered: recoveries.recovered, abandoned: recoveries.abandoned },
+    processes,
+  };
 }
 
 function unread(tenant: string): TenantOverview {

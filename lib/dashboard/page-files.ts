@@ -36,7 +36,7 @@ export class PageFiles {
   /** The page for a path, at which its relative URLs begin. */
   async index(basePath: string): Promise<string> {
     const html = (await this.read(INDEX)).toString();
-    return html.replace(BASE, `<base href="${basePath}">`);
+    return html.replace(BASE, () => `<base href="${basePath}">`);
   }
 
   /** A file of the folder `assets`. Their names contain hashes of their contents. */

@@ -3,10 +3,20 @@ import type { Tenant } from '../tenants/hosting/tenant.js';
 
 /** How many reads of tenants are under way at a time, so that a page never takes the application's connections. */
 const MAX_READS = 4;
+/** How many values are kept for each tenant of the largest page, and in any case. Users choose some keys, so there is no end of them. */
+const KEPT_PER_TENANT = 4;
+const MIN_KEPT = 1_000;
 
 interface Entry {
   readonly value: unknown;
   readonly readAt: number;
+}
+
+/** A read that is under way. */
+interface Running {
+  readonly value: Promise<unknown>;
+  /** Whether the tenant has changed since it began. */
+  isOutdated: boolean;
 }
 
 /** How old a value may be, in milliseconds; it may depend on the value. */
@@ -25,9 +35,10 @@ export interface ReadTenants<T> {
  */
 export class TenantReads {
   private readonly kept = new Map<string, Entry>();
-  private readonly running = new Map<string, Promise<unknown>>();
+  private readonly running = new Map<string, Running>();
   private readonly waiting: (() => void)[] = [];
   private busy = 0;
+  private maxKept = MIN_KEPT;
 
   constructor(private readonly clock: Clock = systemClock) {}
 
@@ -41,16 +52,18 @@ export class TenantReads {
       if (this.clock.now() - entry.readAt < maxAgeMs) return value;
     }
     const running = this.running.get(name);
-    if (running !== undefined) return running as Promise<T>;
-    const reading = this.inTurn(read).then((value) => {
-      this.kept.set(name, { value, readAt: this.clock.now() });
-      return value;
-    });
+    if (running !== undefined) return running.value as Promise<T>;
+    const value = this.inTurn(read);
+    const reading: Running = { value, isOutdated: false };
     this.running.set(name, reading);
     try {
-      return await reading;
+      const answer = await value;
+      // A later change may be missing in it, so it counts only as an older value, and only if there is no other.
+      if (!reading.isOutdated) this.keep(name, { value: answer, readAt: this.clock.now() });
+      else if (!this.kept.has(name)) this.keep(name, { value: answer, readAt: -Infinity });
+      return answer;
     } finally {
-      this.running.delete(name);
+      if (this.running.get(name) === reading) this.running.delete(name);
     }
   }
 
@@ -61,6 +74,7 @@ export class TenantReads {
     { maxAge, budgetMs }: { readonly maxAge: MaxAge<T>; readonly budgetMs: number },
     read: (tenant: Tenant) => Promise<T>,
   ): Promise<ReadTenants<T>> {
+    this.maxKept = Math.max(this.maxKept, tenants.length * KEPT_PER_TENANT);
     const found = new Map<string, T>();
     const all = Promise.all(
       tenants.map(async (tenant) => {
@@ -79,17 +93,24 @@ export class TenantReads {
 
   /** The next read of the tenant asks the database. */
   forget(tenant: string): void {
-    for (const name of this.kept.keys()) {
-      if ((JSON.parse(name) as [string, string])[0] !== tenant) continue;
-      const entry = this.kept.get(name);
-      if (entry !== undefined) this.kept.set(name, { value: entry.value, readAt: -Infinity });
+    const start = `[${JSON.stringify(tenant)},`;
+    for (const [name, { value }] of this.kept) {
+      if (name.startsWith(start)) this.kept.set(name, { value, readAt: -Infinity });
+    }
+    for (const [name, reading] of this.running) {
+      if (!name.startsWith(start)) continue;
+      reading.isOutdated = true;
+      this.running.delete(name);
     }
   }
 
-  /** Drops what is kept of tenants that are served no more. */
-  keepOnly(names: ReadonlySet<string>): void {
-    for (const name of this.kept.keys()) {
-      if (!names.has((JSON.parse(name) as [string, string])[0])) this.kept.delete(name);
+  /** Keeps a value, and drops those that were read longest ago, such as those of tenants that are served no more. */
+  private keep(name: string, entry: Entry): void {
+    this.kept.delete(name);
+    this.kept.set(name, entry);
+    for (const oldest of this.kept.keys()) {
+      if (this.kept.size <= this.maxKept) break;
+      this.kept.delete(oldest);
     }
   }
 

@@ -67,7 +67,7 @@ export class ExecutionsController {
     const { runner } = await this.access.tenant(request, name);
     const entries = await runner.history(id);
     if (entries === null) throw noSuchExecution();
-    return { entries: entries.map((entry) => serialized(entry)) };
+    return { entries: entries.map((entry) => this.views.entry(entry)) };
   }
 
   @Get(':id/explain')

@@ -32,6 +32,12 @@ it.each(['//evil.example', 'https://evil.example', '/a"><script>', "/'", '/a b',
   },
 );
 
+it('an encoded slash or question mark stays part of its segment', () => {
+  expect(at('/cloacina', 0, '/%2Fevil.example')).toBe('/%2Fevil.example/cloacina/');
+  expect(at('/%2fevil.example/cloacina/x', 1)).toBe('/%2Fevil.example/cloacina/');
+  expect(at('/a%3Fb/cloacina', 0)).toBe('/a%3Fb/cloacina/');
+});
+
 it('nothing in a path ends the attribute', () => {
   expect(at('/%22%3E%3Cscript%3E/cloacina', 0)).toBe('/%22%3E%3Cscript%3E/cloacina/');
   expect(at('//evil.example/cloacina', 0)).toBe('/evil.example/cloacina/');

@@ -1,0 +1,22 @@
+import { afterEach, expect, it, jest } from '@jest/globals';
+import { Logger } from '@nestjs/common';
+import { Overviews } from '../../../lib/dashboard/overviews.js';
+import type { Tenant } from '../../../lib/tenants/hosting/tenant.js';
+
+afterEach(() => jest.restoreAllMocks());
+
+it('the log says once why a tenant can not be read, without secrets', async () => {
+  const logged = jest.spyOn(Logger.prototype, 'error').mockImplementation(() => undefined);
+  const counts = async (): Promise<never> => {
+    throw new Error('no route to postgres://ann:hunter2@db/app');
+  };
+  const acme = { name: 'acme', runner: { statistics: { counts } } } as unknown as Tenant;
+  const overviews = new Overviews();
+  for (let no = 0; no < 2; no++) {
+    const { busiest, inTrouble } = await overviews.overview([acme]);
+    expect([busiest[0]?.problem, inTrouble]).toEqual([expect.stringContaining('See the log'), 1]);
+    overviews.changed('acme');
+  }
+  expect(logged.mock.calls).toEqual([[expect.stringMatching(/^Tenant "acme" could not be read: no route/)]]);
+  expect(String(logged.mock.calls)).not.toContain('hunter2');
+});
