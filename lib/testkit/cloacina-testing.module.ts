@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { Inject, Module, type DynamicModule, type FactoryProvider } from '@nestjs/common';
 import { PLATFORM } from '../boot/registration.js';
 import { CloacinaModule } from '../cloacina.module.js';
@@ -80,10 +81,9 @@ function testingModule(
   tenants: readonly (TestingTenantOptions & { tenant: string })[],
 ): DynamicModule {
   const { testing, rest } = partTestingOptions(caller, options);
-  const harness = new TestHarness(testing);
   const isMemory = testing.store === 'memory';
   const server: CloacinaTenantOptions = isMemory ? { databaseUrl: NO_SERVER } : {};
-  const providers = tenants.map(({ tenant }) => tenantProvider(harness, tenant));
+  const providers = tenants.map(({ tenant }) => tenantProvider(tenant));
   const [only] = tenants;
   if (only !== undefined && tenants.length === 1) {
     providers.push({
@@ -106,20 +106,26 @@ function testingModule(
         }),
       ),
     ],
-    providers: [{ provide: PLATFORM, useValue: harness }, ...providers],
+    // Each application has a harness of its own, also those that import this very module.
+    providers: [
+      { provide: PLATFORM, useFactory: () => new TestHarness(testing) },
+      ...providers,
+    ],
     exports: [PLATFORM, ...providers.map(({ provide }) => provide)],
   };
 }
 
 /** Any text may be a tenant's name, and not all are names of schemas. */
 function memorySchema(tenant: string): string {
-  return `memory_${Buffer.from(tenant).toString('hex')}`.slice(0, 63);
+  const hash = createHash('sha256').update(tenant).digest('hex');
+  return `memory_${hash}`.slice(0, 63);
 }
 
-function tenantProvider(harness: TestHarness, tenant: string): FactoryProvider {
+function tenantProvider(tenant: string): FactoryProvider {
   return {
     provide: getTestingTenantToken(tenant),
-    useFactory: (runner: CloacinaRunner) => new TestingTenant(harness, runner),
-    inject: [getRunnerToken(tenant)],
+    useFactory: (harness: TestHarness, runner: CloacinaRunner) =>
+      new TestingTenant(harness, runner),
+    inject: [PLATFORM, getRunnerToken(tenant)],
   };
 }

@@ -224,6 +224,40 @@ describe('CloacinaTestingModule', () => {
     }
   });
 
+  it('keeps tenants apart whose long names begin alike', async () => {
+    const names = ['1', '2'].map((end) => `the tenant of a customer with a long name ${end}`);
+    const module = await Test.createTestingModule({
+      imports: [CloacinaTestingModule.forTenants(names)],
+      providers: [Sale, Bank],
+    }).compile();
+    await module.init();
+    try {
+      const [one, other] = names.map((name) =>
+        module.get<TestingTenant>(getTestingTenantToken(name)),
+      );
+      const { id } = await one!.run(Sale, { amount: 1 });
+      expect(await other!.runner.get(id)).toBeNull();
+    } finally {
+      await module.close();
+    }
+  });
+
+  it('begins anew in each application of one module', async () => {
+    const imports = [CloacinaTestingModule.forTenant()];
+    const starts: string[] = [];
+    for (const _ of [1, 2]) {
+      const module = await Test.createTestingModule({ imports, providers: [Sale, Bank] }).compile();
+      await module.init();
+      const tenant = module.get(TestingTenant);
+      starts.push(tenant.time.now().toISOString());
+      expect((await tenant.runner.list()).items).toEqual([]);
+      await tenant.run(Sale, { amount: 1 });
+      await module.close();
+      expect(tenant.isDown).toBe(true);
+    }
+    expect(starts[1]).toBe(starts[0]);
+  });
+
   it('reports invalid options of the kit and of the module', async () => {
     expect(() => CloacinaTestingModule.forTenant({ store: 'disk' as never })).toThrow(
       /CloacinaTestingModule\.forTenant\(\): store must be "memory" or "postgres"/,
