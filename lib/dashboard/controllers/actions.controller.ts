@@ -5,6 +5,7 @@ import type { BulkFilter, BulkOptions } from '../../runner/bulk/bulk-options.js'
 import type { Tenant } from '../../tenants/hosting/tenant.js';
 import { DashboardAccess } from '../access.js';
 import type { ActionResponse } from '../http-types.js';
+import { ExecutionViews } from '../executions.js';
 import { Overviews } from '../overviews.js';
 import { DashboardProblem } from '../problem.js';
 import { bodyOf, choice, conditionsOf, date, flag, invalid, text, type Fields } from '../query.js';
@@ -26,13 +27,22 @@ function responseOf(reply: object): ActionResponse {
   return { executionId: String(Reflect.get(reply, 'id')) };
 }
 
-/** What the user changes. Each action is logged with the user, and is in the history of the executions that it changes. */
+/** What the log says before an action that changes nothing. */
+function counted({ dryRun }: { dryRun?: boolean }): string {
+  return dryRun === true ? 'dry run: ' : '';
+}
+
+/**
+ * What the user changes. Each action is logged with the user. The history of an execution names the user who cancelled, paused,
+ * resumed or retried it.
+ */
 export class ActionsController {
   private readonly logger = new Logger('CloacinaDashboard');
 
   constructor(
     @Inject(DashboardAccess) private readonly access: DashboardAccess,
     @Inject(Overviews) private readonly overviews: Overviews,
+    @Inject(ExecutionViews) private readonly views: ExecutionViews,
   ) {}
 
   @Post('executions/:id/cancel')
@@ -125,7 +135,8 @@ export class ActionsController {
     if (action === undefined) throw invalid('action must be cancel, pause, resume or retry.');
     const filter = filterOf(bodyOf(fields['filter']));
     const dryRun = given('dryRun', flag(fields, 'dryRun'));
-    const what = `${action} executions ${JSON.stringify(filter)}`;
+    const shown = JSON.stringify(this.views.values.whole(filter));
+    const what = `${counted(dryRun)}${action} executions ${shown}`;
     return this.act(request, name, what, async ({ runner }, by) => {
       const plain: BulkOptions & { actor?: string } = { ...dryRun, ...by };
       const reasoned = { ...plain, ...given('reason', text(fields, 'reason')) };
@@ -151,7 +162,7 @@ export class ActionsController {
     @Body() body: unknown,
   ): Promise<ActionResponse> {
     const dryRun = given('dryRun', flag(bodyOf(body), 'dryRun'));
-    return this.act(request, name, `retry failures ${id}`, async ({ runner }, by) => {
+    return this.act(request, name, `${counted(dryRun)}retry failures ${id}`, async ({ runner }, by) => {
       const { groups } = await runner.statistics.failures();
       const group = groups.find((one) => one.id === id);
       if (group === undefined) {
@@ -213,12 +224,14 @@ export class ActionsController {
     const fields = bodyOf(body);
     const [from, to] = [date(fields, 'from'), date(fields, 'to')];
     if (from === undefined || to === undefined) throw invalid('from and to must be times.');
-    return this.act(request, name, `backfill schedule ${schedule}`, async ({ runner }) => {
+    const dryRun = given('dryRun', flag(fields, 'dryRun'));
+    const what = `${counted(dryRun)}backfill schedule ${schedule}`;
+    return this.act(request, name, what, async ({ runner }) => {
       const options = {
         from,
         to,
         ...given('overlap', choice(fields, 'overlap', ['allow', 'queue', 'skip'])),
-        ...given('dryRun', flag(fields, 'dryRun')),
+        ...dryRun,
       };
       return responseOf(await runner.schedules.backfill(schedule, options));
     });

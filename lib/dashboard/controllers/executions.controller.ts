@@ -138,11 +138,14 @@ export class ExecutionsController {
   }
 
   @Sse(':id/events')
-  events(
+  async events(
     @Req() request: TenantRequest,
     @Param('tenant') name: string,
     @Param('id') id: string,
-  ): Observable<MessageEvent> {
+  ): Promise<Observable<MessageEvent>> {
+    // Before the stream begins, so that the answer has a status: a browser connects again after any other end.
+    const found = (await this.access.tenant(request, name)).runner.list({ ids: [id], limit: 1 });
+    if ((await found).items.length === 0) throw noSuchExecution();
     return guardedStream(async () => {
       const { runner } = await this.access.tenant(request, name);
       const source = () =>

@@ -90,7 +90,9 @@ export class OverviewController {
   }
 
   @Sse('events')
-  events(@Req() request: TenantRequest): Observable<MessageEvent> {
+  async events(@Req() request: TenantRequest): Promise<Observable<MessageEvent>> {
+    // A failure before the stream begins is an answer with a status.
+    await this.access.visible(request);
     return guardedStream(async () => {
       const tenants = await this.access.visible(request);
       const key = JSON.stringify(tenants.map(({ name }) => name));

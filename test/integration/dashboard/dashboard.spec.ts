@@ -156,6 +156,14 @@ describe.each<Platform>(['Express', 'Fastify'])('the dashboard on %s', (platform
       const [hidden, none] = [await served.get(url), await served.get(absent[i]!)];
       expect([url, hidden.status, hidden.text]).toEqual([url, 404, none.text]);
     }
+    const stream = (tenant: string): string => `/api/tenants/${tenant}/executions/${id}/events`;
+    const [closed, unknown] = [
+      await served.get(stream('globex')),
+      await served.get(stream('nowhere')),
+    ];
+    expect([closed.status, closed.text]).toEqual([404, unknown.text]);
+    const elsewhere = await served.get(stream('acme'));
+    expect([elsewhere.status, elsewhere.body?.code]).toEqual([404, 'UNKNOWN_EXECUTION']);
     for (const action of ['cancel', 'retry', 'signal', 'pause', 'resume']) {
       const url = (tenant: string) => `/api/tenants/${tenant}/executions/${id}/${action}`;
       const body = { name: 'x' };

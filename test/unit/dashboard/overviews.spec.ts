@@ -3,7 +3,7 @@ import { Logger } from '@nestjs/common';
 import { Overviews } from '../../../lib/dashboard/overviews.js';
 import type { Tenant } from '../../../lib/tenants/hosting/tenant.js';
 
-afterEach(() => jest.restoreAllMocks());
+afterEach(() => void jest.restoreAllMocks());
 
 it('the log says once why a tenant can not be read, without secrets', async () => {
   const logged = jest.spyOn(Logger.prototype, 'error').mockImplementation(() => undefined);
