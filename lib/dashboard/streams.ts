@@ -1,5 +1,5 @@
-import { Inject, Injectable, type MessageEvent } from '@nestjs/common';
-import { Observable, share, type Subscription } from 'rxjs';
+import { Inject, Injectable, type MessageEvent, type OnModuleDestroy } from '@nestjs/common';
+import { Observable, share, Subject, type Subscription } from 'rxjs';
 import { systemClock } from '../runtime/clock.js';
 import type { Tenant } from '../tenants/hosting/tenant.js';
 import type { ChangedEvent, Overview } from './http-types.js';
@@ -14,10 +14,16 @@ const MAX_CHANGED = 50;
 
 /** The streams of pages. All pages that show the same tenants share one; without pages nothing is read. */
 @Injectable()
-export class DashboardStreams {
+export class DashboardStreams implements OnModuleDestroy {
+  /** Ends all streams: a server closes only when its responses have ended. */
+  readonly closing = new Subject<void>();
   private readonly streams = new Map<string, Observable<MessageEvent>>();
 
   constructor(@Inject(Overviews) private readonly overviews: Overviews) {}
+
+  onModuleDestroy(): void {
+    this.closing.next();
+  }
 
   /** Overviews whenever they change, and what changes. */
   of(tenants: readonly Tenant[]): Observable<MessageEvent> {

@@ -1,5 +1,5 @@
 import { Get, Header, Inject, Param, Query, Req, Sse, type MessageEvent } from '@nestjs/common';
-import type { Observable } from 'rxjs';
+import { takeUntil, type Observable } from 'rxjs';
 import type { TenantRequest } from '../../cloacina.options.js';
 import type { ItemResult } from '../../discovery/map-options.js';
 import type { TaskStatus } from '../../workflow/index.js';
@@ -17,6 +17,7 @@ import type {
 } from '../http-types.js';
 import { conditionsOf, count, text, type Fields } from '../query.js';
 import { guardedStream, streamOf } from '../stream-access.js';
+import { DashboardStreams } from '../streams.js';
 
 const MAX_PAGE = 200;
 
@@ -25,6 +26,7 @@ export class ExecutionsController {
   constructor(
     @Inject(DashboardAccess) private readonly access: DashboardAccess,
     @Inject(ExecutionViews) private readonly views: ExecutionViews,
+    @Inject(DashboardStreams) private readonly streams: DashboardStreams,
   ) {}
 
   @Get()
@@ -154,7 +156,7 @@ export class ExecutionsController {
           (update) => ({ type: 'execution', data: this.views.event(name, update) }),
         );
       return { key: name, source };
-    });
+    }).pipe(takeUntil(this.streams.closing));
   }
 
   private item({ item, value, ...facts }: ItemResult): ItemsResponse['items'][number] {

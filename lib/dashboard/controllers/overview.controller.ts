@@ -1,5 +1,5 @@
 import { Get, Header, Inject, Query, Req, Sse, type MessageEvent } from '@nestjs/common';
-import type { Observable } from 'rxjs';
+import { takeUntil, type Observable } from 'rxjs';
 import type { TenantRequest } from '../../cloacina.options.js';
 import { DashboardAccess } from '../access.js';
 import type {
@@ -97,6 +97,6 @@ export class OverviewController {
       const tenants = await this.access.visible(request);
       const key = JSON.stringify(tenants.map(({ name }) => name));
       return { key, source: () => this.streams.of(tenants) };
-    });
+    }).pipe(takeUntil(this.streams.closing));
   }
 }

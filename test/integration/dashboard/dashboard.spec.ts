@@ -382,6 +382,14 @@ describe.each<Platform>(['Express', 'Fastify'])('the dashboard on %s', (platform
   });
 });
 
+it('open streams do not hold up the shutdown', async () => {
+  const served = await Served.start('Express', { path: 'ops/cloacina' }, [failing]);
+  const response = await fetch(`${served.origin}/api/events`);
+  await served.app.close();
+  await response.body?.cancel();
+  expect(response.status).toBe(200);
+});
+
 it('refuses all actions in read-only mode', async () => {
   const served = await Served.start('Express', { path: 'ops/cloacina', readOnly: true }, [failing]);
   try {
