@@ -11,10 +11,11 @@ import {
 import path from 'node:path';
 import { bundle } from './bundle.mjs';
 import { bundleCli } from './bundle-cli.mjs';
+import { bundlePage } from './page.mjs';
 import { checkout, isMain, main, runNode } from './run.mjs';
 
 /**
- * lib → dist, what the package ships: a bundle for each entry, and the types of each module. The compiled modules themselves stay in
+ * lib → dist, what the package ships: a bundle for each entry, the types of each module, and the page of the dashboard. The compiled modules themselves stay in
  * `dist/.modules`, which is not shipped, for benchmarks of the library's parts. Without `check` the types are not checked,
  * which is half of the work; what is written is the same.
  */
@@ -23,7 +24,13 @@ export function buildLibrary({ check = true } = {}) {
     'lib',
     'dist',
     'tsconfig.build.json',
-    ['scripts/bundle.mjs', 'scripts/bundle-cli.mjs', 'package.json'],
+    [
+      'scripts/bundle.mjs',
+      'scripts/bundle-cli.mjs',
+      'scripts/page.mjs',
+      'package.json',
+      'dashboard',
+    ],
     async (fresh) => {
       const modules = path.join(fresh, '.modules');
       await compile('tsconfig.build.json', modules, check);
@@ -36,6 +43,7 @@ export function buildLibrary({ check = true } = {}) {
         filter: (file) =>
           !/\.js(\.map)?$|package\.json$|[\\/]\.modules[\\/](cli|client)$/.test(file),
       });
+      await bundlePage(path.join(checkout, fresh, 'dashboard'));
     },
   );
 }

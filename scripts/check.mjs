@@ -22,14 +22,23 @@ const steps = {
   // Packages bring linter configurations of their own, which are none of ours.
   lint: () =>
     runNode(['node_modules/oxlint/bin/oxlint', '--disable-nested-config', '--deny-warnings']),
-  types: () =>
-    runNode([
-      'node_modules/typescript/bin/tsc',
-      '--noEmit',
-      '--incremental',
-      '--tsBuildInfoFile',
-      `${CACHE}/types.tsbuildinfo`,
-    ]),
+  types: async () => {
+    // The page of the dashboard is of the browser, so it is a project of its own.
+    for (const [project, name] of [
+      ['tsconfig.json', 'types'],
+      ['dashboard/tsconfig.json', 'page'],
+    ]) {
+      await runNode([
+        'node_modules/typescript/bin/tsc',
+        '-p',
+        project,
+        '--noEmit',
+        '--incremental',
+        '--tsBuildInfoFile',
+        `${CACHE}/${name}.tsbuildinfo`,
+      ]);
+    }
+  },
   // Files, exports and dependencies that nothing uses, and dependencies that package.json doesn't name.
   unused: () =>
     runNode([

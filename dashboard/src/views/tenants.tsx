@@ -1,0 +1,90 @@
+import type { Page, TenantOverview } from '../../../lib/dashboard/http-types.js';
+import { formatCount } from '../core/format.js';
+import { useResource } from '../core/resource.js';
+import { linkTo, place, setQuery } from '../core/router.js';
+import { Ago, Card, Loaded, Name, Table, Words } from '../ui/parts.js';
+import { Pager, SearchField } from '../ui/pager.js';
+
+export function TenantTable({ tenants }: { tenants: readonly TenantOverview[] }) {
+  return (
+    <Table
+      label="Tenants"
+      columns={['Tenant', 'Running', 'Pending', 'Failed', 'Paused', 'Oldest due', '']}
+    >
+      {tenants.map(({ tenant, counts, oldestDue, problem, pausedWorkflows }) => (
+        <tr key={tenant}>
+          <td>
+            <a href={linkTo(['t', tenant, 'executions'])}>
+              <Name text={tenant} />
+            </a>
+          </td>
+          {(['Running', 'Pending', 'Failed', 'Paused'] as const).map((status) => (
+            <td key={status} class="number">
+              <a
+                class={`quiet ${toneOf(counts?.[status].count ?? 0, status)}`}
+                href={linkTo(['t', tenant, 'executions'], { status })}
+              >
+                {formatCount(counts?.[status])}
+              </a>
+            </td>
+          ))}
+          <td>
+            <Ago at={oldestDue} />
+          </td>
+          <td>
+            {problem === undefined ? null : (
+              <span class="bad">
+                <Words text={problem} max={90} />
+              </span>
+            )}
+            {pausedWorkflows === 0 ? null : (
+              <span class="dim">{pausedWorkflows} paused workflows</span>
+            )}
+          </td>
+        </tr>
+      ))}
+    </Table>
+  );
+}
+
+/** Zeros are pale, so that the eye finds the rest. */
+function toneOf(count: number, status: string): string {
+  if (count === 0) return 'dim';
+  return status === 'Failed' ? 'bad' : '';
+}
+
+export function TenantsView() {
+  const { query } = place.value;
+  const search = new URLSearchParams({ limit: '50' });
+  for (const name of ['search', 'after']) {
+    const value = query.get(name === 'after' ? 'cursor' : name);
+    if (value !== null) search.set(name, value);
+  }
+  const page = useResource<Page<TenantOverview>>(`api/tenants?${search}`, '*');
+  return (
+    <>
+      <div class="page-head">
+        <h1>Tenants</h1>
+        <SearchField
+          label="Search tenants"
+          value={query.get('search') ?? ''}
+          onSearch={(text) => setQuery({ search: text })}
+        />
+      </div>
+      <Card title="By name">
+        <Loaded
+          from={page}
+          isEmpty={({ items }) => items.length === 0}
+          empty="No tenant has this in its name."
+        >
+          {({ items, nextCursor }) => (
+            <>
+              <TenantTable tenants={items} />
+              <Pager next={nextCursor} />
+            </>
+          )}
+        </Loaded>
+      </Card>
+    </>
+  );
+}
