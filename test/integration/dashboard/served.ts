@@ -56,10 +56,11 @@ export class Served {
     platform: Platform,
     options: CloacinaDashboardOptions,
     workflows: readonly WorkflowDefinition[],
+    page = pageDirectory(),
   ): Promise<Served> {
     @Module({
       imports: [
-        CloacinaModule.forRoot({ databaseUrl: databaseUrl() }),
+        CloacinaModule.forRoot({ databaseUrl: databaseUrl(), maxContextSize: 8_000_000 }),
         CloacinaModule.forTenant({ tenant: 'acme', schema: freshSchema() }),
         CloacinaModule.forTenant({ tenant: 'globex', schema: freshSchema() }),
         CloacinaDashboardModule.register(options),
@@ -70,7 +71,7 @@ export class Served {
 
     const module = await Test.createTestingModule({ imports: [AppModule] })
       .overrideProvider(PageFiles)
-      .useValue(new PageFiles(pageDirectory()))
+      .useValue(new PageFiles(page))
       .compile();
     const app =
       platform === 'Express'
