@@ -19,6 +19,7 @@ async function main(): Promise<void> {
   try {
     const url = await listen(app, app.get(ConfigService).get<number>('PORT'));
     app.get(PublicUrl).set(url);
+    console.log(`\nDashboard: ${url}/cloacina\n`);
     const inbox = app.get(ConfigService).getOrThrow<string>('INBOX');
     if (await app.get(FirstImport).run()) console.log(`\n${commandsToTry(url, inbox)}\n`);
   } catch (error) {

@@ -5,6 +5,7 @@ export function commandsToTry(url: string, inbox: string): string {
   return [
     `Listening on ${url}. Try:`,
     '',
+    `  open ${url}/cloacina`,
     `  curl ${url}/health`,
     `  curl ${url}/tenants`,
     `  curl ${acme}/report`,
