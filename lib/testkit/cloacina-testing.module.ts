@@ -107,10 +107,7 @@ function testingModule(
       ),
     ],
     // Each application has a harness of its own, also those that import this very module.
-    providers: [
-      { provide: PLATFORM, useFactory: () => new TestHarness(testing) },
-      ...providers,
-    ],
+    providers: [{ provide: PLATFORM, useFactory: () => new TestHarness(testing) }, ...providers],
     exports: [PLATFORM, ...providers.map(({ provide }) => provide)],
   };
 }

@@ -162,15 +162,20 @@ export class ActionsController {
     @Body() body: unknown,
   ): Promise<ActionResponse> {
     const dryRun = given('dryRun', flag(bodyOf(body), 'dryRun'));
-    return this.act(request, name, `${counted(dryRun)}retry failures ${id}`, async ({ runner }, by) => {
-      const { groups } = await runner.statistics.failures();
-      const group = groups.find((one) => one.id === id);
-      if (group === undefined) {
-        const detail = 'The tenant has no such group of failures any more.';
-        throw new DashboardProblem(HttpStatus.NOT_FOUND, 'UNKNOWN_FAILURES', detail);
-      }
-      return responseOf(await runner.retryMany(group.filter, { ...dryRun, ...by }));
-    });
+    return this.act(
+      request,
+      name,
+      `${counted(dryRun)}retry failures ${id}`,
+      async ({ runner }, by) => {
+        const { groups } = await runner.statistics.failures();
+        const group = groups.find((one) => one.id === id);
+        if (group === undefined) {
+          const detail = 'The tenant has no such group of failures any more.';
+          throw new DashboardProblem(HttpStatus.NOT_FOUND, 'UNKNOWN_FAILURES', detail);
+        }
+        return responseOf(await runner.retryMany(group.filter, { ...dryRun, ...by }));
+      },
+    );
   }
 
   @Post('schedules/:schedule/run')

@@ -55,6 +55,7 @@ export async function explain(
 
 function literal(value: unknown): string {
   if (value === null || value === undefined) return 'NULL';
+  if (Array.isArray(value)) return `ARRAY[${value.map(literal).join(', ')}]::text[]`;
   if (value instanceof Date) return escapeLiteral(value.toISOString());
   return typeof value === 'number' || typeof value === 'boolean'
     ? String(value)

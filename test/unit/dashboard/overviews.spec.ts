@@ -17,6 +17,8 @@ it('the log says once why a tenant can not be read, without secrets', async () =
     expect([busiest[0]?.problem, inTrouble]).toEqual([expect.stringContaining('See the log'), 1]);
     overviews.changed('acme');
   }
-  expect(logged.mock.calls).toEqual([[expect.stringMatching(/^Tenant "acme" could not be read: no route/)]]);
+  expect(logged.mock.calls).toEqual([
+    [expect.stringMatching(/^Tenant "acme" could not be read: no route/)],
+  ]);
   expect(String(logged.mock.calls)).not.toContain('hunter2');
 });
