@@ -22,23 +22,7 @@ const steps = {
   // Packages bring linter configurations of their own, which are none of ours.
   lint: () =>
     runNode(['node_modules/oxlint/bin/oxlint', '--disable-nested-config', '--deny-warnings']),
-  types: async () => {
-    // The page of the dashboard is of the browser, so it is a project of its own.
-    for (const [project, name] of [
-      ['tsconfig.json', 'types'],
-      ['dashboard/tsconfig.json', 'page'],
-    ]) {
-      await runNode([
-        'node_modules/typescript/bin/tsc',
-        '-p',
-        project,
-        '--noEmit',
-        '--incremental',
-        '--tsBuildInfoFile',
-        `${CACHE}/${name}.tsbuildinfo`,
-      ]);
-    }
-  },
+  types: checkTypes,
   // Files, exports and dependencies that nothing uses, and dependencies that package.json doesn't name.
   unused: () =>
     runNode([
@@ -56,6 +40,24 @@ function cached(tool) {
   // Contents are compared, not times: a checkout of another branch touches every file.
   const strategy = tool === 'knip' ? [] : ['--cache-strategy', 'content'];
   return ['--cache', '--cache-location', `${CACHE}/${tool}`, ...strategy];
+}
+
+/** The page of the dashboard is of the browser, so it is a project of its own. */
+async function checkTypes() {
+  for (const [project, name] of [
+    ['tsconfig.json', 'types'],
+    ['dashboard/tsconfig.json', 'page'],
+  ]) {
+    await runNode([
+      'node_modules/typescript/bin/tsc',
+      '-p',
+      project,
+      '--noEmit',
+      '--incremental',
+      '--tsBuildInfoFile',
+      `${CACHE}/${name}.tsbuildinfo`,
+    ]);
+  }
 }
 
 async function checkSpelling() {
