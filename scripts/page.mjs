@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { rolldown } from 'rolldown';
 import { checkout, isMain, main } from './run.mjs';
 
 /**
@@ -12,6 +11,8 @@ export async function bundlePage(output) {
   const source = path.join(checkout, 'dashboard');
   const assets = path.join(output, 'assets');
   mkdirSync(assets, { recursive: true });
+  // Only now is it installed: `npm start` loads this file in a fresh clone, before it installs anything.
+  const { rolldown } = await import('rolldown');
   const build = await rolldown({
     input: { main: path.join(source, 'src/main.tsx') },
     platform: 'browser',
