@@ -41,7 +41,7 @@ beforeEach(async () => {
 });
 
 async function control(action: BulkAction, ids: readonly string[]): Promise<BulkReply> {
-  const values = [plainArray(ids), null];
+  const values = [plainArray(ids), null, null];
   return bulkReplyOf(await session.run(controlExecutions[action], values));
 }
 
@@ -173,7 +173,7 @@ test.each([
     );
     expect(gated).not.toBe(text);
     await other.client.query(`SELECT pg_advisory_lock(${GATE})`);
-    const running = session.client.query({ text: gated, values: [plainArray([id]), null] });
+    const running = session.client.query({ text: gated, values: [plainArray([id]), null, null] });
     await untilWaiting(open.admin, [session]);
     await open.admin.query(
       `WITH head AS (UPDATE ${slow} SET ${change}
