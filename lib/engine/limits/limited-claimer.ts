@@ -8,6 +8,7 @@ import type { DefinitionCatalog } from '../definitions/definition-catalog.js';
 import type { EngineState } from '../engine-state.js';
 import type { TenantQueue } from '../slots/tenant-queue.js';
 import { DelayedKeys } from './delayed-keys.js';
+import { DueKeys } from './due-keys.js';
 import { FreedSlots } from './freed-slots.js';
 import { KeyLap } from './key-lap.js';
 import { requestOf } from './limit-keys.js';
@@ -69,6 +70,7 @@ export interface LimitedConsequences {
  */
 export class LimitedClaimer {
   private readonly keys = new Set<string>();
+  private readonly due: DueKeys;
   private readonly lap: KeyLap;
   private readonly delayed: DelayedKeys;
   private readonly tokens: TokenWaits;
@@ -81,7 +83,8 @@ export class LimitedClaimer {
   private underWay = Promise.resolve();
 
   constructor(private readonly parts: LimitedClaimerParts) {
-    this.lap = new KeyLap(parts.store.limits);
+    this.due = new DueKeys(parts.store.limits, parts.clock);
+    this.lap = new KeyLap(this.due);
     this.delayed = new DelayedKeys(parts.clock, (keys) => this.addKeys(keys));
     this.tokens = new TokenWaits(parts.clock);
     this.shared = new FreedSlots(parts.catalog, this.lap);
@@ -95,6 +98,7 @@ export class LimitedClaimer {
   /** Claims for all keys with due tasks. Does nothing in a process that has no handlers for tasks with a limit. */
   look(): void {
     if (!this.isUsed) return;
+    this.due.forget();
     this.beginLap();
     this.run();
   }
@@ -111,7 +115,7 @@ export class LimitedClaimer {
     const { state, consequences } = this.parts;
     // Only this process knows that there is a free slot: the others would find it with their next sweep.
     if (!state.mayClaim) return consequences.cannotClaim();
-    if (this.isContended) return this.look();
+    if (this.isContended) return this.lookAgain();
     const brings = !this.needsTokenOnly(limitKey);
     if (this.isUsed && this.shared.areShared(limitKey)) this.shared.freed(limitKey);
     this.addKeys(brings ? [limitKey] : []);
@@ -135,6 +139,13 @@ export class LimitedClaimer {
   close(): void {
     this.delayed.close();
     this.retry?.cancel();
+  }
+
+  /** As {@link look}, with keys that were read just before. */
+  private lookAgain(): void {
+    if (!this.isUsed) return;
+    this.beginLap();
+    this.run();
   }
 
   private beginLap(): void {
@@ -239,7 +250,11 @@ export class LimitedClaimer {
         for (const task of claimed.claims) consequences.adopt(task);
         const isFull = claimed.claims.length >= room;
         this.follow(claimed, isFull);
-        if (!isFull) return;
+        if (!isFull) {
+          // Whatever is due now must be found: also a key that was not when the keys were read.
+          if (this.due.forget()) this.beginLap();
+          return;
+        }
         this.isContended = true;
         this.shared.lapIsForAll();
         const inTurn = lapFirst ? lap.keys : lap.keys.filter((key) => !known.includes(key));
@@ -261,6 +276,7 @@ export class LimitedClaimer {
     const { catalog, queue } = this.parts;
     const from = this.lap.position ?? '';
     const count = Math.min(most, Math.max(FEW_KEYS, queue.capacity));
+    this.due.beginClaim();
     const keys = await this.lap.take(catalog.claimable.limitedIds, count);
     return keys.length === 0 ? NO_KEYS : { keys, from };
   }
@@ -289,6 +305,7 @@ export class LimitedClaimer {
   private failed(error: unknown): void {
     const { clock, consequences } = this.parts;
     const pauseMs = this.failures.failed(error);
+    this.due.forget();
     this.beginLap();
     consequences.reconcile();
     this.retry = clock.timer(() => {

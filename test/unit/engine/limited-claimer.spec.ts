@@ -21,6 +21,8 @@ let state: { mayClaim: boolean };
 let found: (Partial<ClaimedKey> & { readonly of?: string })[];
 /** The keys with due tasks. */
 let due: string[];
+/** Number of reads of these keys. */
+let reads: number;
 /** Number of claims that use all the room that they have. */
 let fullClaims: number;
 /** The numbers of the code. */
@@ -34,6 +36,7 @@ let limited: LimitedClaimer;
 beforeEach(() => {
   clock = new ManualClock();
   [called, found, due, fullClaims] = [[], [], [], 0];
+  reads = 0;
   state = { mayClaim: true };
   numbers = {};
   joined = new Set();
@@ -41,7 +44,10 @@ beforeEach(() => {
   queue = new SlotScheduler(10, clock).createQueue(10, () => undefined);
   queue.open = true;
   const limits: Pick<LimitStore, 'claim' | 'dueKeys'> = {
-    dueKeys: async (_, after, count) => due.filter((key) => key > (after ?? '')).slice(0, count),
+    dueKeys: async (_, after, count) => {
+      reads++;
+      return due.filter((key) => key > (after ?? '')).slice(0, count);
+    },
     claim: async (keys, room): Promise<LimitedClaims> => {
       called.push(`claim ${keys.map(({ limitKey }) => limitKey).join()}`);
       duringClaim();
@@ -110,6 +116,46 @@ describe('LimitedClaimer', () => {
     limited.ready([KEY]);
     await limited.whenIdle();
     expect(called[0]).toBe(`claim ${KEY},a,b`);
+  });
+
+  describe('with more work than room', () => {
+    beforeEach(async () => {
+      due = ['a', 'b', KEY];
+      fullClaims = Infinity;
+      limited.look();
+      await limited.whenIdle();
+    });
+
+    /** Makes room for one more claim. */
+    async function claimAgain(): Promise<string | undefined> {
+      queue.unreserve(10);
+      limited.slotFreed(KEY);
+      await limited.whenIdle();
+      return called.findLast((call) => call.startsWith('claim'));
+    }
+
+    it('reads the keys once for four claims', async () => {
+      due = ['a', 'b', 'c', KEY];
+      for (let n = 0; n < 3; n++) expect(await claimAgain()).not.toContain('c,');
+      expect(reads).toBe(1);
+      expect(await claimAgain()).toContain('c,');
+      expect(reads).toBe(2);
+    });
+
+    it('reads them again when it is told to look, and after a while', async () => {
+      limited.look();
+      await claimAgain();
+      expect(reads).toBe(2);
+      await clock.advance(100);
+      await claimAgain();
+      expect(reads).toBe(3);
+    });
+
+    it('goes on to what is due now after a claim that left room', async () => {
+      due.push('late');
+      fullClaims = 0;
+      expect(await claimAgain()).toContain('late');
+    });
   });
 
   describe('with a total', () => {

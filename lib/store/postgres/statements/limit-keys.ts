@@ -12,23 +12,30 @@ const KEY = columns({ limitKey: text });
  * Keys with due tasks. A loose scan of the index: one descent for each key, however many tasks wait behind it. The rows of a
  * recursive query are computed when they are read, so LIMIT ends the scan. The tasks of a key are not asked for with EXISTS,
  * because a plan could read those of all keys for it.
+ *
+ * A descent steps over the entries of tasks that were claimed just before, so there is a second one only where the first task
+ * of the key is not due.
  */
 export const readDueKeys: Statement<{ limitKey: string }> = {
   name: 'due_limit_keys',
   columns: KEY,
   text: (tables) => {
-    const next = (after: string): string => `SELECT t.limit_key FROM ${tables.task} t
+    const isDue = `t.run_at <= ${tables.clock.statement} AND t.definition_id = ANY ($1::bigint[])`;
+    const next = (
+      after: string,
+    ): string => `SELECT t.limit_key, ${isDue} AS is_due FROM ${tables.task} t
       WHERE ${LIMITED_CLAIMABLE} AND t.limit_key > ${after} ORDER BY t.limit_key LIMIT 1`;
     return `WITH RECURSIVE k AS (
     (${next('$2::text COLLATE "C"')})
     UNION ALL
-    SELECT n.limit_key FROM k CROSS JOIN LATERAL (${next('k.limit_key')}) n
+    SELECT n.limit_key, n.is_due FROM k CROSS JOIN LATERAL (${next('k.limit_key')}) n
   )
   SELECT ${KEY.select({ limitKey: 'k.limit_key' })} FROM k CROSS JOIN LATERAL (
-    SELECT FROM ${tables.task} t
-    WHERE t.limit_key = k.limit_key AND ${LIMITED_CLAIMABLE} AND t.run_at <= ${tables.clock.statement}
-      AND t.definition_id = ANY ($1::bigint[])
-    LIMIT 1
+    SELECT WHERE k.is_due
+    UNION ALL
+    (SELECT FROM ${tables.task} t
+    WHERE NOT k.is_due AND t.limit_key = k.limit_key AND ${LIMITED_CLAIMABLE} AND ${isDue}
+    LIMIT 1)
   ) d
   LIMIT $3::integer`;
   },
