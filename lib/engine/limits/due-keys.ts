@@ -14,13 +14,17 @@ const REUSED_FOR_MS = 100;
  * from the first one. Claims that follow at once, while there is more work than room, use what that statement has found.
  */
 export class DueKeys implements Pick<LimitStore, 'dueKeys'> {
-  /** All of them, in their order, as the latest read has found them. */
+  /** All of them, in their order, as the latest read has found them. Undefined if the next claim reads them. */
   private all: readonly string[] | undefined;
   private readAt = 0;
-  /** Number of the next claims that may use them. */
+  /** Number of claims that have used those of the claim before. */
   private reuses = 0;
-  /** Whether the latest claim uses those of a claim before. */
+  /** Whether the next claim may use those of the latest one. */
+  private isKept = false;
+  /** Whether the latest claim has used those of the one before. */
   private isReused = false;
+  /** Number of calls of {@link forget}: what a read under way finds is not kept. */
+  private forgotten = 0;
   /** Number of reads that are of a part, because there were too many keys. */
   private parts = 0;
 
@@ -32,14 +36,21 @@ export class DueKeys implements Pick<LimitStore, 'dueKeys'> {
   /** Call before the reads of a claim. */
   beginClaim(): void {
     const now = this.clock.now();
-    this.isReused = this.all !== undefined && this.reuses > 0 && now - this.readAt < REUSED_FOR_MS;
+    const isRecent = this.reuses < MAX_REUSES && now - this.readAt < REUSED_FOR_MS;
+    this.isReused = this.isKept && this.all !== undefined && isRecent;
+    this.isKept = false;
     if (this.isReused) {
-      this.reuses--;
+      this.reuses++;
       return;
     }
     this.all = undefined;
-    this.reuses = MAX_REUSES;
+    this.reuses = 0;
     this.readAt = now;
+  }
+
+  /** Call when the claim has used them, and left due tasks for the next one. */
+  keep(): void {
+    this.isKept = true;
   }
 
   /**
@@ -50,7 +61,8 @@ export class DueKeys implements Pick<LimitStore, 'dueKeys'> {
   forget(): boolean {
     const { isReused } = this;
     this.isReused = false;
-    this.reuses = 0;
+    this.all = undefined;
+    this.forgotten++;
     return isReused;
   }
 
@@ -70,9 +82,13 @@ export class DueKeys implements Pick<LimitStore, 'dueKeys'> {
 
   /** Undefined if there are too many. */
   private async readAll(definitions: readonly string[]): Promise<readonly string[] | undefined> {
+    const { forgotten } = this;
     const found = await this.store.dueKeys(definitions, null, MAX_REMEMBERED + 1);
-    if (found.length <= MAX_REMEMBERED) return (this.all = found);
-    this.parts = PARTS;
-    return undefined;
+    if (found.length > MAX_REMEMBERED) {
+      this.parts = PARTS;
+      return undefined;
+    }
+    if (forgotten === this.forgotten) this.all = found;
+    return found;
   }
 }

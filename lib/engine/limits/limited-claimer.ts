@@ -256,6 +256,7 @@ export class LimitedClaimer {
           return;
         }
         this.isContended = true;
+        if (usesLap) this.due.keep();
         this.shared.lapIsForAll();
         const inTurn = lapFirst ? lap.keys : lap.keys.filter((key) => !known.includes(key));
         this.lap.stoppedAt(lastClaimed(claimed, inTurn) ?? lap.from ?? keys.at(-1) ?? '');

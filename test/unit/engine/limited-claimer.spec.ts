@@ -104,6 +104,19 @@ describe('LimitedClaimer', () => {
     expect(called).toEqual([`claim ${KEY}`]);
   });
 
+  it('finds what became due since a look that found nothing', async () => {
+    limited.look();
+    await limited.whenIdle();
+    due = [KEY];
+    fullClaims = 1;
+    limited.ready([KEY]);
+    await limited.whenIdle();
+    queue.unreserve(10);
+    limited.hasRoom();
+    await limited.whenIdle();
+    expect(called.filter((call) => call === `claim ${KEY}`)).toHaveLength(2);
+  });
+
   it('claims for ended and started tasks in turn with other keys while there is more work than room', async () => {
     due = ['a', 'b', KEY];
     fullClaims = 1;
