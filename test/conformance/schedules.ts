@@ -183,7 +183,7 @@ export function describeSchedules(tested: TestedStore): void {
       lastError: error,
       version: 2,
     });
-    expect(await schedules.mend([name])).toBe(1);
+    expect(await schedules.mend([name])).toEqual({ mended: 1, locked: 0 });
     expect(await schedules.get(name)).toMatchObject({
       state: 'active',
       reason: null,

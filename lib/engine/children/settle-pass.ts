@@ -3,6 +3,7 @@ import {
   type SettlingSession,
   type TenantHandle,
 } from '../../store/port/index.js';
+import { BackgroundTurns } from '../../runtime/background-turns.js';
 import type { ChildUse } from './child-use.js';
 import type { EndSettler } from './end-settler.js';
 
@@ -40,6 +41,10 @@ export interface SettlePassOptions {
 export class SettlePass {
   readonly nextLookAt = undefined;
   private readonly known = new WeakMap<SettledTenant, Known>();
+  // The sweep does not wait for it: it is a statement for each tenant.
+  private readonly missing = new BackgroundTurns<SettledTenant>(({ settler }) =>
+    settler.tellMissing(),
+  );
 
   constructor(private readonly options: SettlePassOptions) {}
 
@@ -57,10 +62,9 @@ export class SettlePass {
       if (ends.length >= UNSETTLED_OF_ALL) void settler.settleLeft();
       else for (const { id, bits } of ends) settler.ended(id, bits);
     }
-    for (const tenant of users) {
-      if (this.knownOf(tenant).rounds % ROUNDS_BETWEEN_MISSING === 1)
-        await tenant.settler.tellMissing();
-    }
+    this.missing.add(
+      users.filter((tenant) => this.knownOf(tenant).rounds % ROUNDS_BETWEEN_MISSING === 1),
+    );
   }
 
   async look(): Promise<void> {

@@ -1,8 +1,11 @@
+import { BackgroundTurns } from '../../runtime/background-turns.js';
 import type { HistoryPruner } from './history-pruner.js';
+
+type PrunerOfTenant = Pick<HistoryPruner, 'round'>;
 
 /** A tenant of the pass. */
 export interface TenantWithHistory {
-  readonly historyPruner: Pick<HistoryPruner, 'round'>;
+  readonly historyPruner: PrunerOfTenant;
 }
 
 /**
@@ -13,30 +16,20 @@ export interface TenantWithHistory {
  */
 export class HistoryPass {
   readonly nextLookAt = undefined;
-  private readonly waiting = new Set<TenantWithHistory['historyPruner']>();
-  private work: Promise<void> | undefined;
+  private readonly turns = new BackgroundTurns<PrunerOfTenant>((pruner) => pruner.round());
 
   constructor(
     private readonly tenants: (names: readonly string[]) => readonly TenantWithHistory[],
   ) {}
 
   over(names: readonly string[]): Promise<void> {
-    for (const { historyPruner } of this.tenants(names)) this.waiting.add(historyPruner);
-    this.work ??= this.prune().finally(() => (this.work = undefined));
+    this.turns.add(this.tenants(names).map(({ historyPruner }) => historyPruner));
     return Promise.resolve();
   }
 
   /** Resolves when no statement is under way. */
-  async whenIdle(): Promise<void> {
-    await this.work;
-  }
-
-  private async prune(): Promise<void> {
-    // Those that come during this are at the end.
-    for (const pruner of this.waiting) {
-      this.waiting.delete(pruner);
-      await pruner.round();
-    }
+  whenIdle(): Promise<void> {
+    return this.turns.whenIdle();
   }
 
   async look(): Promise<void> {

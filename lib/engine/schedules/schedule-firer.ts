@@ -41,6 +41,8 @@ export interface ScheduleFirerParts {
   readonly mayFire: () => boolean;
   /** Makes the schedules of the code those of the tenant; called before the first look. */
   readonly reconcile: () => Promise<void>;
+  /** Mends broken schedules that were locked before. */
+  readonly mendLeft: () => Promise<void>;
   readonly started: StartedFirings;
   readonly telemetry?: Pick<CloacinaTelemetry, 'fired'> | undefined;
 }
@@ -134,7 +136,7 @@ export class ScheduleFirer {
   private async fireDue(): Promise<'blocked' | 'done' | 'more'> {
     const { catalog, store } = this.parts;
     const { names } = catalog;
-    await this.reconcileFirst();
+    if (!(await this.reconcileFirst())) await this.parts.mendLeft();
     const due = await store.schedules.due(names, MAX_SCHEDULES, [...this.passed]);
     if (due.length === 0) {
       await this.breakUnknown(names);

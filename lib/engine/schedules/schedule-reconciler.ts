@@ -10,6 +10,8 @@ import { columnsOf, scheduleColumns, type WantedSchedule } from './schedule-colu
 const NOT_DECLARED = 'The code does not declare it any more.';
 /** Schedules of one statement. */
 const PAGE = 500;
+/** When schedules are tried again that another session had locked, in milliseconds. */
+const MEND_AGAIN_MS = 5_000;
 /** Number of times that a change is repeated which others have come before. */
 const MAX_TRIES = 20;
 
@@ -21,6 +23,8 @@ export interface ScheduleReconcilerParts {
   };
   /** The workflows that this process serves for the tenant. */
   readonly workflows: () => readonly RegisteredWorkflow[];
+  /** Has the tenant's due schedules looked at after that time. */
+  readonly lookIn: (inMs: number) => void;
 }
 
 /**
@@ -29,6 +33,8 @@ export interface ScheduleReconcilerParts {
  */
 export class ScheduleReconciler {
   private readonly logger = new Logger('Cloacina');
+  /** Whether broken schedules were left because another session had locked them. */
+  private hasLeft = false;
 
   constructor(private readonly parts: ScheduleReconcilerParts) {}
 
@@ -49,16 +55,31 @@ export class ScheduleReconciler {
   }
 
   async run(): Promise<void> {
-    const { store, workflows } = this.parts;
-    const served = workflows().map(({ definition }) => definition.name);
-    const { declared } = this;
+    const { served, declared } = this;
     for (const wanted of declared) await this.put(wanted);
     const names = new Set(declared.map(({ name }) => name));
     for (const known of await this.ofCode()) {
       if (!names.has(known.name) && served.includes(known.workflow)) await this.pause(known);
     }
     // This process may be able to fire what another one, or an earlier release, was not.
-    await store.schedules.mend(served);
+    await this.mend();
+  }
+
+  /** Mends the broken schedules that were locked the last time. Call it at each look. */
+  async mendLeft(): Promise<void> {
+    if (this.hasLeft) await this.mend();
+  }
+
+  private get served(): string[] {
+    return this.parts.workflows().map(({ definition }) => definition.name);
+  }
+
+  private async mend(): Promise<void> {
+    const { lookIn, store } = this.parts;
+    const { locked } = await store.schedules.mend(this.served);
+    this.hasLeft = locked > 0;
+    // They are not due while they are broken, so nothing else would lead to a look.
+    if (this.hasLeft) lookIn(MEND_AGAIN_MS);
   }
 
   private async put(wanted: WantedSchedule): Promise<void> {

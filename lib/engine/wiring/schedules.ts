@@ -23,6 +23,7 @@ export function wireSchedules(
     tenant,
     store,
     workflows: () => given.registry.list().filter(given.serves),
+    lookIn: (inMs) => services.schedule({ kind: 'schedule', tenant: address, inMs }),
   });
   const mayFire = (): boolean => state.name === 'claiming' || state.name === 'paused';
   const historyPruner = new HistoryPruner({ clock, tenant, store, catalog, mayPrune: mayFire });
@@ -39,6 +40,7 @@ export function wireSchedules(
     runner: given.runner,
     mayFire,
     reconcile: () => reconciler.run(),
+    mendLeft: () => reconciler.mendLeft(),
     started: firings,
     telemetry: core.telemetry,
   });

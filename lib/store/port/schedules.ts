@@ -103,6 +103,13 @@ export interface ScheduleTransaction {
   readonly payload: string;
 }
 
+/** What became of the broken schedules of some workflows. */
+export interface MendedSchedules {
+  readonly mended: number;
+  /** Number of those that are still broken, because another session has locked them. */
+  readonly locked: number;
+}
+
 /**
  * Schedules and their firings.
  *
@@ -152,8 +159,11 @@ export interface ScheduleStore extends ScheduleReportStore {
   ): Promise<boolean>;
   /** Deletes a schedule with its firings. Its executions stay. False if no schedule has the name. */
   delete(name: string, transaction?: ScheduleTransaction): Promise<boolean>;
-  /** Makes schedules of these workflows active again that are broken, because this process may be able to fire them. */
-  mend(workflows: readonly string[]): Promise<number>;
+  /**
+   * Makes schedules of these workflows active again that are broken, because this process may be able to fire them. Leaves
+   * those that another session has locked.
+   */
+  mend(workflows: readonly string[]): Promise<MendedSchedules>;
   /** Marks active schedules as broken that are overdue by `overdueMs` and whose workflow is not one of these. */
   breakUnknown(
     workflows: readonly string[],

@@ -2,6 +2,7 @@ import type {
   DueSchedule,
   FireReply,
   FiringRecord,
+  MendedSchedules,
   NewFiring,
   ScheduleColumns,
   ScheduleError,
@@ -173,14 +174,14 @@ export function listSchedules(tables: MemoryTables, query: ScheduleQuery): Sched
     .map((row) => ({ ...row }));
 }
 
-export function mend(tables: MemoryTables, workflows: readonly string[]): number {
+export function mend(tables: MemoryTables, workflows: readonly string[]): MendedSchedules {
   const broken = [...tables.schedules.values()].filter(
     ({ state, workflow }) => state === 'broken' && workflows.includes(workflow),
   );
   for (const row of broken) {
     change(row, { state: 'active', reason: null, version: row.version + 1 });
   }
-  return broken.length;
+  return { mended: broken.length, locked: 0 };
 }
 
 export function breakUnknown(

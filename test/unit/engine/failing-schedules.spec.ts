@@ -1,5 +1,6 @@
 import { describe, expect, it, jest } from '@jest/globals';
 import { InvalidContextError } from '../../../lib/errors/index.js';
+import { MemoryScheduleStore } from '../../../lib/testing/memory-store/roles/schedules.js';
 import { DAY, HOUR, MINUTE, sceneOfSchedules, START } from './schedule-scene.js';
 
 describe('schedules', () => {
@@ -86,6 +87,24 @@ describe('schedules', () => {
     await scene.clock.advance(1_000);
     expect(times()).toEqual(['2030-01-01T01:00:00.000Z']);
     expect(await schedules.get('s')).toMatchObject({ lastError: undefined });
+  });
+
+  it('that are broken and locked at the boot are mended later, and keep no others waiting', async () => {
+    const before = await boot();
+    for (const name of ['s', 't'])
+      await before.runner.schedules.create(name, 'w', { every: '1h', startAt: new Date(START) });
+    const prepare = jest.spyOn(before.runner, 'prepareStart');
+    prepare.mockRejectedValueOnce(new InvalidContextError('a', 'a', 'is too small'));
+    await scene.clock.advance(1_000);
+    expect(await before.runner.schedules.get('s')).toMatchObject({ state: 'broken' });
+    await before.close();
+    const mend = jest.spyOn(MemoryScheduleStore.prototype, 'mend');
+    mend.mockResolvedValueOnce({ mended: 0, locked: 1 });
+    const { runner } = await boot();
+    await scene.clock.advance(HOUR);
+    expect(mend).toHaveBeenCalledTimes(2);
+    expect(await runner.schedules.get('s')).toMatchObject({ state: 'active' });
+    mend.mockRestore();
   });
 
   it('stay due if their execution can not be prepared for now, and keep no others waiting', async () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { KeyPruner, type KeyPrunerParts } from '../../../lib/engine/limits/key-pruner.js';
 import { LimitPass } from '../../../lib/engine/limits/limit-pass.js';
+import { gate } from '../../support/gate.js';
 
 /** A tenant whose pages of keys end with these keys, and the places from which pages were asked for. */
 function prunerOf(
@@ -37,11 +38,15 @@ describe('KeyPruner', () => {
 });
 
 describe('LimitPass', () => {
-  it('goes on with the next tenant after a failure', async () => {
+  it('does not keep the sweep waiting, and goes on with the next tenant after a failure', async () => {
     const { pruner, asked } = prunerOf([]);
-    const failing = { round: () => Promise.reject(new Error('away')) };
+    const { passed, open } = gate();
+    const failing = { round: () => passed.then(() => Promise.reject(new Error('away'))) };
     const pass = new LimitPass(() => [{ keyPruner: failing }, { keyPruner: pruner }]);
     await pass.over(['one', 'other']);
+    expect(asked).toEqual([]);
+    open();
+    await pass.whenIdle();
     expect(asked).toEqual([null]);
   });
 });

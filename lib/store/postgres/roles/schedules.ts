@@ -35,6 +35,7 @@ import type {
   FiringPrune,
   FiringQuery,
   FiringRecord,
+  MendedSchedules,
   NewFiring,
   PrunedFirings,
   ScheduleColumns,
@@ -127,8 +128,10 @@ export class PostgresScheduleStore extends PostgresRole implements ScheduleStore
     return prunedFiringsOf(rows, prune);
   }
 
-  async mend(workflows: readonly string[]): Promise<number> {
-    return (await this.db.cold.run(mendSchedules, [JSON.stringify(workflows)])).length;
+  async mend(workflows: readonly string[]): Promise<MendedSchedules> {
+    const broken = await this.db.cold.run(mendSchedules, [JSON.stringify(workflows)]);
+    const mended = broken.filter(({ isMended }) => isMended).length;
+    return { mended, locked: broken.length - mended };
   }
 
   breakUnknown(

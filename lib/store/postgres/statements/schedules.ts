@@ -194,23 +194,38 @@ export const deleteFirings: Statement = {
     AND NOT EXISTS (SELECT FROM ${tables.schedule} c WHERE c.name = $1)`,
 };
 
-export const mendSchedules: Statement<{ name: string }> = {
+const MENDED = columns({ name: text, isMended: boolean });
+
+/** Skips locked rows: a transaction of the application that holds one would keep all schedules from firing. */
+export const mendSchedules: Statement<{ name: string; isMended: boolean }> = {
   name: 'mend_schedules',
-  columns: NAMED,
-  text: (tables) => `UPDATE ${tables.schedule}
-  SET state = 'active', reason = NULL, version = version + 1, updated_at = ${tables.clock.now}
-  WHERE state = 'broken' AND workflow IN (SELECT json_array_elements_text($1::json))
-  RETURNING ${NAMED.select({ name: 'name' })}`,
+  columns: MENDED,
+  text: (tables) => {
+    const isBroken = `state = 'broken' AND workflow IN (SELECT json_array_elements_text($1::json))`;
+    return `WITH free AS MATERIALIZED (
+    SELECT name FROM ${tables.schedule} WHERE ${isBroken} FOR NO KEY UPDATE SKIP LOCKED
+  ), mended AS (
+    UPDATE ${tables.schedule} c
+    SET state = 'active', reason = NULL, version = version + 1, updated_at = ${tables.clock.now}
+    FROM free WHERE c.name = free.name
+    RETURNING c.name
+  ) SELECT ${MENDED.select({ name: 'b.name', isMended: 'mended.name IS NOT NULL' })}
+  FROM (SELECT name FROM ${tables.schedule} WHERE ${isBroken}) b LEFT JOIN mended ON mended.name = b.name`;
+  },
 };
 
 const BROKEN = columns({ name: text, workflow: text });
 
+/** Skips locked rows. The next look, a minute later, finds those that are still overdue. */
 export const breakUnknownSchedules: Statement<{ name: string; workflow: string }> = {
   name: 'break_unknown_schedules',
   columns: BROKEN,
   text: (tables: TenantTables) => `UPDATE ${tables.schedule}
   SET state = 'broken', reason = $3::json ->> 'message', last_error = $3::json, version = version + 1, updated_at = ${tables.clock.now}
-  WHERE state = 'active' AND next_at <= ${tables.clock.now} - $2 * interval '1 millisecond'
-    AND workflow NOT IN (SELECT json_array_elements_text($1::json))
+  WHERE name IN (
+    SELECT name FROM ${tables.schedule}
+    WHERE state = 'active' AND next_at <= ${tables.clock.now} - $2 * interval '1 millisecond'
+      AND workflow NOT IN (SELECT json_array_elements_text($1::json))
+    FOR NO KEY UPDATE SKIP LOCKED)
   RETURNING ${BROKEN.select({ name: 'name', workflow: 'workflow' })}`,
 };

@@ -19,6 +19,7 @@ import type {
   FiringPrune,
   FiringQuery,
   FiringRecord,
+  MendedSchedules,
   NewFiring,
   PrunedFirings,
   ScheduleColumns,
@@ -111,7 +112,7 @@ export class MemoryScheduleStore extends MemoryRole implements ScheduleStore {
     return this.run((tables) => pruneFirings(tables, prune));
   }
 
-  mend(workflows: readonly string[]): Promise<number> {
+  mend(workflows: readonly string[]): Promise<MendedSchedules> {
     return this.run((tables) => mend(tables, workflows));
   }
 
