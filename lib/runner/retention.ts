@@ -17,11 +17,16 @@ export interface RetentionStatus {
   lastRunAt?: Date;
   /** The number of executions without a parent that were deleted by their retention since the tenant was created. */
   deleted: number;
-  /** Why the archive has failed last. Absent if it has not, or has taken executions since. */
+  /**
+   * Why the archive has failed last. Absent if it has not, or has taken all since.
+   *
+   * If it has thrown, no execution of the tenant is deleted until a call succeeds. If `error.name` is `ArchiveReadError`, the
+   * library could not read the execution that `error.message` names: it is kept with its tree, and the others are deleted.
+   */
   archiveFailure?: {
     error: StoredError;
     at: Date;
-    /** The number of failures in a row. Until a call succeeds, no execution of the tenant is deleted. */
+    /** The number of failures in a row. */
     failures: number;
   };
 }

@@ -1,4 +1,5 @@
 import type { DatabaseCheck, TenantCheck } from '../check.js';
+import { archive } from './archive.js';
 import { blockedTasks } from './blocked-tasks.js';
 import { clockSkew } from './clock-skew.js';
 import { deadTuples } from './dead-tuples.js';
@@ -36,5 +37,6 @@ export const TENANT_CHECKS: readonly TenantCheck[] = [
   blockedTasks,
   stalledExecutions,
   schedules,
+  archive,
   failedExecutions,
 ];

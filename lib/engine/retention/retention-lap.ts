@@ -2,11 +2,10 @@ import type { Pacer } from '../../runtime/pacer.js';
 import {
   MAX_EXPIRED,
   type EndedExecutionRow,
-  type ExpiredTree,
   type RetentionStore,
 } from '../../store/port/index.js';
 import { periodOf } from '../../workflow/retention.js';
-import type { Archiver } from './archiver.js';
+import type { ArchivedTrees, Archiver, ArchiveReadError } from './archiver.js';
 import type { RetentionPlan } from './retention-plan.js';
 
 /** Number of executions that one statement looks at. */
@@ -34,11 +33,14 @@ export interface LapResult {
   readonly nextInMs: number;
   /** The first execution that was too young to be looked at. Null if there is none. */
   readonly beyond: string | null;
+  /** Why trees are kept that could not be read for the archive. */
+  readonly unreadable: readonly ArchiveReadError[];
 }
 
 /** One way through the ended executions, in the order of their ids, from a place to the first that is too young. */
 export class RetentionLap {
   private nextInMs = Infinity;
+  private readonly unreadable: ArchiveReadError[] = [];
   /** By workflow: when the first execution was created that is kept as one of the newest. Null: all are. */
   private readonly kept = new Map<string, number | null>();
 
@@ -47,7 +49,7 @@ export class RetentionLap {
   async run(from: string, until: string): Promise<LapResult> {
     const { plan, store, onPart } = this.parts;
     const periods = plan.shortest;
-    if (periods === undefined) return { nextInMs: Infinity, beyond: null };
+    if (periods === undefined) return { nextInMs: Infinity, beyond: null, unreadable: [] };
     for (let after = from; ;) {
       const part = await this.paced(() => store.walk({ after, until, periods, limit: PART }));
       if (part.nextInMs !== null) this.again(part.nextInMs);
@@ -57,7 +59,8 @@ export class RetentionLap {
         await onPart(await this.expire(due.slice(at, at + MAX_EXPIRED)), after);
       }
       await onPart(0, part.last ?? until);
-      if (part.last === null) return { nextInMs: this.nextInMs, beyond: part.beyond };
+      const { nextInMs, unreadable } = this;
+      if (part.last === null) return { nextInMs, beyond: part.beyond, unreadable };
       after = part.last;
     }
   }
@@ -93,13 +96,12 @@ export class RetentionLap {
 
   /** Deletes trees. Returns their number. */
   private async expire(due: readonly EndedExecutionRow[]): Promise<number> {
-    const { archiver, signal, store } = this.parts;
+    const { store } = this.parts;
     const ready = await this.withoutKeys(due);
     if (ready.length === 0) return 0;
-    let left: readonly ExpiredTree[] =
-      archiver === undefined
-        ? ready.map(({ id, generation }) => ({ id, generation, version: null }))
-        : await archiver.take(ready, signal);
+    const { archived, unreadable } = await this.archive(ready);
+    this.unreadable.push(...unreadable);
+    let left = archived;
     let deleted = 0;
     while (left.length > 0) {
       const trees = left;
@@ -110,8 +112,16 @@ export class RetentionLap {
       // What is left without progress has rows that others have locked.
       if (reply.deleted.length === 0) break;
     }
-    if (deleted < due.length) this.again(AGAIN_MS);
+    // The failures of the archive decide when those are looked at again that can't be read.
+    if (deleted + unreadable.length < due.length) this.again(AGAIN_MS);
     return deleted;
+  }
+
+  private async archive(ready: readonly EndedExecutionRow[]): Promise<ArchivedTrees> {
+    const { archiver, signal } = this.parts;
+    if (archiver !== undefined) return archiver.take(ready, signal);
+    const archived = ready.map(({ id, generation }) => ({ id, generation, version: null }));
+    return { archived, unreadable: [] };
   }
 
   /** Keeps the keys of executions. Those whose keys were stored only now are deleted by a later lap. */

@@ -39,6 +39,11 @@ export function fullIntervalMs(periodMs: number, workedMs: number): number {
   return Math.min(DAY, Math.max(byPeriod, 100 * workedMs));
 }
 
+/** When executions are read again that could not be read for the archive, in milliseconds: a minute, doubled up to an hour. */
+export function readPauseMs(failures: number): number {
+  return Math.min(HOUR, MINUTE * 2 ** Math.max(0, failures - 1));
+}
+
 /** When the archive is tried again after a number of failures in a row, in milliseconds: a minute, doubled up to ten. */
 export function archivePauseMs(failures: number): number {
   return Math.min(10 * MINUTE, MINUTE * 2 ** Math.max(0, failures - 1));

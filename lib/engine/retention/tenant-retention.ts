@@ -1,17 +1,17 @@
 import { randomUUID } from 'node:crypto';
 import { Logger } from '@nestjs/common';
 import type { RegisteredWorkflow } from '../../discovery/registered-workflow.js';
-import { toStoredError, type StoredError } from '../../errors/index.js';
+import { toStoredError } from '../../errors/index.js';
 import type { Clock } from '../../runtime/clock.js';
 import type { FailureClassifier } from '../../runtime/failure.js';
 import type { Pacer } from '../../runtime/pacer.js';
 import type { RetentionNote, RetentionStore, RetentionTurn } from '../../store/port/index.js';
 import { KEEP_ALL, type RetentionRule } from '../../workflow/retention.js';
+import { ArchiveFailures } from './archive-failures.js';
 import { Archiver, ArchiveFailure, MAX_CALL_MS, type Archive } from './archiver.js';
 import { RetentionLap, type LapResult } from './retention-lap.js';
 import { RetentionPlan } from './retention-plan.js';
 import {
-  archivePauseMs,
   FIRST_ID,
   firstIdAt,
   freshIntervalMs,
@@ -78,9 +78,11 @@ export class TenantRetention {
   /** All executions before this id were looked at. */
   private frontier = FIRST_ID;
   private warnedAt = -Infinity;
+  private readonly failures: ArchiveFailures;
 
   constructor(private readonly parts: TenantRetentionParts) {
     this.plan = new RetentionPlan(parts.settings?.rule ?? KEEP_ALL, parts.workflows);
+    this.failures = new ArchiveFailures(parts.tenant);
   }
 
   get isBusy(): boolean {
@@ -129,13 +131,14 @@ export class TenantRetention {
       this.nextAt = clock.now() + MAX_IDLE_MS;
       return;
     }
+    if (this.failures.isNews(turn)) this.fullAt = -Infinity;
     try {
       if (clock.now() >= Math.min(this.freshAt, this.fullAt)) await this.goRound(pacer, turn);
       this.nextAt = Math.min(this.freshAt, this.fullAt, clock.now() + MAX_IDLE_MS);
       await this.note({ holdMs: this.holdMs, hasEnded: true });
     } catch (error) {
       if (!(error instanceof ArchiveFailure)) throw error;
-      await this.archiveFailed(error.cause, turn.failures + 1);
+      await this.archiveFailed(error.cause, turn);
     }
   }
 
@@ -198,12 +201,13 @@ export class TenantRetention {
       const until = firstIdAt(turn.now - periodMs);
       const result = await lap.run(isFull ? FIRST_ID : this.frontier, until);
       if (isFull && settings?.keysMs !== undefined) await lap.expireKeys();
-      this.planNext(result, { periodMs, isFull, workedMs, now: turn.now });
+      const noted = this.failures.lapEnded(result.unreadable, turn, isFull);
+      const nextInMs = Math.min(result.nextInMs, noted?.pauseMs ?? Infinity);
+      this.planNext({ ...result, nextInMs }, { periodMs, isFull, workedMs, now: turn.now });
+      const failure = noted === null ? null : noted?.failure;
+      if (failure !== undefined) await this.note({ holdMs: this.marginMs, failure });
     } finally {
       if (deleted > 0) await this.note({ holdMs: this.marginMs, deleted });
-    }
-    if (archive !== undefined && turn.failures > 0) {
-      await this.note({ holdMs: this.marginMs, failure: null });
     }
   }
 
@@ -226,15 +230,9 @@ export class TenantRetention {
     this.freshAt = now + Math.max(freshIn, freshIntervalMs(periodMs));
   }
 
-  private async archiveFailed(cause: unknown, failures: number): Promise<void> {
-    const { clock, tenant } = this.parts;
-    const failure: StoredError = toStoredError(cause);
-    const pauseMs = archivePauseMs(failures);
-    this.logger.error(
-      `Tenant "${tenant}": the archive has failed (${failures} in a row), so no execution is deleted: ${failure.name}: ` +
-        `${failure.message}. It is tried again in ${pauseMs / 60_000} min; see runner.retentionState().`,
-    );
-    this.nextAt = clock.now() + pauseMs;
+  private async archiveFailed(cause: unknown, turn: RetentionTurn): Promise<void> {
+    const { failure, pauseMs } = this.failures.refused(cause, turn);
+    this.nextAt = this.parts.clock.now() + pauseMs;
     // What the failed part has left behind is in no later part.
     this.fullAt = this.nextAt;
     await this.note({ holdMs: this.holdMs, failure });

@@ -48,6 +48,11 @@ export const TENANT_FAULTS: Readonly<
       `UPDATE ${schema}.cloacina_schedule SET next_at = now() - interval '1 hour', version = version + 1`,
     );
   },
+  archive: (admin, { schema }) =>
+    admin.query(
+      `INSERT INTO ${schema}.cloacina_retention (failures, failure, failed_at) VALUES (3, $1, now())`,
+      [JSON.stringify({ name: 'Error', message: 'the bucket is full' })],
+    ),
   'failed-executions': async (admin, { schema, runner }) => {
     for (const port of [5432, 5433]) {
       const { id } = await runner.start('waiting');

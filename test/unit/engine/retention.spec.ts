@@ -341,6 +341,93 @@ describe('an archive', () => {
     expect(await store.retention.state()).toMatchObject({ failures: 0, failure: null, deleted: 1 });
   });
 
+  /** An archive for which some executions can't be read. */
+  const reading = (isBroken: (id: string) => boolean): Archive => ({
+    ...archive,
+    read: async (ids) => {
+      const broken = ids.find(isBroken);
+      if (broken !== undefined) throw new RangeError(`Invalid string length of ${broken}`);
+      return archive.read(ids);
+    },
+  });
+
+  it('gets all that can be read; the rest is kept with its tree, and counts as a failure until it can be', async () => {
+    const broken = new Set<string>();
+    const process = processOf({
+      rule: { completedMs: MINUTE },
+      archive: reading((id) => broken.has(id)),
+    });
+    const error = jest.spyOn(Logger.prototype, 'error').mockReturnValue(undefined);
+    const ids: string[] = [];
+    for (let n = 0; n < 50; n++) ids.push(await ended());
+    const [top, child, alone] = [ids[10]!, await ended(), ids[40]!];
+    Object.assign(store.handle.executions.get(child)!, { parentExecutionId: top });
+    broken.add(child).add(alone);
+    await pass(2 * MINUTE, process);
+    expect(ids.filter(exists)).toEqual([top, alone]);
+    expect(archived.flat().toSorted()).toEqual(
+      expect.arrayContaining(ids.filter((id) => id !== top && id !== alone)),
+    );
+    expect(archived.flat()).not.toContain(alone);
+    // What becomes due later is deleted too, by fresh laps, which do not take the failure back.
+    for (let hours = 0; hours < 8; hours++) {
+      const later = await ended();
+      await pass(HOUR, process);
+      expect(exists(later)).toBe(false);
+      const { failure, failures } = (await store.retention.state())!;
+      expect(failure?.name).toBe('ArchiveReadError');
+      expect(failure?.message).toContain(child);
+      expect(failures).toBe(error.mock.calls.length);
+    }
+    // A minute, doubled up to an hour: six times in the first hour.
+    expect(error.mock.calls.length).toBeLessThan(16);
+    error.mockRestore();
+    broken.clear();
+    await pass(2 * HOUR, process);
+    expect([top, child, alone].map(exists)).toEqual([false, false, false]);
+    expect(await store.retention.state()).toMatchObject({ failures: 0, failure: null });
+  });
+
+  it('gets a tree in halves that is too large to be read at once', async () => {
+    const whole = reading(() => false);
+    const process = processOf({
+      rule: { completedMs: MINUTE },
+      archive: {
+        ...whole,
+        read: (ids) =>
+          ids.length > 2 ? Promise.reject(new RangeError('Too long')) : whole.read(ids),
+      },
+    });
+    const top = await ended();
+    for (let n = 0; n < 4; n++) {
+      const child = await ended();
+      Object.assign(store.handle.executions.get(child)!, { parentExecutionId: top });
+    }
+    await pass(2 * MINUTE, process);
+    expect(archived.map(({ length }) => length)).toEqual([2, 1, 2]);
+    expect(exists(top)).toBe(false);
+  });
+
+  it('ends the lap if a hundred can not be read, and if the database does not answer', async () => {
+    const error = jest.spyOn(Logger.prototype, 'error').mockReturnValue(undefined);
+    const process = processOf({ rule: { completedMs: MINUTE }, archive: reading(() => true) });
+    const ids: string[] = [];
+    for (let n = 0; n < 150; n++) ids.push(await ended());
+    await pass(2 * MINUTE, process);
+    expect((await store.retention.state())?.failure?.name).toBe('ArchiveReadError');
+    expect(error).toHaveBeenCalledWith(expect.stringContaining('no execution is deleted'));
+    error.mockClear();
+    const failures = (await store.retention.state())!.failures;
+    const state = jest.spyOn(store.retention, 'state');
+    state.mockRejectedValueOnce(new Error('away'));
+    await pass(MINUTE, process);
+    expect(state).toHaveBeenCalledTimes(1);
+    expect(ids.every(exists)).toBe(true);
+    expect(error).not.toHaveBeenCalled();
+    jest.restoreAllMocks();
+    expect((await store.retention.state())!.failures).toBe(failures);
+  });
+
   it('that does not return counts as failed', async () => {
     const process = processOf({ rule: { completedMs: MINUTE }, archive });
     const error = jest.spyOn(Logger.prototype, 'error').mockReturnValue(undefined);
