@@ -1,17 +1,8 @@
-import { Batcher } from '../../runtime/batcher.js';
-import type { Clock } from '../../runtime/clock.js';
-import type { FailureClassifier } from '../../runtime/failure.js';
 import { conflictDelay } from '../../runtime/retry-on-conflict.js';
 import type { BatchedStart, BatchStore } from '../../store/port/index.js';
-import { classifierOf, weightOf, WRITE_LIMITS } from '../write-batches.js';
-import type { QueuedBytes } from './queued-bytes.js';
-import { queueIsFull, startTimedOut } from './start-failures.js';
 import { toStartItem } from './start-item.js';
+import { StartQueue, type CollectedStartsParts } from './start-queue.js';
 import type { Started, StartRequest } from './start-request.js';
-
-/** Max number of inputs in one statement, and of starts that wait for the database. */
-const MAX_STARTS = 300;
-const MAX_QUEUED = 50_000;
 
 /** How inputs are collected. */
 export interface Batch {
@@ -26,57 +17,33 @@ export interface BatchedRequest {
   readonly batch: Batch;
 }
 
-export interface BatchedStartsParts {
-  readonly clock: Clock;
-  readonly tenant: string;
-  readonly startTimeoutMs: number;
-  readonly queuedBytes: QueuedBytes;
-  readonly store: FailureClassifier & { readonly batches: BatchStore };
-  readonly consequences: {
-    created(request: StartRequest): void;
-    /** Called when the execution becomes due, or asks for its slot, in `ms` milliseconds. */
-    dueIn(ms: number, request: StartRequest): void;
-    definitionsMissing(): void;
-  };
+export interface BatchedStartsParts extends CollectedStartsParts {
+  readonly store: CollectedStartsParts['store'] & { readonly batches: BatchStore };
 }
 
 /** Sends the inputs of batches. Those of one key in a statement are added together, in the order of their calls. */
 export class BatchedStarts {
-  private readonly batcher: Batcher<BatchedRequest, Started>;
+  private readonly queue: StartQueue<BatchedRequest>;
 
   constructor(private readonly parts: BatchedStartsParts) {
-    const { clock, store, tenant, startTimeoutMs, queuedBytes } = parts;
-    this.batcher = new Batcher({
-      clock,
-      maxItems: MAX_STARTS,
-      ...WRITE_LIMITS,
-      // One at a time: inputs of a key keep the order of their calls.
-      maxStatements: 1,
-      weight: ({ request }) =>
-        weightOf(request.definition.workflow.tasks.length, 2 * request.input.length),
+    this.queue = new StartQueue(parts, {
+      // The input is a row of its own beside the execution's.
+      bytesPerInput: 2,
       send: (queued, resent) => this.send(queued, resent),
-      classify: classifierOf(store),
-      giveUp: ({ request }, error, state) =>
-        startTimedOut({ tenant, request, startTimeoutMs, store, isHeldHere: false }, state, error),
-      ended: ({ request }) => queuedBytes.remove(request.input.length),
     });
   }
 
+  /** @throws QueueFullError */
   start(request: StartRequest, batch: Batch): Promise<Started> {
-    const { tenant, queuedBytes } = this.parts;
-    const { size } = this.batcher;
-    if (size >= MAX_QUEUED || !queuedBytes.add(request.input.length)) {
-      throw queueIsFull(tenant, { starts: size, bytes: queuedBytes.bytes });
-    }
-    return this.batcher.add({ request, batch });
+    return this.queue.add({ request, batch });
   }
 
   whenIdle(): Promise<void> {
-    return this.batcher.whenIdle();
+    return this.queue.whenIdle();
   }
 
   close(): void {
-    this.batcher.close();
+    this.queue.close();
   }
 
   /** Sends inputs until each of them is in a batch. */

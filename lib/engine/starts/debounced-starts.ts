@@ -1,17 +1,8 @@
-import { Batcher } from '../../runtime/batcher.js';
-import type { Clock } from '../../runtime/clock.js';
-import type { FailureClassifier } from '../../runtime/failure.js';
 import { conflictDelay } from '../../runtime/retry-on-conflict.js';
 import type { DebouncedStart, DebounceResult, DebounceStore } from '../../store/port/index.js';
-import { classifierOf, weightOf, WRITE_LIMITS } from '../write-batches.js';
-import { queueIsFull, startTimedOut } from './start-failures.js';
-import type { QueuedBytes } from './queued-bytes.js';
 import { toStartItem } from './start-item.js';
+import { StartQueue, type CollectedStartsParts } from './start-queue.js';
 import type { Started, StartRequest } from './start-request.js';
-
-/** Max number of keys in one statement, and of starts that wait for the database. */
-const MAX_STARTS = 300;
-const MAX_QUEUED = 50_000;
 
 /** How a start is debounced. */
 export interface Debounce {
@@ -25,18 +16,8 @@ export interface DebouncedRequest {
   readonly debounce: Debounce;
 }
 
-export interface DebouncedStartsParts {
-  readonly clock: Clock;
-  readonly tenant: string;
-  readonly startTimeoutMs: number;
-  readonly queuedBytes: QueuedBytes;
-  readonly store: FailureClassifier & { readonly debounces: DebounceStore };
-  readonly consequences: {
-    created(request: StartRequest): void;
-    /** Called when the execution becomes due, or asks for its slot, in `ms` milliseconds. */
-    dueIn(ms: number, request: StartRequest): void;
-    definitionsMissing(): void;
-  };
+export interface DebouncedStartsParts extends CollectedStartsParts {
+  readonly store: CollectedStartsParts['store'] & { readonly debounces: DebounceStore };
 }
 
 /**
@@ -44,41 +25,25 @@ export interface DebouncedStartsParts {
  * inputs anyway.
  */
 export class DebouncedStarts {
-  private readonly batcher: Batcher<DebouncedRequest, Started>;
+  private readonly queue: StartQueue<DebouncedRequest>;
 
   constructor(private readonly parts: DebouncedStartsParts) {
-    const { clock, store, tenant, startTimeoutMs, queuedBytes } = parts;
-    this.batcher = new Batcher({
-      clock,
-      maxItems: MAX_STARTS,
-      ...WRITE_LIMITS,
-      // One at a time: a start that is sent later must not be overtaken by an earlier one.
-      maxStatements: 1,
-      weight: ({ request }) =>
-        weightOf(request.definition.workflow.tasks.length, request.input.length),
+    this.queue = new StartQueue(parts, {
       send: (queued) => this.send(queued),
-      classify: classifierOf(store),
-      giveUp: ({ request }, error, state) =>
-        startTimedOut({ tenant, request, startTimeoutMs, store, isHeldHere: false }, state, error),
-      ended: ({ request }) => queuedBytes.remove(request.input.length),
     });
   }
 
+  /** @throws QueueFullError */
   start(request: StartRequest, debounce: Debounce): Promise<Started> {
-    const { tenant, queuedBytes } = this.parts;
-    const { size } = this.batcher;
-    if (size >= MAX_QUEUED || !queuedBytes.add(request.input.length)) {
-      throw queueIsFull(tenant, { starts: size, bytes: queuedBytes.bytes });
-    }
-    return this.batcher.add({ request, debounce });
+    return this.queue.add({ request, debounce });
   }
 
   whenIdle(): Promise<void> {
-    return this.batcher.whenIdle();
+    return this.queue.whenIdle();
   }
 
   close(): void {
-    this.batcher.close();
+    this.queue.close();
   }
 
   private async send(queued: readonly DebouncedRequest[]): Promise<Started[]> {

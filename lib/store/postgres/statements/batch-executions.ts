@@ -1,15 +1,15 @@
 import { unsettledBy } from './admission-slots.js';
 import { bigint, boolean, columns, integer, long, orNull, uuid } from './columns.js';
-import { jsonColumn, plainArray } from './encoding.js';
-import { IS_OPEN } from './open-tasks.js';
+import { plainArray } from './encoding.js';
 import {
   fromMissingDefinitions,
   insertUnclaimedTasks,
+  lockedTasksClause,
   START_COLUMNS,
   startNames,
 } from './start-clauses.js';
-import { startColumns } from './start-values.js';
-import { executionOf, lockOrder, taskOf, type Statement, type TenantTables } from './statement.js';
+import { labelColumns, startColumns } from './start-values.js';
+import { executionOf, taskOf, type Statement, type TenantTables } from './statement.js';
 import {
   BATCH_INPUT,
   type BatchedStart,
@@ -62,13 +62,7 @@ function batchText(tables: TenantTables): string {
       SELECT x.id, x.definition_id FROM ${tables.execution} x
       WHERE x.workflow = i.workflow AND x.debounce_key = i.batch_key AND x.debounce_key IS NOT NULL LIMIT 1
     ) x
-  ), locked_task AS MATERIALIZED (
-    SELECT t.* FROM (SELECT id FROM found ORDER BY 1) f CROSS JOIN LATERAL (
-      SELECT t.execution_id, t.task_no, t.item_no FROM ${tables.task} t
-      WHERE t.execution_id = ANY (ARRAY[f.id]) AND ${IS_OPEN}
-      ORDER BY ${lockOrder('t.')} FOR NO KEY UPDATE
-    ) t
-  ), held AS MATERIALIZED (
+  ), ${lockedTasksClause(tables)}, held AS MATERIALIZED (
     SELECT f.ord, f.id, x.admitted, n.taken, x.batch_count + n.taken AS filled, x.batch_count + n.taken >= f.size AS is_full
     FROM (SELECT * FROM found ORDER BY id) f CROSS JOIN LATERAL (
       SELECT x.batch_count, x.admitted FROM ${tables.execution} x
@@ -140,19 +134,20 @@ export const batchExecutions: Statement<BatchedRow> = {
 export function batchValues(starts: readonly BatchedStart[]): unknown[] {
   const items = starts.map(({ item }) => item);
   const { values, plans } = startColumns(items);
+  const labels = labelColumns(items);
   const payloads = starts.map(({ inputs }) => `[${inputs.map(({ input }) => input).join(',')}]`);
   return [
     ...values,
     JSON.stringify(starts.map(({ key }) => `${KEY_PREFIX}${key}`)),
     plainArray(starts.map(({ waitMs }) => waitMs)),
     plainArray(starts.map(({ size }) => size)),
-    jsonColumn(items.map(({ tags }) => tags)),
-    jsonColumn(items.map(({ limitKeys }) => limitKeys)),
-    JSON.stringify(items.map(({ admission }) => admission?.key ?? null)),
+    labels.tags,
+    labels.limitKeys,
+    labels.admissionKeys,
     `[${payloads.join(',')}]`,
     JSON.stringify(starts.map(({ inputs }) => inputs.map(({ id }) => id))),
     plainArray(plans.map(({ definitionId }) => definitionId)),
-    JSON.stringify(items.map(({ traceContext }) => traceContext)),
+    labels.traces,
   ];
 }
 

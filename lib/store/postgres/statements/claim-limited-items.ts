@@ -1,24 +1,22 @@
 import { batchClause } from './claim-batch.js';
-import {
-  DOUBTFUL_PART,
-  KEY_ROW,
-  LIMITED,
-  lockedSlot,
-  rateOf,
-  type LimitedRow,
-} from './claim-limited.js';
-import {
-  claimedClauses,
-  claimOfTask,
-  executionIsFree,
-  EXPIRED_OF_BEGUN,
-  INPUT_IS_SMALL,
-  INPUT_ROW,
-} from './claim-tasks.js';
+import { executionIsFree } from './claimable-tasks.js';
+import { claimedClauses } from './claimed-clauses.js';
 import { leaseClause } from './lease-clause.js';
 import { candidatesOf } from './limit-candidates.js';
 import { holdersOf, holdersOfClaims, withHolders } from './limit-holders.js';
 import { intervalOf, selectTokens } from './limit-tokens.js';
+import {
+  ASKED_COLUMNS,
+  isDoubtful,
+  joinedLimit,
+  LIMITED,
+  limitedResult,
+  lockedSlot,
+  rateOf,
+  totalClause,
+  totalSlotClause,
+  type LimitedRow,
+} from './limited-clauses.js';
 import type { Statement, TenantTables } from './statement.js';
 import { UNLIMITED } from '../../../workflow/limit.js';
 
@@ -55,25 +53,15 @@ const OPEN = 'least(k.free, k.tokens, k.total_free, m.free)';
 
 function limitedItemsText(tables: TenantTables, isFree: string): string {
   const { clock } = tables;
-  const isDoubtful = (slots: string): string =>
-    `${DOUBTFUL_PART} * cardinality(s.h_execution)::bigint >= ${slots}`;
   return `WITH asked AS MATERIALIZED (
     SELECT a.limit_key, a.name, a.turn, a.slot_key, a.map_key, a.map_slots,
            coalesce(l.concurrency, a.concurrency) AS concurrency, coalesce(l.total, a.total) AS total, ${rateOf('l', 'a')}
     FROM ROWS FROM (
-      json_array_elements_text($6::json), json_array_elements_text($7::json), unnest($8::integer[]),
-      unnest($9::integer[]), unnest($10::integer[]), unnest($11::bigint[]), unnest($12::integer[]),
+      ${ASKED_COLUMNS},
       json_array_elements_text($21::json), json_array_elements_text($22::json), unnest($23::integer[])
     ) WITH ORDINALITY AS a(limit_key, name, concurrency, total, rate, rate_ms, burst, slot_key, map_key, map_slots, turn)
-      LEFT JOIN LATERAL (
-        SELECT * FROM ${tables.limit} l WHERE l.name = ANY (ARRAY[a.name]) LIMIT 1
-      ) l ON true
-  ), total AS MATERIALIZED (
-    SELECT n.name, n.total - h.held AS free, h.*
-    FROM (SELECT DISTINCT name, total FROM asked WHERE total IS NOT NULL ORDER BY 1) n
-      CROSS JOIN LATERAL (${lockedSlot(tables, 'n.name')}) s
-      CROSS JOIN LATERAL ${holdersOf(tables, { isDoubtful: isDoubtful('n.total') })} h
-  ), key AS MATERIALIZED (
+      ${joinedLimit(tables)}
+  ), ${totalClause(tables)}, key AS MATERIALIZED (
     SELECT a.slot_key, t.free AS total_free, greatest(1, coalesce(s.weight, 1)) AS weight,
            c.concurrency, c.concurrency - h.held AS free, r.rate, r.burst,
            ${intervalOf('r.rate', 'r.rate_ms')} AS every, s.next_token_at, ${clock.now} AS now, h.*
@@ -135,31 +123,7 @@ function limitedItemsText(tables: TenantTables, isFree: string): string {
     UPDATE ${tables.limitSlot} s SET ${withHolders('m', 'n')}
     FROM taken_map n JOIN map m ON m.map_key = n.map_key
     WHERE s.limit_key = ANY (ARRAY[n.map_key])
-  ), total_slot AS (
-    UPDATE ${tables.limitSlot} s SET ${withHolders('t', 'n')}
-    FROM taken_total n JOIN total t ON t.name = n.name
-    WHERE s.limit_key = ANY (ARRAY[n.name])
-  ), ${batchClause(tables, { instance: '$16', no: '$5', from: 'claimed c' })}
-  SELECT ${LIMITED.selectSome({ ...claimOfTask(tables), limitKey: 'limit_key' })} FROM claimed
-  UNION ALL
-  SELECT ${LIMITED.selectSome({ executionId: 'id', taskNo: String(INPUT_ROW), input: 'input' })}
-  FROM begun WHERE ${INPUT_IS_SMALL}
-  UNION ALL
-  SELECT ${LIMITED.selectSome(EXPIRED_OF_BEGUN)} FROM begun WHERE started_at IS NULL
-  UNION ALL
-  SELECT ${LIMITED.selectSome({
-    taskNo: String(KEY_ROW),
-    limitKey: 'a.limit_key',
-    claimed: 'coalesce(n.taken, 0)',
-    more: 'coalesce(n.taken, 0) < r.open AND coalesce(n.taken, 0) >= r.share OR coalesce(n.taken, 0) < c.found',
-    isLocked: 'r.limit_key IS NULL',
-    hasTotal: 'a.total IS NOT NULL',
-    tokenEveryUs: '(extract(epoch FROM r.every) * 1000000)::bigint',
-    burst: 'r.burst',
-    tokenInMs: `CASE WHEN coalesce(k.taken, 0) >= r.tokens
-      THEN greatest(0, ceil(extract(epoch FROM r.first + coalesce(k.taken, 0) * r.every - ${clock.now}) * 1000))::bigint END`,
-  })}
-  FROM asked a LEFT JOIN room r ON r.limit_key = a.limit_key LEFT JOIN taken n ON n.limit_key = a.limit_key
-    LEFT JOIN taken_key k ON k.slot_key = a.slot_key
-    LEFT JOIN (SELECT c.limit_key, count(*) AS found FROM candidate c GROUP BY 1) c ON c.limit_key = a.limit_key`;
+  ), ${totalSlotClause(tables)}, ${batchClause(tables, { instance: '$16', no: '$5', from: 'claimed c' })}
+  ${limitedResult(tables, 'k', `
+    LEFT JOIN taken_key k ON k.slot_key = a.slot_key`)}`;
 }

@@ -1,44 +1,28 @@
 import { batchClause } from './claim-batch.js';
-import {
-  CLAIM_COLUMNS,
-  claimedClauses,
-  claimOfTask,
-  executionIsFree,
-  EXPIRED_OF_BEGUN,
-  INPUT_IS_SMALL,
-  INPUT_ROW,
-} from './claim-tasks.js';
-import { boolean, columns, integer, json, long, orNull, text } from './columns.js';
+import { executionIsFree } from './claimable-tasks.js';
+import { claimedClauses } from './claimed-clauses.js';
 import { leaseClause } from './lease-clause.js';
 import { candidatesOf, holderCandidatesOf } from './limit-candidates.js';
 import { holdersOf, holdersOfClaims, holdersWithout, withHolders } from './limit-holders.js';
 import { intervalOf, selectTokens } from './limit-tokens.js';
+import {
+  ASKED_COLUMNS,
+  isDoubtful,
+  joinedLimit,
+  LIMITED,
+  limitedResult,
+  lockedSlot,
+  rateOf,
+  totalClause,
+  totalSlotClause,
+  type LimitedRow,
+} from './limited-clauses.js';
 import type { Statement, TenantTables } from './statement.js';
 import { UNLIMITED } from '../../../workflow/limit.js';
-
-/** Replaces the task's number in a row that tells of a key. */
-export const KEY_ROW = -2;
-
-export const LIMITED = columns({
-  ...CLAIM_COLUMNS,
-  input: orNull(json),
-  limitKey: orNull(text),
-  claimed: orNull(integer),
-  more: orNull(boolean),
-  isLocked: orNull(boolean),
-  hasTotal: orNull(boolean),
-  tokenInMs: orNull(long),
-  tokenEveryUs: orNull(long),
-  burst: orNull(integer),
-});
-export type LimitedRow = ReturnType<typeof LIMITED.decode>[number];
 
 /** A condition: the claim is another run of the task that holds the slot `h`. */
 const RUNS_AGAIN = `r.is_strict AND EXISTS (
         SELECT FROM claimed c WHERE c.execution_id = h.e AND c.task_no = h.n AND c.item_no = h.i)`;
-
-/** A claim that finds a longer list than this part of the slots of a key compares it with the rows of the holders. */
-export const DOUBTFUL_PART = 2;
 
 /**
  * Claims due tasks of some keys, within the limits of the keys.
@@ -104,8 +88,6 @@ const PLAIN: LimitedKind = { isFree: '', isStrict: false };
 
 function limitedText(tables: TenantTables, { isFree, isStrict }: LimitedKind): string {
   const { clock } = tables;
-  const isDoubtful = (slots: string): string =>
-    `${DOUBTFUL_PART} * cardinality(s.h_execution)::bigint >= ${slots}`;
   const ofSlots = {
     isDoubtful: isDoubtful('c.concurrency'),
     untilEnd: isStrict ? 'a.is_strict' : undefined,
@@ -114,18 +96,10 @@ function limitedText(tables: TenantTables, { isFree, isStrict }: LimitedKind): s
     SELECT a.limit_key, a.name, a.turn, coalesce(l.concurrency, a.concurrency) AS concurrency,
            coalesce(l.total, a.total) AS total, ${isStrict ? '($21::boolean[])[a.turn] AS is_strict, ' : ''}${rateOf('l', 'a')}
     FROM ROWS FROM (
-      json_array_elements_text($6::json), json_array_elements_text($7::json), unnest($8::integer[]),
-      unnest($9::integer[]), unnest($10::integer[]), unnest($11::bigint[]), unnest($12::integer[])
+      ${ASKED_COLUMNS}
     ) WITH ORDINALITY AS a(limit_key, name, concurrency, total, rate, rate_ms, burst, turn)
-      LEFT JOIN LATERAL (
-        SELECT * FROM ${tables.limit} l WHERE l.name = ANY (ARRAY[a.name]) LIMIT 1
-      ) l ON true
-  ), total AS MATERIALIZED (
-    SELECT n.name, n.total - h.held AS free, h.*
-    FROM (SELECT DISTINCT name, total FROM asked WHERE total IS NOT NULL ORDER BY 1) n
-      CROSS JOIN LATERAL (${lockedSlot(tables, 'n.name')}) s
-      CROSS JOIN LATERAL ${holdersOf(tables, { isDoubtful: isDoubtful('n.total') })} h
-  ), key AS MATERIALIZED (
+      ${joinedLimit(tables)}
+  ), ${totalClause(tables)}, key AS MATERIALIZED (
     SELECT a.limit_key, a.name, a.turn, t.free AS total_free, greatest(1, coalesce(s.weight, 1)) AS weight,
            c.concurrency, c.concurrency - h.held AS free, ${isStrict ? 'a.is_strict, ' : ''}r.rate, r.burst,
            ${intervalOf('r.rate', 'r.rate_ms')} AS every, s.next_token_at,
@@ -167,45 +141,6 @@ function limitedText(tables: TenantTables, { isFree, isStrict }: LimitedKind): s
         next_token_at = CASE WHEN r.rate IS NULL THEN s.next_token_at ELSE r.first + n.taken * r.every END
     FROM taken n JOIN room r ON r.limit_key = n.limit_key${isStrict ? ` CROSS JOIN LATERAL ${holdersWithout('r', RUNS_AGAIN)} k` : ''}
     WHERE s.limit_key = ANY (ARRAY[n.limit_key]) AND (r.concurrency < ${UNLIMITED} OR r.rate IS NOT NULL)
-  ), total_slot AS (
-    UPDATE ${tables.limitSlot} s SET ${withHolders('t', 'n')}
-    FROM taken_total n JOIN total t ON t.name = n.name
-    WHERE s.limit_key = ANY (ARRAY[n.name])
-  ), ${batchClause(tables, { instance: '$16', no: '$5', from: 'claimed c' })}
-  SELECT ${LIMITED.selectSome({ ...claimOfTask(tables), limitKey: 'limit_key' })} FROM claimed
-  UNION ALL
-  SELECT ${LIMITED.selectSome({ executionId: 'id', taskNo: String(INPUT_ROW), input: 'input' })}
-  FROM begun WHERE ${INPUT_IS_SMALL}
-  UNION ALL
-  SELECT ${LIMITED.selectSome(EXPIRED_OF_BEGUN)} FROM begun WHERE started_at IS NULL
-  UNION ALL
-  SELECT ${LIMITED.selectSome({
-    taskNo: String(KEY_ROW),
-    limitKey: 'a.limit_key',
-    claimed: 'coalesce(n.taken, 0)',
-    more: 'coalesce(n.taken, 0) < r.open AND coalesce(n.taken, 0) >= r.share OR coalesce(n.taken, 0) < c.found',
-    isLocked: 'r.limit_key IS NULL',
-    hasTotal: 'a.total IS NOT NULL',
-    tokenEveryUs: '(extract(epoch FROM r.every) * 1000000)::bigint',
-    burst: 'r.burst',
-    tokenInMs: `CASE WHEN coalesce(n.taken, 0) >= r.tokens
-      THEN greatest(0, ceil(extract(epoch FROM r.first + coalesce(n.taken, 0) * r.every - ${clock.now}) * 1000))::bigint END`,
-  })}
-  FROM asked a LEFT JOIN room r ON r.limit_key = a.limit_key LEFT JOIN taken n ON n.limit_key = a.limit_key
-    LEFT JOIN (SELECT c.limit_key, count(*) AS found FROM candidate c GROUP BY 1) c ON c.limit_key = a.limit_key`;
-}
-
-/** The rate that one row sets, all of it, or else the rate of the other row. */
-export function rateOf(set: string, otherwise: string): string {
-  return ['rate', 'rate_ms', 'burst']
-    .map((column) => {
-      const own = `${set}.${column}`;
-      return `CASE WHEN ${set}.rate IS NULL THEN ${otherwise}.${column} ELSE ${own} END AS ${column}`;
-    })
-    .join(', ');
-}
-
-export function lockedSlot(tables: TenantTables, key: string): string {
-  return `SELECT * FROM ${tables.limitSlot} s WHERE s.limit_key = ANY (ARRAY[${key}])
-        FOR NO KEY UPDATE SKIP LOCKED`;
+  ), ${totalSlotClause(tables)}, ${batchClause(tables, { instance: '$16', no: '$5', from: 'claimed c' })}
+  ${limitedResult(tables, 'n')}`;
 }

@@ -1,58 +1,19 @@
-import { SUSPECT_AFTER } from './begin-suspect.js';
-import { bigint, boolean, columns, epochMs, integer, json, long, orNull, uuid } from './columns.js';
+import { columns, epochMs, json, long, orNull } from './columns.js';
+import { CLAIMABLE, executionIsFree, RUNS_HERE } from './claimable-tasks.js';
+import {
+  CLAIM_COLUMNS,
+  claimedClauses,
+  claimOfTask,
+  EXPIRED_OF_BEGUN,
+  EXPIRED_ROW,
+  INPUT_IS_SMALL,
+  INPUT_ROW,
+} from './claimed-clauses.js';
 import { plainArray } from './encoding.js';
 import { batchClause } from './claim-batch.js';
 import { leaseClause, leaseValues } from './lease-clause.js';
-import { executionOf, NEXT_TOKEN, taskOf, type Statement, type TenantTables } from './statement.js';
+import type { Statement, TenantTables } from './statement.js';
 import type { Claimant, ClaimedTask, TaskKey } from '../../port/index.js';
-
-/**
- * Maximum size of an input that a claim returns, in stored bytes. Larger ones are read once for all tasks that share
- * them.
- */
-export const MAX_INPUT = 2_000;
-/** A condition: the input of an execution that begins is returned. */
-export const INPUT_IS_SMALL = `pg_column_size(input) <= ${MAX_INPUT}`;
-/** Replaces the task's number in a row that contains an execution's input. */
-export const INPUT_ROW = -1;
-/** The same in a row with an execution that must not begin any more. */
-export const EXPIRED_ROW = -3;
-
-/** The columns of a claim in results. */
-export const CLAIM_COLUMNS = {
-  executionId: uuid,
-  taskNo: integer,
-  itemNo: integer,
-  definitionId: bigint,
-  token: long,
-  attempt: integer,
-  recoveryAttempts: integer,
-  unmetDependencies: integer,
-  generation: integer,
-  deferredForMs: orNull(long),
-  priority: integer,
-  wakes: integer,
-  hasSteps: boolean,
-} as const;
-
-/** Expressions for {@link CLAIM_COLUMNS} on a task's row. */
-export function claimOfTask(tables: TenantTables): Record<keyof typeof CLAIM_COLUMNS, string> {
-  return {
-    executionId: 'execution_id',
-    taskNo: 'task_no',
-    itemNo: 'item_no',
-    definitionId: 'definition_id',
-    token: 'claim_token',
-    attempt: 'attempt',
-    recoveryAttempts: 'recovery_attempts',
-    unmetDependencies: 'unmet_dependencies',
-    generation: 'generation',
-    deferredForMs: epochMs(`${tables.clock.now} - deferred_since`),
-    priority: 'priority',
-    wakes: 'wakes',
-    hasSteps: 'has_steps',
-  };
-}
 
 const CLAIMED = columns({ ...CLAIM_COLUMNS, input: orNull(json) });
 const TIMED = columns({ ...CLAIM_COLUMNS, input: orNull(json), waitedMs: orNull(long) });
@@ -63,39 +24,8 @@ interface ClaimRow extends Omit<ClaimedTask, 'input' | 'waitedMs'> {
   readonly waitedMs?: number | null;
 }
 
-/**
- * A condition: task `t` waits to be claimed, now or later, by this statement. It is that of the index. The status is not
- * compared: a task that sleeps, or was woken, is claimed like one that is Ready. Tasks with a limit are left out, because
- * their claim has to count the slots of their key.
- */
-export const CLAIMABLE = 't.run_at IS NOT NULL AND NOT t.paused AND t.limit_key IS NULL';
-
-/**
- * A condition: this process has a handler for task `t`, whose definition it knows, and may run it now. Parameters: $3 and $4,
- * the tasks of known definitions without a handler, and three from `except` on, the tasks that it must not claim.
- */
-export function runsHere(except: number): string {
-  const [executions, tasks, items] = [except, except + 1, except + 2];
-  return `($4::integer[] IS NULL OR NOT EXISTS (
-          SELECT FROM unnest($3::bigint[], $4::integer[]) AS x(definition_id, task_no)
-          WHERE x.definition_id = t.definition_id AND x.task_no = t.task_no))
-        AND ($${tasks}::integer[] IS NULL OR NOT EXISTS (
-          SELECT FROM unnest($${executions}::uuid[], $${tasks}::integer[], $${items}::integer[]) AS x(execution_id, task_no, item_no)
-          WHERE x.execution_id = t.execution_id AND x.task_no = t.task_no AND x.item_no = t.item_no))`;
-}
-
-/** {@link runsHere} with the parameters of {@link claimValues}. */
-export const RUNS_HERE = runsHere(11);
-
 /** Number of index entries that the walk reads at a time while nothing is due. */
 const STRIDE = 64;
-
-/** A condition on a candidate: no other session has locked its execution, which this transaction locks now. */
-export function executionIsFree(tables: TenantTables): string {
-  return `
-        AND EXISTS (
-          SELECT FROM ${tables.execution} e WHERE e.id = t.execution_id FOR NO KEY UPDATE SKIP LOCKED)`;
-}
 
 /** Aggregates a column of the first levels, in the order of claiming. */
 function inOrder(column: string): string {
@@ -218,50 +148,6 @@ function claimText(tables: TenantTables, isFree: string, isTimed: boolean): stri
 }
 
 /**
- * The CTEs that claim the tasks `c`, which the statement has locked: the tasks, their executions, and those that begin.
- *
- * Before its begin, the deadline of an execution is the time until which it must begin. One whose time has passed does not
- * begin, and keeps the deadline, by which its timeout ends it. Only its own row tells that, so its tasks are claimed all the
- * same, and the process must not run them ({@link EXPIRED_OF_BEGUN}).
- *
- * @param returning - columns of `c` to return with the claims
- */
-export function claimedClauses(
-  tables: TenantTables,
-  { instance, from, returning = '' }: ClaimedRows,
-): string {
-  const isExpired = `x.deadline_at <= ${tables.clock.statement}`;
-  return `claimed AS (
-    UPDATE ${tables.task} t
-    SET status = 'Running', claim_token = ${NEXT_TOKEN}, owner = ${instance}::uuid, run_at = NULL,
-        started_at = CASE WHEN t.recovery_attempts < ${SUSPECT_AFTER} THEN ${tables.clock.now} END
-    FROM ${from}
-    WHERE ${taskOf('c')}
-    RETURNING t.execution_id, t.task_no, t.item_no, t.definition_id, t.claim_token, t.attempt, t.recovery_attempts,
-              t.unmet_dependencies, t.generation, t.deferred_since, t.priority, t.wakes, t.has_steps${returning}
-  ), own AS MATERIALIZED (
-    SELECT DISTINCT execution_id FROM claimed ORDER BY 1
-  ), begun AS (
-    UPDATE ${tables.execution} x
-    SET status = CASE WHEN x.status = 'Pending' AND (${isExpired}) IS NOT TRUE THEN 'Running' ELSE x.status END,
-        started_at = CASE WHEN (${isExpired}) IS NOT TRUE THEN ${tables.clock.now} END,
-        deadline_at = CASE WHEN ${isExpired} THEN x.deadline_at
-                           ELSE ${tables.clock.now} + x.timeout_ms * interval '1 millisecond' END
-    FROM own
-    WHERE ${executionOf('own.execution_id')} AND x.started_at IS NULL
-    RETURNING x.id, x.input, x.started_at
-  )`;
-}
-
-interface ClaimedRows {
-  /** The parameter with the instance that claims. */
-  readonly instance: string;
-  /** The CTE with the tasks, named `c`. */
-  readonly from: string;
-  readonly returning?: string;
-}
-
-/**
  * `unknown` lists tasks of known definitions for which this process has no handler, as [definition, task] pairs. `except`
  * lists single tasks that this process must not claim now.
  */
@@ -286,9 +172,6 @@ export function claimValues(
     except.length === 0 ? null : plainArray(except.map(({ itemNo }) => itemNo)),
   ];
 }
-
-/** The columns of a row with an execution in `begun` that must not begin any more. */
-export const EXPIRED_OF_BEGUN = { executionId: 'id', taskNo: String(EXPIRED_ROW) } as const;
 
 /** Adds to the claims the inputs that the statement returned. */
 export function claimsOf(rows: readonly ClaimRow[]): ClaimedTask[] {

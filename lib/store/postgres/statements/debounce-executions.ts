@@ -1,15 +1,15 @@
 import { unsettledBy } from './admission-slots.js';
 import { bigint, columns, long, orNull, text, uuid } from './columns.js';
-import { jsonColumn, plainArray } from './encoding.js';
-import { IS_OPEN } from './open-tasks.js';
+import { plainArray } from './encoding.js';
 import {
   fromMissingDefinitions,
   insertUnclaimedTasks,
+  lockedTasksClause,
   START_COLUMNS,
   startNames,
 } from './start-clauses.js';
-import { startColumns } from './start-values.js';
-import { executionOf, lockOrder, taskOf, type Statement, type TenantTables } from './statement.js';
+import { labelColumns, startColumns } from './start-values.js';
+import { executionOf, taskOf, type Statement, type TenantTables } from './statement.js';
 import type {
   DebouncedStart,
   DebounceFate,
@@ -58,13 +58,7 @@ function debounceText(tables: TenantTables): string {
       SELECT x.id, x.definition_id FROM ${tables.execution} x
       WHERE x.workflow = i.workflow AND x.debounce_key = i.debounce_key AND x.debounce_key IS NOT NULL LIMIT 1
     ) x WHERE NOT i.is_own
-  ), locked_task AS MATERIALIZED (
-    SELECT t.* FROM (SELECT id FROM found ORDER BY 1) f CROSS JOIN LATERAL (
-      SELECT t.execution_id, t.task_no, t.item_no FROM ${tables.task} t
-      WHERE t.execution_id = ANY (ARRAY[f.id]) AND ${IS_OPEN}
-      ORDER BY ${lockOrder('t.')} FOR NO KEY UPDATE
-    ) t
-  ), held AS MATERIALIZED (
+  ), ${lockedTasksClause(tables)}, held AS MATERIALIZED (
     SELECT f.ord, f.id, x.created_at, x.admitted FROM (SELECT * FROM found ORDER BY id) f CROSS JOIN LATERAL (
       SELECT x.created_at, x.admitted FROM ${tables.execution} x
       WHERE ${executionOf('f.id')} AND coalesce(x.debounce_key, '') = f.debounce_key
@@ -121,16 +115,17 @@ export const debounceExecutions: Statement<DebouncedRow> = {
 export function debounceValues(starts: readonly DebouncedStart[]): unknown[] {
   const items = starts.map(({ item }) => item);
   const { values, plans } = startColumns(items);
+  const labels = labelColumns(items);
   return [
     ...values,
     JSON.stringify(starts.map(({ key }) => key)),
     plainArray(starts.map(({ waitMs }) => waitMs)),
     plainArray(starts.map(({ maxMs }) => maxMs)),
-    jsonColumn(items.map(({ tags }) => tags)),
-    jsonColumn(items.map(({ limitKeys }) => limitKeys)),
-    JSON.stringify(items.map(({ admission }) => admission?.key ?? null)),
+    labels.tags,
+    labels.limitKeys,
+    labels.admissionKeys,
     plainArray(plans.map(({ definitionId }) => definitionId)),
-    JSON.stringify(items.map(({ traceContext }) => traceContext)),
+    labels.traces,
   ];
 }
 

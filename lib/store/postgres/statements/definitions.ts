@@ -1,4 +1,4 @@
-import { CLAIMABLE } from './claim-tasks.js';
+import { CLAIMABLE } from './claimable-tasks.js';
 import { limitedDefinitions } from './limited-definitions.js';
 import { bigint, columns, instant, integer, orNull, parsed, text } from './columns.js';
 import type { BulkStatement, Statement, TenantTables } from './statement.js';

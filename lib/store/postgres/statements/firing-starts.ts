@@ -1,13 +1,13 @@
 import { unsettledBy } from './admission-slots.js';
 import { bigint, columns, long, orNull } from './columns.js';
-import { jsonColumn, plainArray } from './encoding.js';
+import { plainArray } from './encoding.js';
 import {
   fromMissingDefinitions,
   insertUnclaimedTasks,
   START_COLUMNS,
   startNames,
 } from './start-clauses.js';
-import { startColumns } from './start-values.js';
+import { labelColumns, startColumns } from './start-values.js';
 import type { TenantTables } from './statement.js';
 import type { NewFiring } from '../../port/index.js';
 
@@ -74,12 +74,9 @@ export function firingStartValues(firings: readonly Pick<NewFiring, 'start'>[]):
   const { values, plans } = startColumns(starts);
   return {
     first: values,
-    tags: jsonColumn(starts.map(({ tags }) => tags)),
-    limitKeys: jsonColumn(starts.map(({ limitKeys }) => limitKeys)),
-    admissionKeys: JSON.stringify(starts.map(({ admission }) => admission?.key ?? null)),
+    ...labelColumns(starts),
     // A firing that is late has a later start, and as much time as others.
     startBefore: plainArray(starts.map(({ startBefore }) => startBefore?.inMs)),
-    traces: JSON.stringify(starts.map(({ traceContext }) => traceContext)),
     definitionIds: plainArray(plans.map(({ definitionId }) => definitionId)),
   };
 }

@@ -1,4 +1,4 @@
-import { CLAIM_COLUMNS, claimOfTask } from './claim-tasks.js';
+import { CLAIM_COLUMNS, claimOfTask } from './claimed-clauses.js';
 import { listedClaims } from './claim-batch.js';
 import { boolean, columns, integers, uuid } from './columns.js';
 import { leaseClause } from './lease-clause.js';

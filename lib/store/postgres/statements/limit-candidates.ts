@@ -1,4 +1,4 @@
-import { runsHere } from './claim-tasks.js';
+import { runsHere } from './claimable-tasks.js';
 import type { TenantTables } from './statement.js';
 
 /** A condition: task `t` has a limit, and waits to be claimed, now or later. It is that of the index. */

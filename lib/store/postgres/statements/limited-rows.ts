@@ -1,5 +1,5 @@
-import { KEY_ROW, type LimitedRow } from './claim-limited.js';
-import { EXPIRED_ROW, INPUT_ROW } from './claim-tasks.js';
+import { KEY_ROW, type LimitedRow } from './limited-clauses.js';
+import { EXPIRED_ROW, INPUT_ROW } from './claimed-clauses.js';
 import { plainArray } from './encoding.js';
 import { leaseValues } from './lease-clause.js';
 import { defaultConcurrency, mapKeyIn, slotKeyOf, splitLimitKey } from '../../../workflow/limit.js';

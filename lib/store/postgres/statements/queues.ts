@@ -1,4 +1,4 @@
-import { CLAIMABLE } from './claim-tasks.js';
+import { CLAIMABLE } from './claimable-tasks.js';
 import { LIMITED_WAITING } from './limited-definitions.js';
 import { boolean, columns, integer } from './columns.js';
 import { plainArray } from './encoding.js';

@@ -1,4 +1,4 @@
-import { CLAIM_COLUMNS, claimOfTask } from './claim-tasks.js';
+import { CLAIM_COLUMNS, claimOfTask } from './claimed-clauses.js';
 import {
   bigint,
   boolean,

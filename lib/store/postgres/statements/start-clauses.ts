@@ -1,5 +1,6 @@
 import { levelOf } from './priority-level.js';
-import type { TenantTables } from './statement.js';
+import { IS_OPEN } from './open-tasks.js';
+import { lockOrder, type TenantTables } from './statement.js';
 
 /**
  * The columns of the executions to start, as parts of ROWS FROM: the parameters 1 to 13 of every statement that starts
@@ -45,6 +46,17 @@ export function insertUnclaimedTasks({ task }: TenantTables, dueAt: string): str
            ($14::integer[])[k], 0, ${levelOf('e.priority + ($16::integer[])[k]')},
            CASE WHEN r.root >= 0 AND e.admission_key IS NULL THEN ${dueAt} END, ${LIMIT_KEY}
     ${TASKS_OF_STARTS}`;
+}
+
+/** The CTE that locks the open tasks of the executions in `found`, which may begin meanwhile. Claims lock in the same order. */
+export function lockedTasksClause({ task }: TenantTables): string {
+  return `locked_task AS MATERIALIZED (
+    SELECT t.* FROM (SELECT id FROM found ORDER BY 1) f CROSS JOIN LATERAL (
+      SELECT t.execution_id, t.task_no, t.item_no FROM ${task} t
+      WHERE t.execution_id = ANY (ARRAY[f.id]) AND ${IS_OPEN}
+      ORDER BY ${lockOrder('t.')} FOR NO KEY UPDATE
+    ) t
+  )`;
 }
 
 /** Rows `u` with the definitions of parameter `ids` that are not stored, after a list of columns. */

@@ -59,6 +59,21 @@ export function startColumns(items: readonly StartItem[]): {
   return { values, plans: [...firstTasks.keys()] };
 }
 
+/** The parameters with the labels of the executions, for statements that have them in all variants. */
+export function labelColumns(items: readonly StartItem[]): {
+  readonly tags: unknown;
+  readonly limitKeys: unknown;
+  readonly admissionKeys: unknown;
+  readonly traces: unknown;
+} {
+  return {
+    tags: jsonColumn(items.map(({ tags }) => tags)),
+    limitKeys: jsonColumn(items.map(({ limitKeys }) => limitKeys)),
+    admissionKeys: JSON.stringify(items.map(({ admission }) => admission?.key ?? null)),
+    traces: JSON.stringify(items.map(({ traceContext }) => traceContext)),
+  };
+}
+
 /** Number of root tasks that the start claims if it creates the execution. */
 export function rootClaimsOf({ plan, claims }: StartItem): number {
   return plan.rootOrdinals.filter((root) => root >= 0 && root < claims).length;

@@ -1,4 +1,4 @@
-import { CLAIMABLE } from './claim-tasks.js';
+import { CLAIMABLE } from './claimable-tasks.js';
 import { bigint, columns, integer, long, uuid } from './columns.js';
 import { plainArray } from './encoding.js';
 import { limitedDefinitions, LIMITED_WAITING } from './limited-definitions.js';

@@ -1,4 +1,4 @@
-import { MAX_INPUT } from './claim-tasks.js';
+import { MAX_INPUT } from './claimed-clauses.js';
 import { columns, json, orNull, text } from './columns.js';
 import { executionOf, lockOrder, taskOf, type Statement, type TenantTables } from './statement.js';
 import {

@@ -1,5 +1,7 @@
 import { batchClause } from './claim-batch.js';
-import { CLAIM_COLUMNS, claimOfTask, claimValues, MAX_INPUT, RUNS_HERE } from './claim-tasks.js';
+import { claimValues } from './claim-tasks.js';
+import { RUNS_HERE } from './claimable-tasks.js';
+import { CLAIM_COLUMNS, claimOfTask, MAX_INPUT } from './claimed-clauses.js';
 import { boolean, json, orNull, restMs } from './columns.js';
 import { leaseClause } from './lease-clause.js';
 import { listenedFor } from './read-steps.js';
