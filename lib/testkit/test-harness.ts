@@ -1,7 +1,5 @@
-import { Logger } from '@nestjs/common';
 import type { Platform } from '../boot/platform.js';
 import type { ConfigurationCheck } from '../boot/configuration-check.js';
-import { KeyedMutex } from '../runtime/keyed-mutex.js';
 import { systemClock, type Clock } from '../runtime/clock.js';
 import type { Clocks } from '../store/postgres/clocks.js';
 import { ApplicationHooks } from '../tenants/hosting/application-hooks.js';
@@ -17,19 +15,11 @@ import { crashed, ProcessLife } from './process-life.js';
 import { TaskMocks, TaskSwitches } from './task-switches.js';
 import { TestClock, type ClockOwner } from './test-clock.js';
 import { AddedWorkflows, type ProcessStorage, type TestStorage } from './test-storage.js';
+import { TestTimeline } from './test-timeline.js';
 import type { ResolvedTestingOptions } from './testing-options.js';
 
 /** The value of `random()`, such as the jitter of retries. */
 const CHANCE = 0.5;
-/**
- * Real time without progress after which a boot or a close counts as waiting for the clock, in milliseconds. A database
- * answers in real time, so there it must be longer than an answer takes.
- */
-const STALLED_MS = { memory: 1, postgres: 500 } as const;
-/** How far time moves at most before a wait is given up, in milliseconds: 366 days. */
-export const YEAR_MS = 366 * 86_400_000;
-/** Minimum time between two rounds of upkeep on the way of a longer advance, in milliseconds. */
-const UPKEEP_MS = 3_600_000;
 
 /** A process of the test, with what belongs to it. */
 interface TestProcess {
@@ -57,15 +47,12 @@ export class TestHarness implements Platform {
   readonly lone = new LoneTasks();
   readonly added = new AddedWorkflows();
   readonly crashSwitch = new CrashSwitch(() => this.kill());
-  private readonly logger = new Logger('CloacinaTesting');
+  private readonly timeline: TestTimeline;
   private readonly storage: TestStorage;
-  private readonly turns = new KeyedMutex();
   private readonly tenants: ResolvedTenantOptions[] = [];
   private readonly dead: DeadProcess[] = [];
   private boot: ConfigurationCheck | undefined;
   private process: TestProcess | undefined;
-  private upkeepAt = 0;
-  private skipping = false;
   private closing: Promise<void> | undefined;
 
   constructor(private readonly options: ResolvedTestingOptions) {
@@ -74,6 +61,14 @@ export class TestHarness implements Platform {
       options.store === 'memory'
         ? new MemoryStorage(this.clock.of(DATABASE), this.added)
         : new PostgresStorage(options.startsAt, this.added);
+    this.timeline = new TestTimeline({
+      options,
+      clock: this.clock,
+      storage: this.storage,
+      settle: () => this.settle(),
+      isAwaited: () =>
+        !this.isDown && this.living.manager.list().some(({ engine }) => engine.waiters.size > 0),
+    });
     this.clocks = { process: applicationClock(this.clock), database: this.storage.sqlClock };
   }
 
@@ -92,8 +87,8 @@ export class TestHarness implements Platform {
       this.towards(() => this.living.manager),
       {
         openTenant: (options) => this.openTenant(options),
-        startClaiming: () => this.driven(this.living.manager.startClaiming()),
-        drain: () => (this.isDown ? Promise.resolve() : this.driven(this.living.manager.drain())),
+        startClaiming: () => this.timeline.driven(this.living.manager.startClaiming()),
+        drain: () => (this.isDown ? Promise.resolve() : this.timeline.driven(this.living.manager.drain())),
         close: () => (this.closing ??= this.close()),
       },
     );
@@ -132,8 +127,8 @@ export class TestHarness implements Platform {
     await Promise.all(this.dead.map(({ gone }) => gone));
     if (this.boot === undefined) throw crashed('Restarting');
     const { manager } = (this.process = this.newProcess(this.boot));
-    await this.driven(Promise.all(this.tenants.map((options) => manager.openTenant(options))));
-    await this.driven(manager.startClaiming());
+    await this.timeline.driven(Promise.all(this.tenants.map((options) => manager.openTenant(options))));
+    await this.timeline.driven(manager.startClaiming());
     await this.settle();
   }
 
@@ -142,66 +137,9 @@ export class TestHarness implements Platform {
     await this.process?.life.idle();
   }
 
-  /** Moves the time to `end`, and runs on the way what becomes due, in order. `until` may end the way earlier. */
-  moveTo(end: number, until: () => boolean = () => false): Promise<void> {
-    return this.turns.run('time', async () => {
-      await this.settle();
-      while (!until()) {
-        const next = this.clock.next();
-        if (next === undefined || next > end) break;
-        await this.step(next);
-      }
-      if (until()) return;
-      await this.setTime(end);
-      await this.upkeep();
-      // What the upkeep has found may be due by now.
-      while (!until() && (this.clock.next() ?? Infinity) <= end) await this.step(end);
-    });
-  }
-
-  /** While all is idle and a call waits for a result, moves the time to the next thing due. */
-  skipSoon(): void {
-    if (!this.options.autoAdvance || this.skipping) return;
-    this.skipping = true;
-    void this.skip().finally(() => (this.skipping = false));
-  }
-
-  private async skip(): Promise<void> {
-    const end = this.clock.now() + YEAR_MS;
-    const isAwaited = (): boolean =>
-      !this.isDown && this.living.manager.list().some(({ engine }) => engine.waiters.size > 0);
-    await this.settle();
-    while (isAwaited()) {
-      const next = this.clock.next();
-      if (next === undefined) return;
-      if (next > end) {
-        this.logger.warn(
-          'autoAdvance has moved the time by a year, and a result is still awaited.',
-        );
-        return;
-      }
-      await this.turns.run('time', () => this.step(next));
-    }
-  }
-
-  private async step(time: number): Promise<void> {
-    await this.setTime(time);
-    this.clock.fire({ lazyToo: false });
-    await this.settle();
-    if (this.clock.now() >= this.upkeepAt + UPKEEP_MS) await this.upkeep();
-  }
-
-  private async upkeep(): Promise<void> {
-    this.upkeepAt = this.clock.now();
-    this.clock.fire({ lazyToo: true });
-    await this.settle();
-  }
-
-  /** The database first: a process that looks when it is due finds it due. */
-  private async setTime(time: number): Promise<void> {
-    if (time <= this.clock.now()) return;
-    await this.storage.setTime(new Date(this.options.startsAt.getTime() + time));
-    this.clock.moveTo(time);
+  /** See {@link TestTimeline.moveTo}. */
+  moveTo(end: number, until?: () => boolean): Promise<void> {
+    return this.timeline.moveTo(end, until);
   }
 
   private get living(): TestProcess {
@@ -210,7 +148,7 @@ export class TestHarness implements Platform {
   }
 
   private newProcess(boot: ConfigurationCheck): TestProcess {
-    const life = new ProcessLife(this.options.handlerWaitMs, () => this.skipSoon());
+    const life = new ProcessLife(this.options.handlerWaitMs, () => this.timeline.skipSoon());
     const storage = this.storage.of(life);
     const switches = new TaskSwitches({
       life,
@@ -238,7 +176,7 @@ export class TestHarness implements Platform {
   private async openTenant(options: ResolvedTenantOptions): Promise<Tenant> {
     await this.storage.prepare(options);
     this.tenants.push(options);
-    const tenant = await this.driven(this.living.manager.openTenant(options));
+    const tenant = await this.timeline.driven(this.living.manager.openTenant(options));
     const current = (): Tenant => this.living.manager.find(options.tenant).tenant;
     return {
       ...tenant,
@@ -257,29 +195,10 @@ export class TestHarness implements Platform {
     return { current, isDown: () => this.isDown };
   }
 
-  /** Waits for a call that may wait for the clock, which moves on for it. */
-  private async driven<T>(call: Promise<T>): Promise<T> {
-    const state = { isOver: false };
-    const end = (): void => void (state.isOver = true);
-    const over = call.then(end, end);
-    const stalledMs = STALLED_MS[this.options.store];
-    while (!state.isOver) {
-      await Promise.race([over, this.settle()]);
-      const timeout = new AbortController();
-      await Promise.race([over, systemClock.sleep(stalledMs, timeout.signal)]);
-      timeout.abort();
-      const next = state.isOver ? undefined : this.clock.next(true);
-      if (next === undefined) continue;
-      await this.setTime(next);
-      this.clock.fire({ lazyToo: false });
-    }
-    return call;
-  }
-
   private async close(): Promise<void> {
     const { process } = this;
     if (process !== undefined && !process.life.isDead) {
-      await this.driven(process.manager.close());
+      await this.timeline.driven(process.manager.close());
       process.life.kill();
       this.clock.drop(process.life);
     }

@@ -5,7 +5,8 @@ import type { CloacinaRunner } from '../runner/cloacina-runner.js';
 import { parseDuration, type Duration } from '../workflow/duration.js';
 import { ExecutionStuckError } from './stuck-error.js';
 import { crashed } from './process-life.js';
-import { YEAR_MS, type TestHarness } from './test-harness.js';
+import type { TestHarness } from './test-harness.js';
+import { YEAR_MS } from './test-timeline.js';
 
 /** An execution, by its id, or by an object that has it: a handle, or an execution that was read. */
 export type ExecutionRef = string | { readonly id: string };

@@ -13,6 +13,7 @@ import { PausedWorkflows } from './paused-workflows.js';
 import { claimableOf, type ClaimableDefinitions } from './claimable-definitions.js';
 import { asNew, restoreDefinition } from './definition-rows.js';
 import { makeRunnable, type RunnableDefinition } from './runnable-definition.js';
+import { StoredDefinitions } from './stored-definitions.js';
 import type {
   KnownDefinitions,
   NewDefinition,
@@ -35,6 +36,7 @@ export class DefinitionCatalog {
   private readonly logger = new Logger('Cloacina');
   private readonly byId = new Map<string, RunnableDefinition>();
   private ownDefinitions: ReadonlyMap<string, RunnableDefinition> | undefined;
+  private readonly stored: StoredDefinitions;
   /** Stored definitions that this process can't read; each is reported once. */
   private readonly unreadable = new Set<string>();
   private servedIds = claimableOf([]);
@@ -56,15 +58,17 @@ export class DefinitionCatalog {
     /** Whether this tenant runs the workflow. */
     private readonly serves: (workflow: RegisteredWorkflow) => boolean,
     private readonly clock: Clock,
-    /** Older definitions by hash, shared by all tenants of the process, because most tenants have the same ones. */
-    private readonly restored: Map<string, Promise<CompiledWorkflow>> = new Map(),
+    /** Older definitions by hash, shared by all tenants of the process. */
+    restored: Map<string, Promise<CompiledWorkflow>> = new Map(),
     /**
      * The library's own workflows. They are stored and claimed only in tenants that use them, so others pay nothing for
      * them. Every process that serves the tenant runs them, whatever workflows it serves.
      */
     private readonly builtIns: readonly RegisteredWorkflow[] = [],
     private readonly paused = new PausedWorkflows(),
-  ) {}
+  ) {
+    this.stored = new StoredDefinitions(store, restored);
+  }
 
   /** The code's definitions by name. Built on first use, when the tenant is opened and the registry is complete. */
   private get current(): ReadonlyMap<string, RunnableDefinition> {
@@ -190,7 +194,7 @@ export class DefinitionCatalog {
    * @throws UnreadableDefinitionError when it is not stored, or this release can't read its form
    */
   async find(id: string): Promise<RunnableDefinition> {
-    return this.byId.get(id) ?? this.add(await this.load(id));
+    return this.byId.get(id) ?? this.add(await this.stored.load(id));
   }
 
   /** The definition that a start by name uses: the code's own, or else the newest stored one. */
@@ -238,39 +242,13 @@ export class DefinitionCatalog {
     for (const row of rows) {
       if (this.byId.has(row.id) || this.unreadable.has(row.id)) continue;
       try {
-        this.add(await this.loadShared(row));
+        this.add(await this.stored.loadShared(row));
       } catch (error) {
         if (!(error instanceof UnreadableDefinitionError)) throw error;
         this.unreadable.add(row.id);
         this.logger.warn(`${error.message} Its executions are left to processes that can read it.`);
       }
     }
-  }
-
-  /** Loads a definition once for all tenants: while many are opened, the first one reads and the others wait. */
-  private async loadShared({ id, hash }: StoredDefinitionRow): Promise<CompiledWorkflow> {
-    const shared = this.restored.get(hash);
-    // A loaded definition was compared with its hash, so a wrong row of another tenant can't pass for this one.
-    const known = await shared?.catch(() => undefined);
-    if (known?.hash === hash) return known;
-    const loaded = this.load(id);
-    if (shared === undefined) {
-      this.restored.set(hash, loaded);
-      loaded.catch(() => this.restored.delete(hash));
-    }
-    return loaded;
-  }
-
-  private async load(id: string): Promise<CompiledWorkflow> {
-    const content = await this.store.definitions.find(id);
-    if (content === undefined) {
-      throw new UnreadableDefinitionError({
-        id,
-        schema: this.store.schema,
-        reason: 'it is missing',
-      });
-    }
-    return restoreDefinition(content, this.store.schema);
   }
 
   private add(workflow: CompiledWorkflow): RunnableDefinition {

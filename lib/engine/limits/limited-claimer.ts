@@ -7,12 +7,11 @@ import type { ClaimGate } from '../claims/claim-gate.js';
 import type { DefinitionCatalog } from '../definitions/definition-catalog.js';
 import type { EngineState } from '../engine-state.js';
 import type { TenantQueue } from '../slots/tenant-queue.js';
-import { DelayedKeys } from './delayed-keys.js';
 import { DueKeys } from './due-keys.js';
 import { FreedSlots } from './freed-slots.js';
 import { KeyLap } from './key-lap.js';
+import { KeyWaits } from './key-waits.js';
 import { requestOf } from './limit-keys.js';
-import { TokenWaits } from './token-waits.js';
 
 /** Maximum number of keys in one statement, and of tasks that it claims. */
 const MAX_KEYS = 64;
@@ -21,9 +20,6 @@ const MAX_CLAIMS = 500;
  * Minimum number of keys that are read at a time, however little room there is: some of them may be full.
  */
 const FEW_KEYS = 8;
-/** Pause before a key is looked at again that another process had locked, in milliseconds; up to twice as long. */
-const LOCKED_MS = 3;
-
 export interface LimitedClaimerParts {
   readonly clock: Clock;
   readonly tenant: string;
@@ -63,8 +59,7 @@ export interface LimitedConsequences {
  *
  * Where keys of a limit share slots, the end of a task begins a lap too. See {@link FreedSlots}.
  *
- * Keys without a token, and keys that another process had locked, are looked at again by a timer. See {@link TokenWaits} for
- * the processes that wait for the same token.
+ * Keys without a token, and keys that another process had locked, are looked at again by a timer. See {@link KeyWaits}.
  *
  * States: idle, claiming. A call during a claim adds to what it has to do.
  */
@@ -72,8 +67,7 @@ export class LimitedClaimer {
   private readonly keys = new Set<string>();
   private readonly due: DueKeys;
   private readonly lap: KeyLap;
-  private readonly delayed: DelayedKeys;
-  private readonly tokens: TokenWaits;
+  private readonly waits: KeyWaits;
   private readonly shared: FreedSlots;
   private readonly failures: ClaimFailures;
   private retry: Timer | undefined;
@@ -85,8 +79,7 @@ export class LimitedClaimer {
   constructor(private readonly parts: LimitedClaimerParts) {
     this.due = new DueKeys(parts.store.limits, parts.clock);
     this.lap = new KeyLap(this.due);
-    this.delayed = new DelayedKeys(parts.clock, (keys) => this.addKeys(keys));
-    this.tokens = new TokenWaits(parts.clock);
+    this.waits = new KeyWaits(parts.clock, (keys) => this.addKeys(keys));
     this.shared = new FreedSlots(parts.catalog, this.lap);
     this.failures = new ClaimFailures(parts, 'tasks with a limit');
   }
@@ -107,7 +100,7 @@ export class LimitedClaimer {
   ready(keys: readonly string[]): void {
     const { queue, consequences } = this.parts;
     if (queue.isStuck) consequences.leftReady(!queue.hasLimitedBacklog);
-    this.addKeys(keys.filter((key) => !this.waitsForToken(key)));
+    this.addKeys(keys.filter((key) => !this.waits.hasNoToken(key)));
   }
 
   /** Call when a task of this process that held a slot of the key has ended. */
@@ -137,7 +130,7 @@ export class LimitedClaimer {
   }
 
   close(): void {
-    this.delayed.close();
+    this.waits.close();
     this.retry?.cancel();
   }
 
@@ -159,20 +152,15 @@ export class LimitedClaimer {
     if (this.hasWork) this.run();
   }
 
-  /** Whether a timer looks at the key, and nothing can be claimed for it before, as far as this process knows. */
-  private waitsForToken(limitKey: string): boolean {
-    return this.tokens.isEmpty(limitKey) && this.delayed.has(limitKey);
-  }
-
   /**
    * Whether the end of a task brings nothing for its key: tokens are short, and not slots. A timer looks for the next token, here
    * or in the process that got the last one.
    */
   private needsTokenOnly(limitKey: string): boolean {
-    if (this.waitsForToken(limitKey)) return true;
+    if (this.waits.hasNoToken(limitKey)) return true;
     const { concurrency } = this.numbersOf(limitKey);
     const isRateOnly = concurrency === undefined && !this.shared.hasTotal(limitKey);
-    return isRateOnly && this.tokens.isShort(limitKey) && this.delayed.has(limitKey);
+    return isRateOnly && this.waits.isShortOfTokens(limitKey);
   }
 
   private numbersOf(limitKey: string): CheckedNumbers {
@@ -285,22 +273,9 @@ export class LimitedClaimer {
   /** @param isFull - whether the claim has used all the room that it had */
   private follow(claimed: LimitedClaims, isFull: boolean): void {
     for (const key of claimed.keys) {
-      const { limitKey, fate, tokenInMs, rate, claimed: count } = key;
       this.shared.claimed(key);
-      if (fate === 'locked') {
-        this.delayed.add(limitKey, this.lockedMs);
-      } else if (tokenInMs !== null && rate !== null) {
-        const inMs = this.tokens.stopped(limitKey, { claimed: count, tokenInMs, rate });
-        this.delayed.add(limitKey, inMs);
-      } else {
-        this.tokens.forget(limitKey);
-        if (fate === 'more' && !isFull) this.keys.add(limitKey);
-      }
+      if (this.waits.claimed(key) && !isFull) this.keys.add(key.limitKey);
     }
-  }
-
-  private get lockedMs(): number {
-    return LOCKED_MS * (1 + this.parts.clock.random());
   }
 
   private failed(error: unknown): void {

@@ -1,47 +1,20 @@
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
-import { encodeNotification, tagOf, type Notification } from './notification.js';
+import { createServices } from './create-services.js';
+import { tagOf, type Notification } from './notification.js';
 import { Notifier } from './notifier.js';
 import { LeaseNotices } from '../lease/lease-notices.js';
 import { LeaseRenewals } from '../lease/lease-renewals.js';
+import type { ProcessEngineOptions } from './process-engine-options.js';
 import { ProcessTimers } from './process-timers.js';
 import { SessionSupervisor } from './session-supervisor.js';
 import { NotificationReactions } from './notification-reactions.js';
 import { WorkCalls } from './work-calls.js';
 import { QueuedBytes } from '../starts/queued-bytes.js';
-import type { SlotScheduler } from '../slots/slot-scheduler.js';
 import type { TenantEngine } from '../tenant-engine.js';
 import type { ProcessServices } from '../process-services.js';
 import type { Backlog } from '../../events/telemetry.js';
 import type { EngineSession } from '../../store/port/index.js';
-import type { Clock } from '../../runtime/clock.js';
-
-export interface ProcessEngineOptions<S extends EngineSession> {
-  readonly clock: Clock;
-  readonly slots: SlotScheduler;
-  readonly leaseDurationMs: number;
-  /** Called when a process on this database has joined or is lost. */
-  readonly onProcesses: () => unknown;
-  /** Called when the processes begin to watch each other, because there are leases. */
-  readonly onWatch: () => void;
-  /** Called when another process has swept tenants. `sender` is its backend. */
-  readonly onSwept: (digest: string, sender: number) => void;
-  /** Called when the server has begun another life, in which the latest writes may be missing. */
-  readonly onNewLife: () => void;
-  /** Called when what this process serves has changed. */
-  readonly onServing?: () => void;
-  /** Called when another process has added a tenant. */
-  readonly onTenants: () => unknown;
-  /** The liveness locks of the other processes that are known to live. */
-  readonly peers: () => Iterable<string>;
-  readonly open: (
-    process: { readonly id: string },
-    onPayload: (payload: string, sender: number) => void,
-    onLost: (error: Error | undefined) => void,
-  ) => Promise<S>;
-  /** Sends notifications while there is no session. */
-  readonly notify?: (payloads: readonly string[]) => Promise<void> | undefined;
-}
 
 /**
  * This process on one database: its identity, its proof of life, and the work that it does for all its tenants together
@@ -133,38 +106,18 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
 
   /** The part of the process that tenants' engines use. */
   get services(): ProcessServices {
-    return {
-      clock: this.options.clock,
-      slots: this.options.slots,
-      queuedBytes: this.queuedBytes,
-      identity: () => ({
-        processId: this.processId,
-        name: this.processName,
-        lockEpoch: this.supervisor.session?.epoch ?? null,
-        lockSession: this.supervisor.session?.lockSession ?? null,
-      }),
-      isConnected: () => this.supervisor.session !== undefined,
-      hearsNotifications: () => (this.supervisor.session?.lockSession ?? null) !== null,
-      mustAnnounceLeases: () => this.notices.isDue,
-      askForWatch: () => this.notices.ask(),
-      announceServing: () => this.options.onServing?.(),
+    const { options, queuedBytes, notices, workCalls, timers } = this;
+    return createServices({
+      options,
+      process: { id: this.processId, name: this.processName },
+      session: () => this.supervisor.session,
+      queuedBytes,
+      notices,
+      workCalls,
+      timers,
       renewLeases: () => void this.renewOnce(),
-      notifyWork: (tenant, work) => this.workCalls.call(tenant, work),
-      workPayload: (tenant) => encodeNotification({ kind: 'work', tenant }),
-      messagePayload: (tenant) => encodeNotification({ kind: 'messages', tenant }),
-      notifyMessages: (tenant) => this.notify({ kind: 'messages', tenant }),
-      notifyPauses: (tenant) => this.notify({ kind: 'pauses', tenant }),
-      notifySchedules: (tenant) => this.notify({ kind: 'schedules', tenant }),
-      schedulePayload: (tenant) => encodeNotification({ kind: 'schedules', tenant }),
-      notifyChildren: (tenant) => this.notify({ kind: 'children', tenant }),
-      notifyCancelled: (tenant, executionId) =>
-        this.notify({ kind: 'cancelled', tenant, executionId }),
-      notifyPaused: (tenant, executionId) => this.notify({ kind: 'paused', tenant, executionId }),
-      notifyEnded: (tenant, executionId) => this.notify({ kind: 'ended', tenant, executionId }),
-      notifyWatched: (tenant, executionId) => this.notify({ kind: 'watched', tenant, executionId }),
-      notifyChanged: (tenant, executionId) => this.notify({ kind: 'changed', tenant, executionId }),
-      schedule: (wakeUp) => this.timers.schedule(wakeUp),
-    };
+      notify: (notification) => this.notify(notification),
+    });
   }
 
   /** The number of starts that wait for the database. */

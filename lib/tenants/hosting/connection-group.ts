@@ -1,12 +1,7 @@
 import { Logger } from '@nestjs/common';
 import type { DatabasePlace } from '../../errors/index.js';
-import { AnnouncePass } from '../../engine/process/announce-pass.js';
-import { AgingPass } from '../../engine/queues/aging-pass.js';
-import { PausePass } from '../../engine/pauses/pause-pass.js';
-import { SettlePass } from '../../engine/children/settle-pass.js';
-import { LimitPass } from '../../engine/limits/limit-pass.js';
-import { HistoryPass } from '../../engine/schedules/history-pass.js';
-import { RetentionPass } from '../../engine/retention/retention-pass.js';
+import type { AnnouncePass } from '../../engine/process/announce-pass.js';
+import type { PausePass } from '../../engine/pauses/pause-pass.js';
 import { ProcessEngine } from '../../engine/process/process-engine.js';
 import type { SlotScheduler } from '../../engine/slots/slot-scheduler.js';
 import { Pacer } from '../../runtime/pacer.js';
@@ -21,49 +16,22 @@ import {
   connectionConfig,
   controlConfig,
   placeOf,
-  unusedApplicationName,
-  type ControlledSource,
 } from '../../store/postgres/connections/connection-config.js';
 import { PoolSession } from '../../store/postgres/session/pool-session.js';
 import { connectionShare } from '../../store/postgres/connections/connection-share.js';
 import { createPools, type LoginPools } from '../../store/postgres/connections/pools.js';
 import type { Clocks } from '../../store/postgres/clocks.js';
-import { READABLE_FORMATS } from '../../workflow/index.js';
 import { APPLICATION_PREFIX } from '../../store/postgres/session/session-statements.js';
+import {
+  answerTimeout,
+  warnOfUnusedName,
+  type ConnectionGroupSettings,
+} from './connection-group-settings.js';
+import { registerPasses } from './maintenance-passes.js';
 import type { GroupSession, OpenSession, StorageOverride } from './storage-override.js';
 
 /** The longest interval that Node supports, in milliseconds. */
 const MAX_INTERVAL_MS = 2 ** 31 - 1;
-
-export interface ConnectionGroupSettings extends ControlledSource {
-  /** Whether to keep a control connection beside the pool. If false, leases alone show which processes live. */
-  readonly controlConnection: boolean;
-  readonly poolSize: number;
-  /** Whether `poolSize` is the default. Then it is a maximum, and the processes share the server's connections. */
-  readonly poolSizeIsDefault?: boolean;
-  readonly leaseDurationMs: number;
-}
-
-/**
- * How long a control connection may take to answer, in ms: short enough to renew the leases on a new connection in
- * time.
- */
-function answerTimeout(leaseDurationMs: number): number {
-  return Math.min(10_000, Math.max(1_000, Math.floor(leaseDurationMs / 4)));
-}
-
-const warnedNames = new Set<string>();
-
-/** Warns once per unused name, because its owner would look in vain for it in pg_stat_activity. */
-function warnOfUnusedName(settings: ConnectionGroupSettings): void {
-  const name = unusedApplicationName(settings);
-  if (name === undefined || warnedNames.has(name)) return;
-  warnedNames.add(name);
-  new Logger('Cloacina').warn(
-    `The application name ${JSON.stringify(name)} is not used: connections are named "${APPLICATION_PREFIX}<process>", so ` +
-      'that other processes can detect whether this one lives. Remove it from the connection options, the URL or PGAPPNAME.',
-  );
-}
 
 /** The pools, the process engine and the failure detection of one login, which all tenants on the login share. */
 export class ConnectionGroup {
@@ -173,38 +141,11 @@ export class ConnectionGroup {
       notifySwept: (digest) => this.process.notifySwept(digest),
       onPeers: () => this.shareConnections(),
     });
-    this.sweep.register(
-      new SettlePass({
-        session: () => this.process.session,
-        tenants: (names) => this.process.named(names),
-      }),
-    );
-    this.sweep.register(new LimitPass((names) => this.process.named(names)));
-    this.sweep.register(new HistoryPass((names) => this.process.named(names)));
-    this.pauses = new PausePass({
-      session: () => this.process.session,
-      tenants: (names) => this.process.named(names),
-    });
-    this.sweep.register(this.pauses);
-    this.sweep.register(
-      new AgingPass({
-        isConnected: () => this.process.session !== undefined,
-        tenants: (names) => this.process.named(names),
-      }),
-    );
-    this.announcements = new AnnouncePass({
+    ({ pauses: this.pauses, announcements: this.announcements } = registerPasses({
       clock,
-      session: () => this.process.session,
-      identity: () => ({
-        processId: this.process.processId,
-        name: this.process.processName,
-        format: Math.max(...READABLE_FORMATS),
-      }),
-      tenants: () => this.process.all,
-      named: (names) => this.process.named(names),
-      plan: () => this.sweep.plan(),
-    });
-    this.sweep.register(this.announcements);
+      sweep: this.sweep,
+      process: this.process,
+    }));
     this.pacer = new Pacer({
       clock,
       backlog: () => this.pools.turns.statements.waitingCount + this.process.queuedStarts,
@@ -214,7 +155,6 @@ export class ConnectionGroup {
             'for the database grow in number. The deletion goes on when they do not.',
         ),
     });
-    this.sweep.register(new RetentionPass((names) => this.process.named(names)));
     this.sharesConnections = settings.poolSizeIsDefault === true;
   }
 

@@ -1,7 +1,8 @@
 import type { SlotScheduler } from '../../engine/slots/slot-scheduler.js';
 import { loginKey } from '../../store/postgres/connections/connection-config.js';
 import type { Clocks } from '../../store/postgres/clocks.js';
-import { ConnectionGroup, type ConnectionGroupSettings } from './connection-group.js';
+import { ConnectionGroup } from './connection-group.js';
+import type { ConnectionGroupSettings } from './connection-group-settings.js';
 import type { StorageOverride } from './storage-override.js';
 
 /**

@@ -1,27 +1,21 @@
-import { Logger } from '@nestjs/common';
-import type pg from 'pg';
 import type { DataSource } from 'typeorm';
 import type { ApplicationHooks } from './application-hooks.js';
 import type { WorkflowRegistry } from '../../discovery/registered-workflow.js';
-import { messageWithoutSecrets, type DatabasePlace } from '../../errors/index.js';
+import type { DatabasePlace } from '../../errors/index.js';
 import { createTenantDataSource } from '../../store/postgres/typeorm/data-source.js';
 import { TenantRole } from '../../store/postgres/connections/user-connection.js';
 import { isTenantNow } from '../../store/postgres/connections/search-path.js';
 import { askServerFacts, initializeOnPool } from '../../store/postgres/connections/server-facts.js';
 import { untraced } from '../../runtime/untraced.js';
 import type { CompiledWorkflow } from '../../workflow/index.js';
-import { CloacinaMigrator, type MigrationResult } from '../migrations/cloacina-migrator.js';
+import { CloacinaMigrator } from '../migrations/cloacina-migrator.js';
 import { waitForDatabase } from './wait-for-database.js';
 import { withoutDatabase } from './unavailable-tenant.js';
-import { ensureSchemas } from '../migrations/ensure-schemas.js';
-import { MicroBatcher, type PendingItem } from '../../runtime/micro-batcher.js';
 import { ensureIsolationRole } from '../migrations/isolation-role.js';
-import { knownDefinitions } from './known-definitions.js';
+import { createBulkSteps, type BulkSteps } from './bulk-steps.js';
 import type { ConnectionGroup } from './connection-group.js';
 import { TenantRuntime } from './tenant-runtime.js';
-import { keepName, unkeptNames, type MarkedSchema } from './tenant-marker.js';
 import type { ResolvedTenantOptions } from '../../options/index.js';
-import type { KnownDefinitions } from '../../store/port/index.js';
 
 export interface BootstrapperParts {
   readonly registry: WorkflowRegistry;
@@ -40,17 +34,6 @@ export interface PrepareOptions {
   readonly libraryEntities: boolean;
   /** Whether discovery found the tenant. If its schema is dropped before it is opened, it is not created again. */
   readonly isDiscovered: boolean;
-}
-
-/** Steps that are run for many tenants of a login at once. */
-interface BulkSteps {
-  readonly migrations: MicroBatcher<CloacinaMigrator, MigrationResult>;
-  /** Resolves to whether the name had to be stored. */
-  readonly names: MicroBatcher<MarkedSchema, boolean>;
-  readonly definitions: MicroBatcher<TenantRuntime, KnownDefinitions | undefined>;
-  readonly begins: MicroBatcher<TenantRuntime, void>;
-  /** Whether the log says that the database cannot be reached. */
-  warnedAway: boolean;
 }
 
 /**
@@ -185,34 +168,12 @@ export class TenantBootstrapper {
   }
 
   private bulkStepsOf(group: ConnectionGroup): BulkSteps {
-    let together = this.bulkSteps.get(group);
-    if (together === undefined) {
-      const { process: clock } = group.clocks;
-      together = {
-        // Concurrent, because a migration may take long and later requests must not wait for it.
-        migrations: new MicroBatcher({ clock, oneAtATime: false }, migrateTogether),
-        names: new MicroBatcher({ clock, oneAtATime: true }, (batch) =>
-          keepNames(group.pools.general, batch),
-        ),
-        definitions: new MicroBatcher({ clock, oneAtATime: true }, async (batch) => {
-          const known = await knownDefinitions(
-            group.pools,
-            batch.map(({ item }) => item),
-          );
-          for (const { item, resolve } of batch) resolve(known.get(item));
-        }),
-        begins: new MicroBatcher({ clock, oneAtATime: true }, async (batch) => {
-          await begin(
-            group,
-            batch.map(({ item }) => item),
-          );
-          for (const { resolve } of batch) resolve();
-        }),
-        warnedAway: false,
-      };
-      this.bulkSteps.set(group, together);
+    let steps = this.bulkSteps.get(group);
+    if (steps === undefined) {
+      steps = createBulkSteps(group);
+      this.bulkSteps.set(group, steps);
     }
-    return together;
+    return steps;
   }
 }
 
@@ -233,72 +194,4 @@ function createDataSource(
     migrations,
     options: connection,
   });
-}
-
-/**
- * Stores tenants' names with their schemas, for processes that discover the tenants. If the login may not store one, they
- * use the schema as the name.
- */
-async function keepNames(
-  pool: pg.Pool,
-  batch: readonly PendingItem<MarkedSchema, boolean>[],
-): Promise<void> {
-  const unkept = new Set(
-    await unkeptNames(
-      pool,
-      batch.map(({ item }) => item),
-    ),
-  );
-  for (const { item, resolve } of batch) {
-    if (!unkept.has(item)) {
-      resolve(false);
-      continue;
-    }
-    try {
-      await keepName(pool, item);
-      resolve(true);
-    } catch (error) {
-      new Logger('CloacinaTenants').warn(
-        `Tenant "${item.tenant}": its name could not be stored with schema "${item.schema}", so processes that discover ` +
-          `the tenant use the schema as its name: ${messageWithoutSecrets(error)}`,
-      );
-      resolve(false);
-    }
-  }
-}
-
-/** Migrates the tenants of a batch, and settles each as soon as its own migration has ended. */
-async function migrateTogether(
-  batch: readonly PendingItem<CloacinaMigrator, MigrationResult>[],
-): Promise<void> {
-  const byMigrator = new Map(batch.map((pending) => [pending.item, pending]));
-  await ensureSchemas([...byMigrator.keys()], {
-    atBoot: true,
-    onOutcome: ({ migrator, result, error }) => {
-      const pending = byMigrator.get(migrator);
-      if (result === undefined) pending?.reject(error);
-      else pending?.resolve(result);
-    },
-  });
-}
-
-/**
- * Up to this number, tenants claim without asking first whether they have work, because asking takes as long as
- * claiming.
- */
-const FEW_TENANTS = 4;
-
-/**
- * Lets tenants claim. Before that, one pass for all of them recovers the tasks of lost processes, except in schemas that
- * were just created.
- */
-async function begin(group: ConnectionGroup, tenants: readonly TenantRuntime[]): Promise<void> {
-  const here = tenants.filter(({ isDraining }) => !isDraining);
-  group.process.expect(here.map(({ engine }) => engine));
-  const names = here.filter(({ isNew }) => !isNew).map(({ tenant }) => tenant.name);
-  if (names.length > 0) await group.recovery.runOnce('boot', names);
-  const engines = here.filter(({ isDraining }) => !isDraining).map(({ engine }) => engine);
-  group.process.add(engines);
-  group.startClaiming();
-  if (engines.length <= FEW_TENANTS) for (const engine of engines) engine.claimAvailable();
 }

@@ -7,7 +7,7 @@ import type {
 } from '../../store/port/index.js';
 import { FAIR_LIMIT, slotKeyOf, splitLimitKey, type LimitTable } from '../../workflow/limit.js';
 import { isMapLimit } from '../../workflow/map-limit.js';
-import { dueTasks, isHeld, slotOf } from './memory-limits.js';
+import { dueTasks, isHeld, slotOf } from './memory-slots.js';
 import { isWaiting } from './memory-rows.js';
 import type { MemoryTables } from './memory-tables.js';
 

@@ -15,7 +15,8 @@ import {
   type CheckedNumbers,
 } from '../../workflow/limit.js';
 import { claimAll, rowKey } from './memory-claims.js';
-import { isWaiting, type MemorySlot, type MemoryTask, type WaitingTask } from './memory-rows.js';
+import type { MemorySlot, MemoryTask } from './memory-rows.js';
+import { dueTasks, isHeld, slotOf } from './memory-slots.js';
 import type { MemoryTables } from './memory-tables.js';
 import { tokensOf } from './memory-tokens-of-rate.js';
 
@@ -236,15 +237,6 @@ function settle(tables: MemoryTables, key: OpenKey, claimed: number): ClaimedKey
   };
 }
 
-/** Whether the claim still holds its slot: the task's row has its token, or it is of a strict key and will run again. */
-export function isHeld(tables: MemoryTables, held: ClaimKey, isStrict = false): boolean {
-  const task = tables.task(held);
-  if (task?.claimToken === held.token) return true;
-  return isStrict && task !== undefined && RUNS.has(task.status);
-}
-
-const RUNS: ReadonlySet<string> = new Set(['Ready', 'Running', 'Waiting']);
-
 function isSame(
   one: Pick<ClaimKey, 'executionId' | 'taskNo' | 'itemNo'>,
   other: Pick<ClaimKey, 'executionId' | 'taskNo' | 'itemNo'>,
@@ -270,33 +262,6 @@ function dueOf(
     .sort((a, b) => b.priority - a.priority || a.runAt - b.runAt);
 }
 
-export function dueTasks(tables: MemoryTables): (WaitingTask & { readonly limitKey: string })[] {
-  const now = tables.now();
-  return tables
-    .allTasks()
-    .filter(isWaiting)
-    .flatMap((task) =>
-      task.limitKey === null || task.runAt > now
-        ? []
-        : (task as WaitingTask & { limitKey: string }),
-    );
-}
-
 function claimOf({ executionId, taskNo, itemNo, claimToken }: MemoryTask): ClaimKey {
   return { executionId, taskNo, itemNo, token: claimToken };
-}
-
-export function slotOf(tables: MemoryTables, limitKey: string): MemorySlot {
-  const known = tables.slots.get(limitKey);
-  if (known !== undefined) return known;
-  const made: MemorySlot = {
-    concurrency: null,
-    rate: null,
-    weight: null,
-    nextTokenAt: null,
-    claimedAt: 0,
-    holders: [],
-  };
-  tables.slots.set(limitKey, made);
-  return made;
 }

@@ -1,8 +1,4 @@
-import type pg from 'pg';
-import { runUnprepared } from '../tenant-statements.js';
-import { sendInHalves } from '../../../runtime/in-halves.js';
-import { failureKind } from '../classify-failure.js';
-import type { RawRow } from '../statements/columns.js';
+import { BulkSender } from './bulk-sender.js';
 import { backlogOf, readBacklog } from '../statements/backlog.js';
 import { readChildUse, readUnsettledOfAll } from '../statements/child-reads.js';
 import { releaseLeases, renewLeases } from '../statements/leases.js';
@@ -17,7 +13,7 @@ import {
   readLivingLocks,
 } from '../statements/liveness-locks.js';
 import { readSweep, readSweepAndLocks, sweepResultOf, type RawSweep } from '../statements/sweep.js';
-import { type BulkStatement, tablesOf } from '../statements/statement.js';
+import { tablesOf } from '../statements/statement.js';
 import { mayStayDue } from '../statements/wake-up-kinds.js';
 import { readPausesOfAll } from '../statements/workflow-pauses.js';
 import { CHANNEL, dueTimesOf, notifyAll, readDueTimes } from '../statements/wake-ups.js';
@@ -36,37 +32,18 @@ import type {
   WorkflowPause,
 } from '../../port/index.js';
 
-/** Maximum number of schemas per statement: round trips are rare, and planning takes only a millisecond or two. */
-const SCHEMAS_PER_STATEMENT = 50;
-
 /** Prefix of `application_name` on every connection of the library. The process's id follows. */
 export const APPLICATION_PREFIX = 'cloacina:';
 
 /** The owner of a lease: the process, and the role with which it connects. */
 export type LeaseProcess = Pick<LeaseRow, 'processId' | 'login'>;
 
-/**
- * Statements for all tenants of a process at once, on the control connection or, without one, on the pool.
- *
- * Many tenants share a statement but must not share its failure. If a schema is broken or locked, the statement is split
- * in halves until the schema is found, and the schema is left out.
- */
-export abstract class SessionStatements {
+/** Statements for all tenants of a process at once, and those about the server and its sessions. */
+export abstract class SessionStatements extends BulkSender {
   /** Life of the server in which this session took its lock. Null without a lock. */
   abstract readonly epoch: string | null;
   /** The lock: its key and the backend. */
   abstract readonly lockSession: string | null;
-
-  constructor(private readonly client: Pick<pg.Pool, 'query'> | pg.ClientBase) {}
-
-  protected run(text: string, values: readonly unknown[]): Promise<readonly RawRow[]> {
-    return runUnprepared(this.client, text, values);
-  }
-
-  /** Runs before queued statements: other processes consider a process dead if its lease is not renewed in time. */
-  protected runFirst(text: string, values: readonly unknown[]): Promise<readonly RawRow[]> {
-    return this.run(text, values);
-  }
 
   async notify(payloads: readonly string[]): Promise<void> {
     await this.ask(notifyAll, [], [CHANNEL, payloads]);
@@ -278,30 +255,4 @@ export abstract class SessionStatements {
       [`${APPLICATION_PREFIX}${processId}`, login],
     );
   }
-
-  private async ask<R>(
-    statement: BulkStatement<R>,
-    tenants: readonly TenantHandle[],
-    values: readonly unknown[] = [],
-  ): Promise<R[]> {
-    return statement.columns.decode(
-      await this.run(statement.textFor(tenants.map(tablesOf)), values),
-    );
-  }
-
-  private async inParts<T, R>(
-    items: readonly T[],
-    send: (part: readonly T[]) => Promise<readonly R[]>,
-  ): Promise<(R | undefined)[]> {
-    const results: (R | undefined)[] = [];
-    for (let i = 0; i < items.length; i += SCHEMAS_PER_STATEMENT) {
-      const part = items.slice(i, i + SCHEMAS_PER_STATEMENT);
-      results.push(...(await sendInHalves(part, send, isOfConnection)));
-    }
-    return results;
-  }
-}
-
-function isOfConnection(error: unknown): boolean {
-  return failureKind(error) === 'connection';
 }
