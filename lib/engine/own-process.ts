@@ -1,4 +1,4 @@
-import type { Announcement, DueTime, TaskKey } from '../store/port/index.js';
+import type { Announcement, DueTime, ServingState, TaskKey } from '../store/port/index.js';
 import type { ClaimTable } from './claims/claim-table.js';
 import { claimKey } from './claims/task-claim.js';
 import type { DefinitionCatalog } from './definitions/definition-catalog.js';
@@ -46,15 +46,23 @@ export class OwnProcess {
     return Math.min(settings.maxConcurrentTasks, services.slots.limit);
   }
 
-  /** What it tells others of itself. Undefined while it serves nothing here, or has no proof of life. */
-  get announcement(): Omit<Announcement, 'tenant'> | undefined {
+  /** Whether it takes tasks here. Undefined while it is not open, or has no proof of life. */
+  get servingState(): ServingState | undefined {
     const { catalog, state } = this.parts;
     const { name } = state;
-    if (!catalog.isOpen || (name !== 'claiming' && name !== 'paused' && name !== 'draining')) {
-      return undefined;
-    }
-    const { ownIds: definitions, ownLimits: limits } = catalog;
-    return { state: name, slots: this.slots, definitions, limits };
+    const isLive = name === 'claiming' || name === 'paused' || name === 'draining';
+    return catalog.isOpen && isLive ? name : undefined;
+  }
+
+  /**
+   * What it tells others of itself. Undefined while it has no {@link servingState}, and in a process that can't serve anything
+   * here, because it has neither workflows nor slots: that of the command line.
+   */
+  get announcement(): Omit<Announcement, 'tenant'> | undefined {
+    const { servingState: state, slots } = this;
+    const { ownIds: definitions, ownLimits: limits } = this.parts.catalog;
+    if (state === undefined || (slots === 0 && definitions.length === 0)) return undefined;
+    return { state, slots, definitions, limits };
   }
 
   /** Whether so many handlers were given up that no further slot can be freed. Only a restart helps then. */

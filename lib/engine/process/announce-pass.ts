@@ -50,8 +50,11 @@ interface Announced extends Omit<Announcement, 'tenant'> {
  * a round without a change it sends nothing. A lost announcement costs no more than an explanation that is less exact.
  */
 export class AnnouncePass {
-  private announced = new WeakMap<AnnouncedTenant, Announced>();
+  /** What the database has, as far as it is known, by tenant. */
+  private readonly announced = new Map<AnnouncedTenant, Announced>();
   private lookAt: number | undefined;
+  private isClosed = false;
+  private readonly sending = new Set<Promise<unknown>>();
 
   constructor(private readonly options: AnnouncePassOptions) {}
 
@@ -78,17 +81,35 @@ export class AnnouncePass {
 
   /** Call when the process serves a tenant no more, but lives on. The row would tell others that it drains. */
   async withdraw(tenant: AnnouncedTenant): Promise<void> {
-    const session = this.options.session();
-    if (session === undefined || !this.announced.delete(tenant)) return;
-    // Without it, others see the process draining until it stops.
-    await session
-      .withdraw(this.options.identity().processId, [tenant.store.handle])
-      .catch(() => undefined);
+    if (!this.announced.delete(tenant)) return;
+    // If it fails, others see the process draining until it stops.
+    await this.delete([tenant]).catch(() => undefined);
+  }
+
+  /**
+   * Call at the end of the process, while there is a session. Without a lock, only the age of the rows would show others that
+   * the process is gone. With a lock, its end shows it, and nothing is sent.
+   */
+  async close(): Promise<void> {
+    this.isClosed = true;
+    // One that is stored later would stay.
+    await Promise.allSettled(this.sending);
+    const stored = [...this.announced].filter(([, { lockSession }]) => lockSession === null);
+    this.announced.clear();
+    if (stored.length > 0) {
+      await this.delete(stored.map(([tenant]) => tenant)).catch(() => undefined);
+    }
+  }
+
+  private async delete(tenants: readonly AnnouncedTenant[]): Promise<void> {
+    const { identity, session } = this.options;
+    const handles = tenants.map(({ store }) => store.handle);
+    await session()?.withdraw(identity().processId, handles);
   }
 
   private async announce(tenants: readonly AnnouncedTenant[]): Promise<void> {
     const session = this.options.session();
-    if (session === undefined) return;
+    if (session === undefined || this.isClosed) return;
     const { lockSession } = session;
     const at = this.options.clock.now();
     const changed = tenants.flatMap((tenant) => {
@@ -100,9 +121,11 @@ export class AnnouncePass {
     if (changed.length === 0) return;
     for (const { tenant, next } of changed) this.announced.set(tenant, next);
     try {
-      const stored = await session.announce(
-        this.options.identity(),
-        changed.map(({ tenant, next }) => ({ tenant: tenant.store.handle, ...next })),
+      const stored = await this.whileSending(
+        session.announce(
+          this.options.identity(),
+          changed.map(({ tenant, next }) => ({ tenant: tenant.store.handle, ...next })),
+        ),
       );
       for (const [i, { tenant, next }] of changed.entries()) {
         if (stored[i] !== undefined) continue;
@@ -112,6 +135,15 @@ export class AnnouncePass {
     } catch (error) {
       for (const { tenant } of changed) this.announced.delete(tenant);
       throw error;
+    }
+  }
+
+  private async whileSending<T>(call: Promise<T>): Promise<T> {
+    this.sending.add(call);
+    try {
+      return await call;
+    } finally {
+      this.sending.delete(call);
     }
   }
 }

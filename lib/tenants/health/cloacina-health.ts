@@ -61,7 +61,7 @@ export class CloacinaHealth {
       host.groups().map((group) => this.databaseOf(group, timeoutMs)),
     );
     const troubles = tenantTroubles(runtimes, host.notOpened(), backlogMs);
-    const states = runtimes.map(({ engine }) => engine.self.announcement?.state);
+    const states = runtimes.map(({ engine }) => engine.self.servingState);
     const paused = states.filter((state) => state === 'paused').length;
     const [oldestDue] = runtimes
       .flatMap((runtime) => oldestDueOf(runtime) ?? [])

@@ -279,6 +279,7 @@ export class ConnectionGroup {
     this.closed = true;
     clearInterval(this.keepAlive);
     this.sweep.stop();
+    await this.announcements.close();
     await this.process.stop();
     await this.pools.end();
   }

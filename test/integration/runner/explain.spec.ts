@@ -50,9 +50,8 @@ describe('The explanation of an execution, by another process', () => {
     const running = await explained(id, 'running');
     const { name, processId } = worker.engine.self.facts;
     expect(running.tasks[0]?.reason).toMatchObject({ process: { name, id: processId } });
-    await waitFor(async () => (await explained(id, 'running')).processes.length === 2);
+    await waitFor(async () => (await explained(id, 'running')).processes.length === 1);
     expect((await explained(id, 'running')).processes).toMatchObject([
-      { isThis: true, serves: [], slots: 0 },
       { isThis: false, id: processId, serves: ['held'], state: 'claiming', claimed: 1 },
     ]);
     // The host has vanished: neither lock nor connection is left, and this process recovers nothing.
@@ -63,10 +62,10 @@ describe('The explanation of an execution, by another process', () => {
       process: { name, id: processId },
       cause: 'lockGone',
     });
-    expect(lost.processes).toHaveLength(1);
+    expect(lost.processes).toEqual([]);
     const { id: due } = await client.runner.start('held');
     expect((await explained(due, 'noProcess')).summary).toMatch(
-      /^Task "only": It is due, and none of the 1 living processes takes it: .+ does not have the workflow/,
+      /^Task "only": It is due, and no living process serves the tenant\./,
     );
   });
 
@@ -77,14 +76,14 @@ describe('The explanation of an execution, by another process', () => {
     const reader = await openTenant([], { schema: own, maxConcurrentTasks: 0 });
     await waitFor(async () => {
       const rows = await worker.query('SELECT FROM cloacina_process');
-      return rows.length === 2;
+      return rows.length === 1;
     });
     await proxy.refuse();
     await waitFor(() => worker.engine.self.announcement === undefined);
     const { id } = await worker.runner.start(held);
     const found = await reader.runner.explain(id);
     expect(found?.tasks[0]).toMatchObject({
-      reason: { kind: 'noProcess', processes: [{ serves: ['held'], because: 'away' }, {}] },
+      reason: { kind: 'noProcess', processes: [{ serves: ['held'], because: 'away' }] },
       text: expect.stringMatching(/has lost its control connection, so it claims nothing/),
     });
   });

@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, it } from '@jest/globals';
 import { AnnouncePass, type AnnouncedTenant } from '../../../lib/engine/process/announce-pass.js';
 import type { Announcement } from '../../../lib/store/port/index.js';
 import { ManualClock } from '../../../lib/testing/manual-clock.js';
+import { gate } from '../../support/gate.js';
 
 const HOUR_MS = 3_600_000;
 
@@ -13,6 +14,8 @@ let tenants: (AnnouncedTenant & { self: { announcement: Own | undefined } })[];
 let sent: string[][];
 let withdrawn: string[];
 let fails: boolean;
+/** What the end of a statement waits for. */
+let storing: Promise<void>;
 /** A schema that can't be written to. */
 let broken: string | undefined;
 let lockSession: string | null;
@@ -29,6 +32,7 @@ beforeEach(() => {
   sent = [];
   withdrawn = [];
   fails = false;
+  storing = Promise.resolve();
   broken = undefined;
   lockSession = '1:1';
   planned = 0;
@@ -41,6 +45,7 @@ beforeEach(() => {
       announce: async (_, announcements) => {
         if (fails) throw new Error('away');
         sent.push(announcements.map(({ tenant, state }) => `${tenant.schema} ${state}`));
+        await storing;
         return announcements.map(({ tenant }) => (tenant.schema === broken ? undefined : true));
       },
       withdraw: async (_, handles) => {
@@ -118,6 +123,28 @@ describe('AnnouncePass', () => {
     await clock.advance(1);
     await pass.over(['a', 'b']);
     expect(sent[1]).toEqual(['a claiming']);
+  });
+
+  it('withdraws at the end of a process without a lock what it has announced, also what is under way', async () => {
+    lockSession = null;
+    await pass.over(['a']);
+    const { passed, open } = gate();
+    storing = passed;
+    const announcing = pass.over(['b']);
+    const closing = pass.close();
+    expect(withdrawn).toEqual([]);
+    open();
+    await Promise.all([announcing, closing]);
+    expect(withdrawn).toEqual(['a', 'b']);
+    tenants[0]!.self.announcement = { ...announcement, state: 'draining' };
+    await pass.over(['a']);
+    expect(sent).toEqual([['a claiming'], ['b claiming']]);
+  });
+
+  it('leaves its rows to the end of its lock', async () => {
+    await pass.over(['a']);
+    await pass.close();
+    expect(withdrawn).toEqual([]);
   });
 
   it('withdraws what it has announced, once', async () => {

@@ -540,8 +540,13 @@ describe('The explanation of an execution', () => {
     const id = await start(first, { delay: '1h' });
     const { processes = [] } = (await second.runner.explain(id)) ?? {};
     expect(processes).toMatchObject([
-      { isThis: true, state: 'claiming', serves: [], slots: 0, claimed: 0 },
       { isThis: false, state: 'claiming', serves: ['w'], slots: 3, claimed: 0 },
+    ]);
+    // A process that starts executions, and runs none of them.
+    const starting = await serve(code([TASK]), 0);
+    expect((await starting.runner.explain(id))?.processes).toMatchObject([
+      { isThis: true, state: 'claiming', serves: ['w'], slots: 0, claimed: 0 },
+      { isThis: false, serves: ['w'], slots: 3 },
     ]);
   });
 

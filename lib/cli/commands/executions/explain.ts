@@ -30,8 +30,7 @@ function describe(context: CommandContext, explanation: ExecutionExplanation): s
     ]);
     parts.push(table(context, ['task', 'status', 'attempt', 'why'], rows));
   }
-  // This command is a process too, which runs nothing.
-  const processes = explanation.processes.filter(({ isThis }) => !isThis);
+  const { processes } = explanation;
   if (processes.length > 0) {
     const rows = processes.map(({ name, state, slots, claimed, since, serves }) => {
       const more = serves.length - MAX_SERVED;
