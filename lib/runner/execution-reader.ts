@@ -132,11 +132,12 @@ export class ExecutionReader {
     return viewHistory(row, await definitionToShow(this.catalog, row, row.tasks.length));
   }
 
-  async list(filter: ExecutionFilter): Promise<ExecutionPage> {
+  /** @param withBuiltIns - whether unfinished executions of the library's own workflows are listed */
+  async list(filter: ExecutionFilter, withBuiltIns = false): Promise<ExecutionPage> {
     const { limit, ...checked } = checkListFilter(filter);
     // The row after the page tells whether there is another page.
     const rows = await this.whileUnavailable.run(() =>
-      this.store.list({ ...checked, limit: limit + 1 }),
+      this.store.list({ ...checked, withBuiltIns, limit: limit + 1 }),
     );
     const page = rows.slice(0, limit);
     const last = page.at(-1);

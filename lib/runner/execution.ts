@@ -246,7 +246,10 @@ export interface ExecutionResult<
 
 /** Which executions to count. Omitted fields do not filter. */
 export interface ExecutionCountFilter {
-  /** The class, name or definition of a workflow. */
+  /**
+   * The class, name or definition of a workflow. Default: all workflows of the application. The library's own, such as
+   * `cloacina.bulk` and those of pollers, are found by their names only.
+   */
   workflow?: WorkflowRef;
   /** One status, or several of which an execution has one. */
   status?: ExecutionStatus | ExecutionStatus[];
@@ -258,7 +261,10 @@ export interface ExecutionCountFilter {
   createdBefore?: Date;
 }
 
-/** Which executions to list. Omitted fields do not filter. */
+/**
+ * Which executions to list. Omitted fields do not filter. The library's own workflows are listed if the filter has `workflow`, or
+ * another field that says which executions: `ids`, `idempotencyKey`, `waitingFor`, `limitKey`, `parent` or `root`.
+ */
 export interface ExecutionFilter extends ExecutionCountFilter {
   /**
    * Ids of executions, at most 2,000: only these. They can't be combined with `limitKey`, `parent`, `root` and `waitingFor`.

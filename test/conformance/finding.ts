@@ -30,6 +30,27 @@ export function describeFinding(tested: TestedStore): void {
     return (await tested.store.list({ limit: 10, ...filter })).map(({ id }) => id);
   }
 
+  test("the library's own workflows are found where the filter says which executions, and in no other list", async () => {
+    await tested.behind.empty();
+    const [of, own] = [await stored('asked for'), await stored('cloacina.own')];
+    const tags = '{"customer":"own"}';
+    const key = { idempotencyKey: 'of the library' };
+    const items = [startOf(of, { tags, claims: 0 }), startOf(own, { tags, claims: 0, ...key })];
+    const [theirs, ours] = items.map(({ id }) => id);
+    for (const item of items) await worker.start([item]);
+    for (const filter of [{}, { statuses: ['Pending'] }, { tags }]) {
+      expect(await idsOf(filter)).toEqual([theirs]);
+      expect(await idsOf({ ...filter, workflow: 'cloacina.own' })).toEqual([ours]);
+      const counts = await tested.store.count(filter);
+      expect(counts).toEqual([{ workflow: 'asked for', status: 'Pending', count: 1 }]);
+      expect(await tested.store.count({ ...filter, workflow: 'cloacina.own' })).toHaveLength(1);
+    }
+    expect(await idsOf({ ids: [ours!] })).toEqual([ours]);
+    expect(await idsOf(key)).toEqual([ours]);
+    const all = await idsOf({ statuses: ['Pending'], withBuiltIns: true });
+    expect(all.toSorted()).toEqual([theirs, ours].toSorted());
+  });
+
   describe('by tags', () => {
     test('those are found that have all of them, among others and in pages', async () => {
       const of = await stored('tagged');

@@ -4,7 +4,7 @@ import { InvalidArgumentError } from '../../errors/index.js';
 import { formatValue } from '../../errors/option-checks.js';
 import type { AvailabilityRetry } from '../../runtime/availability-retry.js';
 import type { ExecutionStatus } from '../../workflow/index.js';
-import type { ExecutionSummary } from '../execution.js';
+import type { ExecutionFilter, ExecutionSummary } from '../execution.js';
 import type { ExecutionReader } from '../execution-reader.js';
 import { checkWorkflow, zeroCounts } from '../list-filter.js';
 import type { ServedCalls } from '../served-calls.js';
@@ -128,12 +128,14 @@ export class CloacinaStatistics {
       const read: ExecutionSummary[] = [];
       let cursor: string | null | undefined;
       while (cursor !== null && read.length < MAX_FAILURES) {
-        const page = await this.parts.reader.list({
+        const filter: ExecutionFilter = {
           ...(options.workflow === undefined ? {} : { workflow: options.workflow }),
           status: 'Failed',
           limit: FAILURES_PAGE,
           ...(cursor === undefined ? {} : { cursor }),
-        });
+        };
+        // A failed poll is a failure of the application's code.
+        const page = await this.parts.reader.list(filter, true);
         read.push(...page.items);
         cursor = page.nextCursor;
       }

@@ -29,7 +29,7 @@ export interface StatusCountOptions {
 export interface SeriesOptions {
   /** The last hour in minutes, or the last day in quarters of an hour. */
   range: 'hour' | 'day';
-  /** The class, name or definition of a workflow. Default: all workflows. */
+  /** The class, name or definition of a workflow. Default: all workflows of the application. */
   workflow?: WorkflowRef;
 }
 

@@ -87,8 +87,11 @@ export interface ExecutionDetails extends ExecutionRow {
   readonly tasks: readonly TaskRow[];
 }
 
+/** Omitted: any execution. A list without `workflow`, and without another field that says which, leaves out the built-in ones. */
 export interface ExecutionListFilter {
   readonly workflow?: string | undefined;
+  /** Whether a list by statuses other than Completed has the library's own workflows too. */
+  readonly withBuiltIns?: boolean | undefined;
   readonly statuses?: readonly string[] | undefined;
   /** JSON text of tags: executions that have all of them. */
   readonly tags?: string | undefined;

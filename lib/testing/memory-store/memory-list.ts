@@ -1,4 +1,4 @@
-import { hasTags, slotKeyOf } from '../../workflow/index.js';
+import { hasTags, isBuiltInName, slotKeyOf } from '../../workflow/index.js';
 import {
   type ExecutionCount,
   type ExecutionCountFilter,
@@ -14,11 +14,21 @@ import type { MemoryTables } from './memory-tables.js';
 /** A page, newest first. */
 export function list(tables: MemoryTables, filter: ExecutionListFilter): ListedExecution[] {
   const { after, limit } = filter;
+  const isAny = !saysWhich(filter) && filter.withBuiltIns !== true;
   return matchingExecutions(tables, filter)
+    .filter(({ workflow }) => !isAny || !isBuiltInName(workflow))
     .map((execution) => listed(tables, execution))
     .filter((row) => after === undefined || newestFirst(after, row) < 0)
     .sort(newestFirst)
     .slice(0, limit);
+}
+
+/** Whether a filter says which executions it is for, so that built-in workflows are among them. */
+function saysWhich(filter: Omit<ExecutionListFilter, 'limit'>): boolean {
+  const { workflow, ids, idempotencyKey, waitingFor, limitKey, parent, root } = filter;
+  return [workflow, ids, idempotencyKey, waitingFor, limitKey, parent, root].some(
+    (given) => given !== undefined,
+  );
 }
 
 /** The executions that match a filter, in no order. */
@@ -59,6 +69,7 @@ function countsFor(tables: MemoryTables, id: string, limitKey: string): boolean 
 export function count(tables: MemoryTables, filter: ExecutionCountFilter): ExecutionCount[] {
   const counts = new Map<string, ExecutionCount>();
   for (const { workflow, status } of matching(tables, filter)) {
+    if (filter.workflow === undefined && isBuiltInName(workflow)) continue;
     const key = JSON.stringify([workflow, status]);
     counts.set(key, { workflow, status, count: (counts.get(key)?.count ?? 0) + 1 });
   }

@@ -1,4 +1,5 @@
 import type { CappedCounts, SeriesQuery, SeriesReply, SeriesRow } from '../../store/port/index.js';
+import { isBuiltInName } from '../../workflow/index.js';
 import type { MemoryExecution } from './memory-rows.js';
 import type { MemoryTables } from './memory-tables.js';
 
@@ -25,7 +26,9 @@ export function readSeries(tables: MemoryTables, query: SeriesQuery): SeriesRepl
   const { from, bucketMs, workflow, cap } = query;
   const byWorkflow = groupBy(
     [...tables.executions.values()].filter(
-      (one) => one.createdAt >= from && (workflow === null || one.workflow === workflow),
+      (one) =>
+        one.createdAt >= from &&
+        (workflow === null ? !isBuiltInName(one.workflow) : one.workflow === workflow),
     ),
     (one) => one.workflow,
   );

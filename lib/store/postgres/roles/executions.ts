@@ -53,7 +53,8 @@ export class PostgresExecutionStore extends PostgresRole implements ExecutionSto
 
   async list(filter: ExecutionListFilter): Promise<ListedExecution[]> {
     const { source, values } = listSourceOf(filter);
-    return this.db.cold.run(LISTS[source], values);
+    const isForAll = filter.withBuiltIns === true && source === 'unfinished';
+    return this.db.cold.run(isForAll ? listAllUnfinished : LISTS[source], values);
   }
 
   async await(id: string): Promise<string | undefined> {

@@ -1,8 +1,8 @@
-import { BUILT_IN_PREFIX } from '../../../workflow/index.js';
 import type { BulkPosition } from '../../port/index.js';
 import { bigint, columns, long, uuid } from './columns.js';
 import {
   CREATED_AT_MICROS,
+  isAskedFor,
   pageOf,
   SOURCES,
   type ExecutionSource,
@@ -22,7 +22,7 @@ export const readNow: Statement<{ createdAtMicros: string }> = {
 };
 
 /** Conditions of bulk operations on execution `e`: built-in workflows only by their names, and executions at the top. */
-const OWN = ` AND ($1::text IS NOT NULL OR NOT starts_with(e.workflow, '${BUILT_IN_PREFIX}'))`;
+const OWN = ` AND ${isAskedFor('e.workflow')}`;
 const TOP = ' AND e.parent_execution_id IS NULL';
 
 interface BulkFinding {

@@ -1,5 +1,5 @@
 import { columns, long, text } from './columns.js';
-import { BEFORE, withTags } from './execution-sources.js';
+import { BEFORE, isAskedFor, withTags } from './execution-sources.js';
 import type { Statement } from './statement.js';
 import type { ExecutionCount } from '../../port/index.js';
 
@@ -9,7 +9,7 @@ function countText(executions: string): string {
   const counts = { workflow: 'e.workflow', status: 'e.status', count: 'count(*)' };
   return `SELECT ${COUNTED.select(counts)}
   FROM ${executions}
-  WHERE ($1::text IS NULL OR e.workflow = $1::text)
+  WHERE ${isAskedFor('e.workflow')}
     AND e.created_at > coalesce($2::timestamptz, '-infinity') AND e.created_at < ${BEFORE}
     AND ($4::text[] IS NULL OR e.status = ANY ($4::text[]))
   GROUP BY e.workflow, e.status ORDER BY e.workflow, e.status`;
@@ -41,7 +41,7 @@ export const countUnfinished: Statement<ExecutionCount> = {
   FROM unnest($4::text[]) s(status) CROSS JOIN LATERAL (
     SELECT e.workflow, count(*) FROM ${tables.execution} e
     WHERE e.status = s.status AND e.status <> 'Completed'
-      AND ($1::text IS NULL OR e.workflow = $1::text)
+      AND ${isAskedFor('e.workflow')}
       AND e.created_at > coalesce($2::timestamptz, '-infinity') AND e.created_at < ${BEFORE}
     GROUP BY e.workflow
   ) c ORDER BY c.workflow, s.status`,

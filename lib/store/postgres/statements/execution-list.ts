@@ -11,7 +11,13 @@ import {
   uuid,
   type Column,
 } from './columns.js';
-import { CREATED_AT_MICROS, pageOf, SOURCES, type SourceName } from './execution-sources.js';
+import {
+  CREATED_AT_MICROS,
+  isAskedFor,
+  pageOf,
+  SOURCES,
+  type SourceName,
+} from './execution-sources.js';
 import {
   isOrphaned,
   openWaitOf,
@@ -112,22 +118,28 @@ const SUMMARY = (tables: TenantTables): string =>
     createdAtMicros: CREATED_AT_MICROS,
   });
 
-function listOf(name: string, source: SourceName): Statement<ListedExecution> {
+function listOf(name: string, source: SourceName, more = ''): Statement<ListedExecution> {
   return {
     name,
     columns: LISTED,
-    text: (tables) => pageOf(SUMMARY(tables), SOURCES[source](tables, '')),
+    text: (tables) => pageOf(SUMMARY(tables), SOURCES[source](tables, more)),
   };
 }
+
+/** Where the filter does not say which executions: the library's own workflows only by their names. */
+const ASKED_FOR = ` AND ${isAskedFor('e.workflow')}`;
 
 /** The pages of `list`, by the source of their executions. */
 export const LISTS: Readonly<Record<SourceName, Statement<ListedExecution>>> = {
   any: listOf('list_executions', 'any'),
-  unfinished: listOf('list_unfinished', 'unfinished'),
-  tagged: listOf('list_tagged', 'tagged'),
+  unfinished: listOf('list_unfinished', 'unfinished', ASKED_FOR),
+  tagged: listOf('list_tagged', 'tagged', ASKED_FOR),
   waiting: listOf('list_waiting', 'waiting'),
   limited: listOf('list_limited', 'limited'),
   children: listOf('list_children', 'children'),
   keyed: listOf('list_by_key', 'keyed'),
   given: listOf('list_given', 'given'),
 };
+
+/** Unfinished executions, also those of the library's own workflows. */
+export const listAllUnfinished = listOf('list_all_unfinished', 'unfinished');

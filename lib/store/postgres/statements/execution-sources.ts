@@ -1,3 +1,4 @@
+import { BUILT_IN_PREFIX } from '../../../workflow/index.js';
 import { countsFor, LIMITED_CLAIMABLE } from './limit-candidates.js';
 import type { TenantTables } from './statement.js';
 
@@ -26,11 +27,19 @@ const PAGE_RANGE = `e.created_at > coalesce($2::timestamptz, '-infinity')
  */
 export type ExecutionSource = (tables: TenantTables, more: string) => string;
 
+/** A condition: a workflow of this name is asked for ($1), or any of the application. */
+export function isAskedFor(name: string, workflow = '$1'): string {
+  return `(${name} = ${workflow}::text OR ${workflow}::text IS NULL AND NOT starts_with(${name}, '${BUILT_IN_PREFIX}'))`;
+}
+
 const NEWEST = 'ORDER BY e.created_at DESC, e.id DESC LIMIT $7::integer';
 
-/** One index (workflow, created_at) serves one workflow and all workflows: there are few of them, and their rows are merged. */
+/**
+ * One index (workflow, created_at) serves one workflow and all workflows: there are few of them, and their rows are merged. The
+ * library's own are left out by their names, and not by the rows: the polls of a poller may be many.
+ */
 const anyExecutions: ExecutionSource = (tables, more) => `
-  FROM (SELECT DISTINCT name FROM ${tables.definition} WHERE $1::text IS NULL OR name = $1::text) d
+  FROM (SELECT DISTINCT name FROM ${tables.definition} WHERE ${isAskedFor('name')}) d
   CROSS JOIN LATERAL (
     SELECT * FROM ${tables.execution} e
     WHERE e.workflow = d.name

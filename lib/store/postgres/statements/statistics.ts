@@ -9,6 +9,7 @@ import {
   orNull,
   text,
 } from './columns.js';
+import { isAskedFor } from './execution-sources.js';
 import type { Statement } from './statement.js';
 import type { CappedStatusCount, SeriesRow } from '../../port/index.js';
 
@@ -76,7 +77,7 @@ export const readSeries: Statement<SeriesRow & { readonly completeSince: Date | 
   name: 'read_series',
   columns: SERIES,
   text: ({ definition, execution }) => `WITH named AS (
-    SELECT DISTINCT name FROM ${definition} WHERE $3::text IS NULL OR name = $3::text
+    SELECT DISTINCT name FROM ${definition} WHERE ${isAskedFor('name', '$3')}
   ), newest AS MATERIALIZED (
     SELECT x.* FROM named d CROSS JOIN LATERAL (
       SELECT e.workflow, e.status, e.created_at, e.started_at, e.completed_at FROM ${execution} e
