@@ -38,7 +38,7 @@ export function addTenants(program: Command, run: RunCommand): void {
     .action(run(create));
   tenants
     .command('remove')
-    .description('Drop a tenant for ever: its schema with everything in it, and its own login.')
+    .description('Drop a tenant for ever: its schema with everything in it, and its own login; exit code 1 if there is nothing to remove.')
     .argument('<schema>', 'the schema to drop')
     .option('--username <role>', 'the login of the tenant; default: found by the schema')
     .option('--drain <duration>', 'how long running handlers may continue', '30s')
@@ -141,12 +141,16 @@ async function remove(
     ...(username === undefined ? {} : { username }),
     ...(drain === undefined ? {} : { drain }),
   });
+  // A name that is mistyped must not look like a tenant that was removed.
+  if (dropped.length === 0) {
+    throw new CommandFailure(
+      `Nothing to remove: the database has no schema "${schema}", and no login that was created for it. ` +
+        '"tenants list" shows the schemas.',
+    );
+  }
   return context.answer(
     { schema, dropped },
-    () =>
-      dropped.length === 0
-        ? `Nothing of tenant "${schema}" exists.`
-        : `Dropped ${counted(dropped.length, 'object')}: ${dropped.join(', ')}.`,
+    () => `Dropped ${counted(dropped.length, 'object')}: ${dropped.join(', ')}.`,
     ExitCode.ok,
   );
 }

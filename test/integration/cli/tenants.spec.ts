@@ -221,7 +221,11 @@ describe('tenants remove', () => {
       dropped: expect.arrayContaining(['schema "initech"', `role "${username}"`]),
     });
     const again = await run('tenants remove initech --yes');
-    expect(again).toMatchObject({ code: 0, stdout: 'Nothing of tenant "initech" exists.\n' });
+    expect(again).toMatchObject({
+      code: 1,
+      stdout: '',
+      stderr: expect.stringContaining('Nothing to remove: the database has no schema "initech"'),
+    });
   });
 
   it('refuses a schema that is no tenant', async () => {
