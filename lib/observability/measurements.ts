@@ -1,6 +1,7 @@
 import type { Attributes, Counter, Histogram, Meter } from '@opentelemetry/api';
 import type { AttemptOutcome, TracedAttempt } from '../events/telemetry.js';
 import type { TaskFacts, WorkflowEvent } from '../events/workflow-event.js';
+import { BoundedNames } from './bounded-names.js';
 import { ATTRIBUTE, METRIC } from './names.js';
 import type { TenantLabels } from './tenant-labels.js';
 
@@ -9,6 +10,10 @@ const SECONDS = [
   0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1_800, 3_600, 21_600,
   86_400, 604_800,
 ];
+/** Handlers name their errors, and a name may contain an id. */
+const MAX_ERROR_TYPES = 50;
+/** The semantic conventions' value for an error without a type of its own. */
+const OTHER_ERRORS = '_OTHER';
 const ITEMS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000];
 
 /** The events that are measured. */
@@ -36,6 +41,7 @@ export class Measurements {
   private readonly recoveryDuration: Histogram;
   private readonly scheduleLag: Histogram;
   private readonly batchSize: Histogram;
+  private readonly errorTypes = new BoundedNames(MAX_ERROR_TYPES, OTHER_ERRORS);
 
   /** @param wallTime - milliseconds since 1970 */
   constructor(
@@ -139,7 +145,7 @@ export class Measurements {
       case 'task.retrying':
         this.tasksRetried.add(1, {
           ...this.ofTask(event),
-          [ATTRIBUTE.errorType]: event.error.name,
+          [ATTRIBUTE.errorType]: this.errorTypes.of(event.error.name),
         });
         break;
       case 'task.recovered':
@@ -170,7 +176,7 @@ export class Measurements {
     this.attemptDuration.record(ranMs / 1_000, {
       ...this.ofTask(attempt),
       [ATTRIBUTE.outcome]: outcome,
-      ...(errorType === undefined ? {} : { [ATTRIBUTE.errorType]: errorType }),
+      ...(errorType === undefined ? {} : { [ATTRIBUTE.errorType]: this.errorTypes.of(errorType) }),
     });
   }
 

@@ -59,6 +59,15 @@ export class CloacinaTestingModule {
     return testingModule('CloacinaTestingModule.forTenant()', shared, [{ tenant }]);
   }
 
+  /** @internal `forTenant()` that tells of the harness, which nothing closes when the boot fails. */
+  static forOwnTenant(
+    options: TestingOptions,
+    onHarness: (harness: TestHarness) => void,
+  ): DynamicModule {
+    const { tenant = DEFAULT_TENANT, ...shared } = options;
+    return testingModule('createTestingTenant()', shared, [{ tenant }], onHarness);
+  }
+
   /**
    * Serves several tenants in one process.
    *
@@ -79,6 +88,7 @@ function testingModule(
   caller: string,
   options: TestingSharedOptions,
   tenants: readonly (TestingTenantOptions & { tenant: string })[],
+  onHarness: (harness: TestHarness) => void = () => undefined,
 ): DynamicModule {
   const { testing, rest } = partTestingOptions(caller, options);
   const isMemory = testing.store === 'memory';
@@ -92,6 +102,11 @@ function testingModule(
       inject: [getTestingTenantToken(only.tenant)],
     });
   }
+  const createHarness = (): TestHarness => {
+    const harness = new TestHarness(testing);
+    onHarness(harness);
+    return harness;
+  };
   return {
     module: CloacinaTestingModule,
     global: true,
@@ -107,7 +122,7 @@ function testingModule(
       ),
     ],
     // Each application has a harness of its own, also those that import this very module.
-    providers: [{ provide: PLATFORM, useFactory: () => new TestHarness(testing) }, ...providers],
+    providers: [{ provide: PLATFORM, useFactory: createHarness }, ...providers],
     exports: [PLATFORM, ...providers.map(({ provide }) => provide)],
   };
 }

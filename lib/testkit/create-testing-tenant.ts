@@ -64,14 +64,22 @@ export async function createTestingTenant(
   options: CreateTestingTenantOptions = {},
 ): Promise<OwnTestingTenant> {
   const { workflows = [], imports = [], providers = [], ...rest } = options;
+  let made: TestHarness | undefined;
   const application = await NestFactory.createApplicationContext(
     {
       module: TestingApplication,
-      imports: [CloacinaTestingModule.forTenant(rest), ...imports],
+      imports: [
+        CloacinaTestingModule.forOwnTenant(rest, (harness) => (made = harness)),
+        ...imports,
+      ],
       providers: [...workflows.map(providerOf), ...providers],
     },
     { logger: ['error', 'warn'], abortOnError: false },
-  );
+  ).catch(async (error: unknown) => {
+    // Nest calls no hook when a boot fails, and the schemas of the test would stay.
+    await made?.end().catch(() => undefined);
+    throw error;
+  });
   return new OwnTestingTenant(
     application.get<TestHarness>(PLATFORM, { strict: false }),
     application.get(CloacinaRunner, { strict: false }),

@@ -89,9 +89,14 @@ export class TestHarness implements Platform {
         openTenant: (options) => this.openTenant(options),
         startClaiming: () => this.timeline.driven(this.living.manager.startClaiming()),
         drain: () => (this.isDown ? Promise.resolve() : this.timeline.driven(this.living.manager.drain())),
-        close: () => (this.closing ??= this.close()),
+        close: () => this.end(),
       },
     );
+  }
+
+  /** Closes the processes, and drops what the test has stored. */
+  end(): Promise<void> {
+    return (this.closing ??= this.close());
   }
 
   /** Whether the process has crashed, and was not started again. */

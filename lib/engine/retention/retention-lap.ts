@@ -6,6 +6,7 @@ import {
 } from '../../store/port/index.js';
 import { periodOf } from '../../workflow/retention.js';
 import type { ArchivedTrees, Archiver, ArchiveReadError } from './archiver.js';
+import type { KeptPlaces } from './kept-places.js';
 import type { RetentionPlan } from './retention-plan.js';
 
 /** Number of executions that one statement looks at. */
@@ -20,6 +21,7 @@ export interface RetentionLapParts {
   readonly pacer: Pick<Pacer, 'run'>;
   readonly plan: RetentionPlan;
   readonly archiver: Archiver | undefined;
+  readonly places: KeptPlaces;
   /** How long keys of deleted executions are kept, in milliseconds. Undefined: not at all. */
   readonly keysMs: number | undefined;
   readonly signal: AbortSignal;
@@ -41,14 +43,13 @@ export interface LapResult {
 export class RetentionLap {
   private nextInMs = Infinity;
   private readonly unreadable: ArchiveReadError[] = [];
-  /** By workflow: when the first execution was created that is kept as one of the newest. Null: all are. */
-  private readonly kept = new Map<string, number | null>();
 
   constructor(private readonly parts: RetentionLapParts) {}
 
   async run(from: string, until: string): Promise<LapResult> {
     const { plan, store, onPart } = this.parts;
     const periods = plan.shortest;
+    this.parts.places.beginLap();
     if (periods === undefined) return { nextInMs: Infinity, beyond: null, unreadable: [] };
     for (let after = from; ;) {
       const part = await this.paced(() => store.walk({ after, until, periods, limit: PART }));
@@ -85,13 +86,9 @@ export class RetentionLap {
     return since !== null && row.createdAtMicros < since;
   }
 
-  /** Read once a lap: executions that end later only move it forward. */
-  private async keptSince(workflow: string, count: number): Promise<number | null> {
-    const known = this.kept.get(workflow);
-    if (known !== undefined) return known;
-    const since = await this.paced(() => this.parts.store.keptSince(workflow, count));
-    this.kept.set(workflow, since);
-    return since;
+  private keptSince(workflow: string, count: number): Promise<number | null> {
+    const { places, store } = this.parts;
+    return places.of(workflow, count, () => this.paced(() => store.keptSince(workflow, count)));
   }
 
   /** Deletes trees. Returns their number. */

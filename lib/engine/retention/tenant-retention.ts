@@ -9,6 +9,7 @@ import type { RetentionNote, RetentionStore, RetentionTurn } from '../../store/p
 import { KEEP_ALL, type RetentionRule } from '../../workflow/retention.js';
 import { ArchiveFailures } from './archive-failures.js';
 import { Archiver, ArchiveFailure, MAX_CALL_MS, type Archive } from './archiver.js';
+import { KeptPlaces } from './kept-places.js';
 import { RetentionLap, type LapResult } from './retention-lap.js';
 import { RetentionPlan } from './retention-plan.js';
 import {
@@ -79,10 +80,12 @@ export class TenantRetention {
   private frontier = FIRST_ID;
   private warnedAt = -Infinity;
   private readonly failures: ArchiveFailures;
+  private readonly places: KeptPlaces;
 
   constructor(private readonly parts: TenantRetentionParts) {
     this.plan = new RetentionPlan(parts.settings?.rule ?? KEEP_ALL, parts.workflows);
     this.failures = new ArchiveFailures(parts.tenant);
+    this.places = new KeptPlaces(parts.clock);
   }
 
   get isBusy(): boolean {
@@ -186,6 +189,7 @@ export class TenantRetention {
         archive === undefined
           ? undefined
           : new Archiver({ clock, store: store.retention, archive }),
+      places: this.places,
       keysMs: settings?.keysMs,
       signal: this.over.signal,
       onPart: async (count, behind) => {

@@ -1,11 +1,32 @@
 import { expect, it } from '@jest/globals';
-import { defineWorkflow } from 'nestjs-cloacina';
+import { CloacinaRunner, defineWorkflow } from 'nestjs-cloacina';
 import { cloacinaMatchers, createTestingTenant } from 'nestjs-cloacina/testing';
 import { connectAdmin } from '../../support/postgres.js';
 
 expect.extend(cloacinaMatchers);
 
 const SCHEMAS = `SELECT nspname FROM pg_namespace WHERE nspname LIKE 'cloacina\\_test\\_%'`;
+
+it('drops the schemas of a test on PostgreSQL whose boot fails', async () => {
+  const admin = await connectAdmin();
+  try {
+    let before: unknown[] = [];
+    const failing = {
+      provide: 'failing',
+      inject: [CloacinaRunner],
+      useFactory: async () => {
+        before = (await admin.query(SCHEMAS)).rows;
+        throw new Error('This part does not boot.');
+      },
+    };
+    const booting = createTestingTenant({ store: 'postgres', providers: [failing] });
+    await expect(booting).rejects.toThrow('This part does not boot.');
+    expect(before).toHaveLength(2);
+    expect((await admin.query(SCHEMAS)).rows).toEqual([]);
+  } finally {
+    await admin.end();
+  }
+});
 
 it('drops the schemas of a test on PostgreSQL, also after a crash in a transaction', async () => {
   const admin = await connectAdmin();

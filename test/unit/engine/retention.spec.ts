@@ -280,6 +280,22 @@ describe('TenantRetention', () => {
   });
 });
 
+it('reads the place of many kept executions less often than there are laps, and that of few in each', async () => {
+  const count = async (keepLast: number): Promise<number> => {
+    const process = processOf({ rule: { completedMs: MINUTE, keepLast } });
+    sent = [];
+    for (let n = 0; n < 20; n++) {
+      await ended('Completed', `keeps ${keepLast}`);
+      await pass(15_000, process);
+    }
+    await process.close();
+    return sent.filter((name) => name === 'keptSince').length;
+  };
+  expect(await count(2)).toBeGreaterThan(10);
+  // A hundred seconds each, for two workflows.
+  expect(await count(100_000)).toBeLessThan(8);
+});
+
 describe('an archive', () => {
   let archived: string[][];
   let failing: Error | undefined;

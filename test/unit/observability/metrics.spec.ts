@@ -147,6 +147,33 @@ describe('The label of the tenant', () => {
   });
 });
 
+it('The types of errors are bounded, whatever names handlers give them', async () => {
+  const telemetry = new Telemetry({}, new ManualClock());
+  const attempt = {
+    tenant: 't',
+    executionId: '0',
+    workflow: 'w',
+    task: 'a',
+    attempt: 1,
+    maxAttempts: 1,
+    recoveryAttempt: 0,
+    traceContext: null,
+  };
+  const failWith = (name: string): void =>
+    telemetry.attempt(attempt)?.ended('failed', { name, message: 'no' });
+  for (let n = 0; n < 60; n++) {
+    failWith(`Order${n}Failed`);
+    failWith('RangeError');
+  }
+  const values = await recorded.values(METRIC.attemptDuration);
+  const types = new Map(
+    values.map(({ attributes, count }) => [Reflect.get(attributes, 'error.type'), count]),
+  );
+  expect(types.size).toBe(51);
+  expect(types.get('RangeError')).toBe(60);
+  expect(types.get('_OTHER')).toBe(11);
+});
+
 describe('What is read when metrics are collected', () => {
   const pool = (name: string): PoolUse => ({ name, max: 4, used: 3, idle: 1, pending: 2 });
   let reads = 0;
