@@ -2,7 +2,7 @@ import { PostgresRole } from './postgres-role.js';
 import { isUnfinished, listSourceOf } from '../list-source.js';
 import { plainArray } from '../statements/encoding.js';
 import { countExecutions, countTagged, countUnfinished } from '../statements/execution-counts.js';
-import { LISTS } from '../statements/execution-list.js';
+import { listAllUnfinished, LISTS } from '../statements/execution-list.js';
 import {
   awaitExecution,
   awaitUnlockedExecutions,

@@ -4,8 +4,8 @@ import {
   claimLimitedPastLocks,
   claimLimitedStrictly,
   claimLimitedStrictlyPastLocks,
-  type LimitedRow,
 } from '../statements/claim-limited.js';
+import type { LimitedRow } from '../statements/limited-clauses.js';
 import {
   claimLimitedItems,
   claimLimitedItemsPastLocks,
