@@ -48,12 +48,17 @@ interface ReadyTree {
   readonly members: readonly TreeMember[];
 }
 
+/** A tree that could not be read: the id of its top, and why. */
+export interface UnreadableTree {
+  readonly id: string;
+  readonly error: ArchiveReadError;
+}
+
 /** What came of a call of {@link Archiver.take}. */
 export interface ArchivedTrees {
   /** The trees that are in the archive. */
   readonly archived: readonly ExpiredTree[];
-  /** For each tree that could not be read: why. */
-  readonly unreadable: readonly ArchiveReadError[];
+  readonly unreadable: readonly UnreadableTree[];
 }
 
 export interface ArchiverParts {
@@ -89,12 +94,12 @@ export class Archiver {
       return isReady ? [{ id, generation, members }] : [];
     });
     const archived: ExpiredTree[] = [];
-    const unreadable: ArchiveReadError[] = [];
+    const unreadable: UnreadableTree[] = [];
     for (const part of inParts(ready)) {
       for (const [i, error] of (await this.archiveTrees(part, signal)).entries()) {
         const { id, generation, members } = part[i] as ReadyTree;
         if (error === undefined) archived.push({ id, generation, version: versionOf(members) });
-        else unreadable.push(error);
+        else unreadable.push({ id, error });
       }
     }
     return { archived, unreadable };

@@ -5,7 +5,7 @@ import {
   type RetentionStore,
 } from '../../store/port/index.js';
 import { periodOf } from '../../workflow/retention.js';
-import type { ArchivedTrees, Archiver, ArchiveReadError } from './archiver.js';
+import type { ArchivedTrees, Archiver, UnreadableTree } from './archiver.js';
 import type { KeptPlaces } from './kept-places.js';
 import type { RetentionPlan } from './retention-plan.js';
 
@@ -21,6 +21,8 @@ export interface RetentionLapParts {
   readonly pacer: Pick<Pacer, 'run'>;
   readonly plan: RetentionPlan;
   readonly archiver: Archiver | undefined;
+  /** The tops of trees to leave alone: they could not be read a while ago. */
+  readonly skip: ReadonlySet<string>;
   readonly places: KeptPlaces;
   /** How long keys of deleted executions are kept, in milliseconds. Undefined: not at all. */
   readonly keysMs: number | undefined;
@@ -35,14 +37,14 @@ export interface LapResult {
   readonly nextInMs: number;
   /** The first execution that was too young to be looked at. Null if there is none. */
   readonly beyond: string | null;
-  /** Why trees are kept that could not be read for the archive. */
-  readonly unreadable: readonly ArchiveReadError[];
+  /** The trees that are kept because they could not be read for the archive. */
+  readonly unreadable: readonly UnreadableTree[];
 }
 
 /** One way through the ended executions, in the order of their ids, from a place to the first that is too young. */
 export class RetentionLap {
   private nextInMs = Infinity;
-  private readonly unreadable: ArchiveReadError[] = [];
+  private readonly unreadable: UnreadableTree[] = [];
 
   constructor(private readonly parts: RetentionLapParts) {}
 
@@ -55,7 +57,8 @@ export class RetentionLap {
       const part = await this.paced(() => store.walk({ after, until, periods, limit: PART }));
       if (part.nextInMs !== null) this.again(part.nextInMs);
       const due: EndedExecutionRow[] = [];
-      for (const row of part.found) if (await this.isDue(row)) due.push(row);
+      for (const row of part.found)
+        if (!this.parts.skip.has(row.id) && (await this.isDue(row))) due.push(row);
       for (let at = 0; at < due.length; at += MAX_EXPIRED) {
         await onPart(await this.expire(due.slice(at, at + MAX_EXPIRED)), after);
       }

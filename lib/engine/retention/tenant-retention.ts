@@ -84,7 +84,7 @@ export class TenantRetention {
 
   constructor(private readonly parts: TenantRetentionParts) {
     this.plan = new RetentionPlan(parts.settings?.rule ?? KEEP_ALL, parts.workflows);
-    this.failures = new ArchiveFailures(parts.tenant);
+    this.failures = new ArchiveFailures(parts.tenant, parts.clock);
     this.places = new KeptPlaces(parts.clock);
   }
 
@@ -181,6 +181,7 @@ export class TenantRetention {
     };
     let notedAt = clock.now();
     let deleted = 0;
+    const skip = this.failures.toSkip;
     const lap = new RetentionLap({
       store: store.retention,
       pacer: counting,
@@ -189,6 +190,7 @@ export class TenantRetention {
         archive === undefined
           ? undefined
           : new Archiver({ clock, store: store.retention, archive }),
+      skip,
       places: this.places,
       keysMs: settings?.keysMs,
       signal: this.over.signal,
@@ -205,10 +207,9 @@ export class TenantRetention {
       const until = firstIdAt(turn.now - periodMs);
       const result = await lap.run(isFull ? FIRST_ID : this.frontier, until);
       if (isFull && settings?.keysMs !== undefined) await lap.expireKeys();
-      const noted = this.failures.lapEnded(result.unreadable, turn, isFull);
-      const nextInMs = Math.min(result.nextInMs, noted?.pauseMs ?? Infinity);
+      const failure = this.failures.lapEnded(result.unreadable, skip, turn, isFull);
+      const nextInMs = Math.min(result.nextInMs, this.failures.readAgainInMs);
       this.planNext({ ...result, nextInMs }, { periodMs, isFull, workedMs, now: turn.now });
-      const failure = noted === null ? null : noted?.failure;
       if (failure !== undefined) await this.note({ holdMs: this.marginMs, failure });
     } finally {
       if (deleted > 0) await this.note({ holdMs: this.marginMs, deleted });

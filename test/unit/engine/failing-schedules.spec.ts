@@ -92,16 +92,19 @@ describe('schedules', () => {
   it('that are broken and locked at the boot are mended later, and keep no others waiting', async () => {
     const before = await boot();
     for (const name of ['s', 't'])
-      await before.runner.schedules.create(name, 'w', { every: '1h', startAt: new Date(START) });
+      await before.runner.schedules.create(name, 'w', { every: '1h' });
     const prepare = jest.spyOn(before.runner, 'prepareStart');
     prepare.mockRejectedValueOnce(new InvalidContextError('a', 'a', 'is too small'));
-    await scene.clock.advance(1_000);
+    await scene.clock.advance(HOUR + 1_000);
     expect(await before.runner.schedules.get('s')).toMatchObject({ state: 'broken' });
-    await before.close();
+    await scene.stop(before);
     const mend = jest.spyOn(MemoryScheduleStore.prototype, 'mend');
     mend.mockResolvedValueOnce({ mended: 0, locked: 1 });
-    const { runner } = await boot();
-    await scene.clock.advance(HOUR);
+    const { runner, engine } = await boot();
+    engine.schedules.changedElsewhere();
+    await scene.clock.advance(0);
+    expect(await runner.schedules.get('s')).toMatchObject({ state: 'broken' });
+    await scene.clock.advance(MINUTE);
     expect(mend).toHaveBeenCalledTimes(2);
     expect(await runner.schedules.get('s')).toMatchObject({ state: 'active' });
     mend.mockRestore();
