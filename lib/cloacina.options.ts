@@ -210,11 +210,21 @@ export type DiscoveredTenantOptions = Omit<
   | 'telemetry'
 >;
 
-/** The properties that requests of every platform have, such as Express and Fastify. */
+/**
+ * The request of a caller: the properties that requests of Express and Fastify share. To see more of it, annotate the parameter of
+ * your function with the type of your platform.
+ *
+ * @example
+ * ```ts
+ * CloacinaModule.forRoot({ tenantFrom: (request: Request & { user?: { tenant: string } }) => request.user?.tenant })
+ * ```
+ */
 export interface TenantRequest {
+  /** The headers, by their names in lower case. */
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
-  /** The requested host, without its port. */
+  /** The requested host, without its port. It comes from the caller. */
   readonly hostname?: string;
+  /** The requested path with its query. */
   readonly url?: string;
 }
 

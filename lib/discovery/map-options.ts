@@ -125,20 +125,42 @@ export interface MapChildrenOptions<
 /** The item that the handler gets. */
 export type ItemOf<I, K> = [K] extends [number] ? Stored<I>[] : Stored<I>;
 
-/** What a map stores in the context under its name, unless it has `collect`. */
+/**
+ * How the items of a map have ended. A map stores it in the context under its name, unless it has `collect`. With `chunk`, it
+ * counts chunks.
+ *
+ * @example
+ * ```ts
+ * const { completed, total } = context.require('notify'); // notify?: MapSummary
+ * ```
+ */
 export interface MapSummary {
-  /** The number of items; with `chunk`, of chunks. */
+  /** The number of items. */
   total: number;
+  /** The number of Completed items. */
   completed: number;
+  /** The number of Failed items, whose attempts are used up. */
   failed: number;
+  /** The number of Cancelled items: with `failFast`, those that had not ended at the first failure. */
   cancelled: number;
 }
 
-/** An item of a map with what became of it. With `chunk`, a chunk of items. */
+/**
+ * An item of a map and how it has ended: what `context.results()` and `runner.results()` read.
+ *
+ * @example
+ * ```ts
+ * for await (const { index, item, error } of runner.results(id, 'notify', { status: 'Failed' })) {
+ *   console.log(index, item, error?.message);
+ * }
+ * ```
+ */
 export interface ItemResult<V = unknown> {
-  /** The position among the items of the map, from 0. */
+  /** The position among the items of the map, from 0. With `chunk`, among the chunks. */
   index: number;
+  /** The item, as JSON carries it. With `chunk`, the array of items. */
   item: unknown;
+  /** The status of the item. */
   status: TaskStatus;
   /** What the handler returned. Present if the item is Completed and the handler returned a value. */
   value?: V;

@@ -10,6 +10,7 @@ export type FindingFact = string | number | boolean | null | readonly string[];
 export interface DoctorFinding {
   /** The id of the check, such as `schema-drift`. Ids are stable. */
   readonly check: string;
+  /** How bad it is. */
   readonly severity: FindingSeverity;
   /** The fault in a few words. */
   readonly title: string;
@@ -25,9 +26,11 @@ export interface DoctorFinding {
 
 /** A check that could not be made. It is neither a finding nor a sign of health. */
 export interface SkippedCheck {
+  /** The id of the check. */
   readonly check: string;
+  /** The schema of the tenant. Absent for a check of the database. */
   readonly schema?: string;
-  /** Why, as a sentence. */
+  /** Why it could not be made, as a sentence. */
   readonly reason: string;
 }
 
@@ -37,7 +40,9 @@ export interface DoctorReport {
   readonly database: {
     readonly host: string;
     readonly port: number;
+    /** The name of the database. */
     readonly database: string;
+    /** The role of the connection. */
     readonly login: string;
     /** The version of the server, such as `17.2`. */
     readonly version: string;
@@ -46,12 +51,20 @@ export interface DoctorReport {
   readonly at: Date;
   /** The schemas of the examined tenants. */
   readonly schemas: readonly string[];
-  /** Errors first. Empty on a healthy database. */
+  /** The faults, errors first. Empty on a healthy database. */
   readonly findings: readonly DoctorFinding[];
+  /** The checks that could not be made. */
   readonly skipped: readonly SkippedCheck[];
 }
 
-/** Options of {@link runDoctor}. */
+/**
+ * Options of {@link runDoctor}: the database, and what to examine in it.
+ *
+ * @example
+ * ```ts
+ * await runDoctor({ databaseUrl, schemas: ['tenant_acme'], ignore: ['failed-executions'], role: 'app' });
+ * ```
+ */
 export interface DoctorOptions extends ConnectionSource {
   /** The schemas of the tenants to examine. Default: all that contain the library's tables. */
   readonly schemas?: readonly string[];
@@ -61,6 +74,6 @@ export interface DoctorOptions extends ConnectionSource {
   readonly ignore?: readonly string[];
   /** The role of the application, whose rights are checked. Default: the login of the connection. */
   readonly role?: string;
-  /** Called after each examined tenant, and once for the database. */
+  /** Called after the checks of the database, and after each tenant. `total` is the number of tenants and 1. */
   readonly onProgress?: (done: number, total: number) => void;
 }

@@ -2,82 +2,113 @@ import type { StoredError } from '../errors/index.js';
 import type { WorkflowEventName } from './event-name.js';
 import type { ExecutionFacts, WorkflowEvent } from './workflow-event.js';
 
-/** A start, or a call that starts several executions and has no `executionId`. */
+/** A start of an execution, or a call that starts several. */
 export interface TracedStart {
+  /** The name of the tenant. */
   readonly tenant: string;
+  /** The name of the workflow. */
   readonly workflow: string;
+  /** The id of the execution. Absent for a call that starts several. */
   readonly executionId?: string;
 }
 
-/** The span of a start. */
+/** The span of a start. One of `ended` and `failed` ends it, once. */
 export interface StartSpan {
-  /** What is stored with the execution, so that other processes continue the trace. */
+  /** The context of the span, which is stored with the execution, so that other processes continue the trace. */
   readonly context: string;
-  /** @param started - what became of a single start. Absent: the start is left to others */
+  /**
+   * Ends the span of a start that succeeded.
+   *
+   * @param started - the execution of a single start. `created` is false if it existed already, by its idempotency key. Absent
+   * for a call that starts several
+   */
   ended(started?: { readonly executionId: string; readonly created: boolean }): void;
+  /** Ends the span of a start that failed. */
   failed(error: StoredError): void;
 }
 
 /** A run of a task that begins. */
 export interface TracedAttempt extends ExecutionFacts {
+  /** The name of the task. */
   readonly task: string;
-  /** Number of the item, from 1 on. Absent for the task itself. */
+  /** The number of the item, from 1. Absent for the task itself. */
   readonly item?: number;
-  /** Number of the attempt, from 1 on. */
+  /** The number of the attempt, from 1. */
   readonly attempt: number;
+  /** The number of attempts that the task has at most. */
   readonly maxAttempts: number;
-  /** How often the task was recovered since its last recorded outcome. */
+  /** The number of recoveries of the task since its last recorded outcome. */
   readonly recoveryAttempt: number;
-  /** The span of the start, as it was stored. Null if the start was not traced. */
+  /** The context of the span of the start, as it was stored. Null if the start was not traced. */
   readonly traceContext: string | null;
-  /** Time since the task became due, in milliseconds. Absent if that is not known. */
+  /** Time since the task became due, in milliseconds. Absent if it is not known. */
   readonly waitedMs?: number;
 }
 
-/** How a run of a handler ended. `returned`: it gave its claim back, or no longer had one. */
+/**
+ * How a run of a handler ended.
+ *
+ * - `completed`, `failed`, `skipped`: with this outcome of the attempt.
+ * - `deferred`: the condition of its `deferUntil()` was false.
+ * - `suspended`: a wait such as `sleep()` suspended it.
+ * - `returned`: without an outcome: the process gave the claim back, or had lost it.
+ */
 export type AttemptOutcome =
   'completed' | 'deferred' | 'failed' | 'returned' | 'skipped' | 'suspended';
 
 /** The span and the measurements of a run of a task. */
 export interface AttemptSpan {
-  /** Runs the handler within the span. */
+  /** Calls `work`, the handler, within the span. */
   run<T>(work: () => T): T;
+  /**
+   * Ends the span. After a timeout, the handler may still run.
+   *
+   * @param error - the error of a failed attempt
+   */
   ended(outcome: AttemptOutcome, error?: StoredError): void;
 }
 
-/** The use of the slots for tasks in this process. */
+/** The slots for tasks in this process. */
 export interface SlotUse {
+  /** The number of slots: `maxConcurrentTasks` of `forRoot`. */
   readonly limit: number;
+  /** The number of slots in use. */
   readonly running: number;
-  /** Claimed tasks that wait for a slot. */
+  /** The number of claimed tasks that wait for a slot. */
   readonly queued: number;
 }
 
-/** The use of a connection pool. */
+/** The connections of a pool in this process. */
 export interface PoolUse {
-  /** `statements` for hot statements, `general` for data sources and all else. */
+  /** `statements` for the library's hot statements, `general` for data sources and all else. */
   readonly name: string;
+  /** The largest number of connections. */
   readonly max: number;
+  /** The number of connections in use. */
   readonly used: number;
+  /** The number of open connections that are not in use. */
   readonly idle: number;
-  /** Requests that wait for a connection. */
+  /** The number of requests that wait for a connection. */
   readonly pending: number;
 }
 
 /** The due tasks of a tenant. */
 export interface Backlog {
+  /** The name of the tenant. */
   readonly tenant: string;
-  /** Number of due tasks, at most 10,000. */
+  /** The number of due tasks that no process has claimed, counted up to 10,000. */
   readonly due: number;
-  /** Time since the oldest of them became due, in milliseconds; 0 without any. */
+  /** Time since the oldest of them became due, in milliseconds. 0 if no task is due. */
   readonly oldestMs: number;
 }
 
 /** What is read when metrics are collected. */
 export interface TelemetrySource {
+  /** The slots of this process, from memory. */
   slots(): SlotUse;
+  /** The pools of this process, from memory. */
   pools(): readonly PoolUse[];
-  /** Reads the database. Rejects if it cannot be reached. */
+  /** The backlog of each tenant of this process, from the database. Rejects if the database cannot be reached. */
   backlog(): Promise<readonly Backlog[]>;
 }
 
@@ -94,7 +125,7 @@ export interface CloacinaTelemetry {
   readonly isTracing: boolean;
   /** Whether measurements are recorded. False without an SDK. */
   readonly isMeasuring: boolean;
-  /** Receives the events of all tenants. */
+  /** Gets those events of all tenants whose names are in `names`. */
   readonly listener: {
     readonly names: readonly WorkflowEventName[];
     readonly receive: (event: WorkflowEvent) => void;
@@ -105,11 +136,11 @@ export interface CloacinaTelemetry {
   start(start: TracedStart): StartSpan | undefined;
   /** Begins the span of a run of a task. Undefined without an SDK. */
   attempt(attempt: TracedAttempt): AttemptSpan | undefined;
-  /** Measures a statement that wrote or claimed many items at once. */
+  /** Measures a statement that stored `size` starts or outcomes, or claimed `size` tasks. */
   batch(kind: 'claim' | 'outcome' | 'start', tenant: string, size: number): void;
-  /** Measures a recovery of tasks of one process. `lostForMs`: from the loss until the tasks were Ready again. */
+  /** Measures a recovery of the tasks of one process. `lostForMs`: from its loss until they were Ready again, in milliseconds. */
   recovered(tenant: string, cause: string, lostForMs: number): void;
-  /** Measures a firing of a schedule. `lateMs`: from its due time until it was stored. */
+  /** Measures a firing of a schedule. `lateMs`: from when it was due until it was stored, in milliseconds. */
   fired(tenant: string, workflow: string, lateMs: number): void;
   /** Registers what collections read. Returns a function that ends it. */
   observe(source: TelemetrySource): () => void;

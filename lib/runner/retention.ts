@@ -11,20 +11,30 @@ import { isExecutionId } from './execution-uuid.js';
 import { checkReasonOptions, type ReasonOptions } from './reason-options.js';
 import type { ServedCalls } from './served-calls.js';
 
-/** What is known of the deletion of a tenant's ended executions; see {@link CloacinaRunner.retentionState}. */
+/**
+ * How far the deletion of a tenant's ended executions is, over all processes: result of {@link CloacinaRunner.retentionState}.
+ *
+ * @example
+ * ```ts
+ * const state = await runner.retentionState();
+ * if (state?.archiveFailure !== undefined) console.warn(state.archiveFailure.error.message);
+ * ```
+ */
 export interface RetentionStatus {
-  /** When a process has last looked through the executions that are due. Absent if none has. */
+  /** When a process has last looked through the executions that are due. Absent before the first look. */
   lastRunAt?: Date;
-  /** The number of executions without a parent that were deleted by their retention since the tenant was created. */
+  /** The number of executions that retention has deleted since the tenant was created. Children do not count. */
   deleted: number;
   /**
-   * Why the archive has failed last. Absent if it has not, or has taken all since.
+   * The last failure of the archive. Absent if the archive has never failed, or has taken executions since.
    *
    * If it has thrown, no execution of the tenant is deleted until a call succeeds. If `error.name` is `ArchiveReadError`, the
    * library could not read the execution that `error.message` names: it is kept with its tree, and the others are deleted.
    */
   archiveFailure?: {
+    /** What the archive threw. */
     error: StoredError;
+    /** When it failed. */
     at: Date;
     /** The number of failures in a row. */
     failures: number;

@@ -3,16 +3,18 @@ import type { Execution, TaskDetails } from '../runner/execution.js';
 import { thrownBy } from './thrown-errors.js';
 import type { ExpectedError } from './matcher-types.js';
 
-/** What a matcher of jest and vitest returns. */
+/** What a matcher returns to `expect()` of Jest and Vitest. */
 export interface MatcherResult {
+  /** Whether the execution is as the matcher says. With `.not`, the test fails if it is true. */
   readonly pass: boolean;
+  /** Makes the text of the failure, in which the execution is described: its error, and the state of each task. */
   readonly message: () => string;
 }
 
 type Read = Pick<Execution, 'id' | 'workflow' | 'status' | 'tasks' | 'error' | 'reason'>;
 
 /**
- * The matchers of the test kit, for `expect.extend()` of jest and vitest.
+ * The matchers of the test kit, for `expect.extend()` of Jest and Vitest.
  *
  * @example
  * ```ts

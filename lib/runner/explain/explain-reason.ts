@@ -4,7 +4,9 @@ import type { LimitHolder, LimitKeyRef } from '../limit-state.js';
 
 /** A dependency that has not ended. */
 export interface OpenDependency {
+  /** The name of the task. */
   task: string;
+  /** Its status. */
   status: TaskStatus;
 }
 
@@ -21,6 +23,8 @@ export interface UnableProcess extends ProcessRef {
   /** The names of the workflows that it serves; of more than 20, the first 20. */
   serves: string[];
   /**
+   * Why it does not take the task.
+   *
    * - `workflow`, `task`: its code does not have the workflow, or not the task.
    * - `format`: its release can't read the definition.
    * - `paused`, `away`, `draining`: the state of the process, in which it claims nothing.
@@ -29,17 +33,24 @@ export interface UnableProcess extends ProcessRef {
   because: 'workflow' | 'task' | 'format' | 'paused' | 'away' | 'draining' | 'noSlots';
 }
 
-/** A number of items of a map that have not ended for the same kind of cause. */
+/** The items of a map that have not ended for the same kind of cause. */
 export interface ItemGroup {
   /** The kind of the cause. */
   kind: ExplainReason['kind'];
+  /** The number of items. */
   count: number;
 }
 
 /**
- * The cause for which a task has not ended. `kind` tells which of the properties it has.
+ * The cause for which a task has not ended. `kind` tells which of the properties it has. `since` is when the task began to wait,
+ * `until` when the wait ends, absent if it has no end; `wait` is the name of the wait in the code.
  *
- * New kinds may be added in a minor version, so a `switch` needs a default.
+ * A minor version may add kinds, so a `switch` needs a default.
+ *
+ * @example
+ * ```ts
+ * if (reason.kind === 'limit') console.log(`${reason.inUse} of ${reason.concurrency} slots are taken`, reason.holders);
+ * ```
  */
 export type ExplainReason =
   /** A living process runs it. */
@@ -74,12 +85,15 @@ export type ExplainReason =
   | { kind: 'backoff'; until: Date; attempt: number; maxAttempts: number; error?: StoredError }
   /** The condition of its `deferUntil()` was false, and is checked again. */
   | { kind: 'condition'; until: Date }
+  /** It sleeps. */
   | { kind: 'sleep'; wait: string; since: Date; until?: Date }
-  /** A signal, which `runner.signal()` or a token of `context.signalToken()` sends. `until`: the end of its time limit. */
+  /** It waits for a signal, which `runner.signal()` or a token of `context.signalToken()` sends. */
   | { kind: 'signal'; wait: string; signal: string; since: Date; until?: Date }
+  /** It waits for an event with a key, which `runner.emit()` sends. */
   | { kind: 'event'; wait: string; event: string; key?: string; since: Date; until?: Date }
-  /** One of several signals and events. */
+  /** It waits for one of several signals and events; of more than 20, the first 20 are named. */
   | { kind: 'messages'; wait: string; names: string[]; since: Date; until?: Date }
+  /** It waits for an execution that it started. */
   | {
       kind: 'child';
       wait: string;

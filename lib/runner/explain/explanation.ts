@@ -8,12 +8,13 @@ export interface TaskExplanation {
   task: string;
   /** The number of the item, from 1, if this is an item of a map. */
   item?: number;
+  /** The status of the task. */
   status: TaskStatus;
   /** The number of attempts that have begun, including the running one. */
   attempt: number;
-  /** The error of the last failed attempt. */
+  /** The error of the last failed attempt. Absent if no attempt has failed. */
   error?: StoredError;
-  /** The cause, for programs. */
+  /** The cause, for programs. `reason.kind` tells which properties it has. */
   reason: ExplainReason;
   /** The same as a sentence for people. */
   text: string;
@@ -48,10 +49,20 @@ export interface ServingProcess {
  * Why an execution has not ended: what each of its open tasks waits for.
  *
  * All facts of the execution and its tasks are those of one moment. Limits, processes and children are read right after it.
+ *
+ * @example
+ * ```ts
+ * const explanation = await runner.explain(id);
+ * console.log(explanation?.summary);
+ * for (const { task, text } of explanation?.tasks ?? []) console.log(task, text);
+ * ```
  */
 export interface ExecutionExplanation {
+  /** The id of the execution. */
   executionId: string;
+  /** The name of its workflow. */
   workflow: string;
+  /** Its status. */
   status: ExecutionStatus;
   /** The most important cause, as sentences for people. */
   summary: string;
@@ -62,7 +73,7 @@ export interface ExecutionExplanation {
   tasks: TaskExplanation[];
   /** The number of tasks that have not ended, without items. */
   open: number;
-  /** The living processes that serve the tenant, this one first; of more than 50, the first 50. */
+  /** The living processes that serve the tenant, this one first; of more than 50, those that have served it for longest. */
   processes: ServingProcess[];
   /** Until when the execution must begin. Absent if it may begin at any time, and after it has begun or ended. */
   startBefore?: Date;

@@ -4,17 +4,19 @@ import type { ExecutionStatus } from '../../workflow/index.js';
 
 /** A number that was counted up to a cap. */
 export interface CappedCount {
+  /** The exact number, or a lower limit if `isCapped` is true. */
   count: number;
-  /** Whether there may be more: show it as `10,000+`. */
+  /** Whether the count stopped before it had counted all: show it as `10,000+`. */
   isCapped: boolean;
 }
 
-/** The executions of a tenant by status. */
+/** The number of executions of a tenant with each status: result of {@link CloacinaStatistics.counts}. */
 export interface StatusCounts {
+  /** The number of executions with each status; 0 for a status without executions. */
   byStatus: Record<ExecutionStatus, CappedCount>;
   /**
-   * Since when the oldest task is due that no process has claimed; tasks with a limit are left out, because they may wait for
-   * their key. Absent: no task is due.
+   * Since when the oldest task is due that no process has claimed. Tasks with a limit are left out, because they may wait for
+   * their key. Absent if no task is due.
    */
   oldestDue?: Date;
 }
@@ -27,34 +29,40 @@ export interface StatusCountOptions {
 
 /** Options of {@link CloacinaStatistics.series}. */
 export interface SeriesOptions {
-  /** The last hour in minutes, or the last day in quarters of an hour. */
+  /** `hour`: the last hour in buckets of a minute. `day`: the last day in buckets of a quarter of an hour. */
   range: 'hour' | 'day';
   /** The class, name or definition of a workflow. Default: all workflows of the application. */
   workflow?: WorkflowRef;
 }
 
-/** Executions that were created in one part of the time, and what became of them. */
+/** The executions that were created in one part of the time. */
 export interface SeriesBucket {
-  /** The start of the bucket. */
+  /** The begin of this part of the time. */
   at: Date;
-  /** The number of executions that were created. */
+  /** The number of executions that were created in it. */
   started: number;
+  /** How many of these are Completed by now. */
   completed: number;
+  /** How many of these are Failed by now. */
   failed: number;
+  /** How many of these are Cancelled by now. */
   cancelled: number;
-  /** From the beginning to the end of the Completed ones, in milliseconds. Null: there are none. */
+  /**
+   * The median duration of the Completed ones, from the begin of their first task to their end, in milliseconds. Null if none is
+   * Completed.
+   */
   medianMs: number | null;
-  /** As `medianMs`, of which 95 of 100 executions took no longer. */
+  /** The 95th percentile of the same durations, in milliseconds. Null if none is Completed. */
   p95Ms: number | null;
 }
 
-/** Executions over time. */
+/** Executions over time: result of {@link CloacinaStatistics.series}. */
 export interface Series {
   /** The length of a bucket, in milliseconds. */
   bucketMs: number;
-  /** The oldest first, without gaps. The last one is not over. */
+  /** The buckets, the oldest first, also those without executions. The last one is not over. */
   buckets: SeriesBucket[];
-  /** The time since which all executions were read. Absent: all were read. */
+  /** The time since which all executions were read, if there were too many to read them all. Absent if all were read. */
   completeSince?: Date;
 }
 
@@ -66,8 +74,9 @@ export interface FailureOptions {
 
 /** Failed executions with the same cause. */
 export interface FailureGroup {
-  /** The same for the same cause in every call. */
+  /** Names the cause. The same for the same cause in every call. */
   id: string;
+  /** The name of the workflow. */
   workflow: string;
   /** The task whose failure ended the executions. Absent for a timeout of the workflow. */
   task?: string;
@@ -75,17 +84,19 @@ export interface FailureGroup {
   error: StoredError;
   /** The message with `…` in place of numbers, ids and quoted values. Executions with the same message are one group. */
   message: string;
+  /** The number of executions. */
   count: number;
-  /** When the first and the last of the executions ended. */
+  /** When the first of the executions ended. */
   firstAt: Date;
+  /** When the last of the executions ended. */
   lastAt: Date;
-  /** The newest executions, at most 10. */
+  /** The ids of the newest executions, at most 10. */
   examples: string[];
   /** The executions of the group, to be passed to `retryMany` or `list`. */
   filter: { ids: string[]; status: 'Failed' };
 }
 
-/** The causes of failures. */
+/** The causes of failures: result of {@link CloacinaStatistics.failures}. */
 export interface FailureGroups {
   /** The groups with the most executions first. */
   groups: FailureGroup[];

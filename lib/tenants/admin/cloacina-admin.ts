@@ -57,12 +57,20 @@ export interface TenantCredentials {
   connectionString: string;
 }
 
-/** Options of {@link CloacinaAdmin.removeTenant}. */
+/**
+ * Options of {@link CloacinaAdmin.removeTenant}.
+ *
+ * @example
+ * ```ts
+ * await admin.removeTenant({ schema: 'tenant_acme', drain: '1m' });
+ * ```
+ */
 export interface RemoveTenantOptions {
+  /** The schema to drop, with everything in it. */
   schema: string;
-  /** The role that createTenant() created for the schema. Default: found by the schema. */
+  /** The role that `createTenant()` created for the schema, which is dropped too. Default: found by the schema. */
   username?: string;
-  /** How long running handlers may continue. Default 30 s. */
+  /** How long running handlers may continue before their connections are ended. Default: 30 s. */
   drain?: Duration;
 }
 

@@ -1,29 +1,38 @@
 import type { Duration } from '../../workflow/index.js';
 
-/** Options of {@link CloacinaHealth.check}. */
+/**
+ * Options of {@link CloacinaHealth.check}.
+ *
+ * @example
+ * ```ts
+ * const report = await health.check({ timeout: '500ms', backlogAfter: '5m', listed: 20 });
+ * ```
+ */
 export interface HealthOptions {
-  /** How long to wait for an answer of each database, at most 10 s. Default: 1 s. */
+  /** How long the check waits for an answer of each database, at most 10 s. Default: 1 s. */
   timeout?: Duration;
-  /** For how long a task may have been due before its tenant is in trouble. Default: 1 min. */
+  /** How long a task may be due before its tenant is in trouble. Default: 1 min. */
   backlogAfter?: Duration;
   /** The number of tenants in trouble that are listed, 0 to 1,000. Default: 10. */
   listed?: number;
 }
 
-/** A database of this process, with one login. */
+/** A database that this process uses, with one login. */
 export interface DatabaseHealth {
-  /** Host, port and name. */
+  /** The host, the port and the name of the database, such as `db.internal:5432/shop`. */
   database: string;
   /** Whether it has answered a statement. The answer is at most a second old. */
   isUp: boolean;
-  /** How long the answer took, in milliseconds. Absent if there was none. */
+  /** How long the answer took, in milliseconds. Absent without an answer. */
   latencyMs?: number;
-  /** Why there was no answer. */
+  /** Why the database did not answer, as a sentence without secrets. Absent if it answered. */
   error?: string;
   /**
-   * - `open`: the process has proved to others that it lives, and may claim.
-   * - `lost`: nothing is claimed in this database until it is back.
-   * - `none`: there is none, by `controlConnection: false` or behind a transaction pooler. The process claims all the same.
+   * The state of the control connection, by which other processes see that this one lives.
+   *
+   * - `open`: the process may claim.
+   * - `lost`: the process claims nothing in this database until the connection is back.
+   * - `none`: the process works without one, by `controlConnection: false` or behind a transaction pooler, and may claim.
    * - `notOpened`: the application has not bootstrapped yet.
    */
   controlConnection: 'open' | 'lost' | 'none' | 'notOpened';
@@ -31,10 +40,13 @@ export interface DatabaseHealth {
   tenants: number;
 }
 
-/** A tenant in trouble. */
+/** A tenant in trouble. A tenant with several troubles has one entry for each. */
 export interface TenantTrouble {
+  /** The name of the tenant; of a tenant that was not opened, the name under which it was discovered. */
   tenant: string;
   /**
+   * What is wrong.
+   *
    * - `schema`: its tables can't be read or changed: they are locked, broken or dropped.
    * - `backlog`: a task has been due for longer than `backlogAfter`, and no process claims it.
    * - `hungHandlers`: handlers ignore their aborted signals and keep slots of this process.
@@ -47,6 +59,7 @@ export interface TenantTrouble {
 
 /** The oldest due task that no process has claimed. */
 export interface OldestDueTask {
+  /** The name of its tenant. */
   tenant: string;
   /** Since when it is due. */
   dueSince: Date;
@@ -65,26 +78,29 @@ export interface HealthReport {
    */
   status: 'up' | 'degraded' | 'down';
   /**
-   * Whether the process should live on. `false` only if a restart helps: so many handlers hang that no more of their slots can
-   * be freed. A database that is away does not make it `false`.
+   * Whether the process should live on. `false` only if a restart helps: too many handlers hang, so their slots can't be freed.
+   * A database that is away does not make it `false`.
    */
   isLive: boolean;
   /** Whether the process may get traffic: it has booted, does not shut down, and a database answers, so it can start executions. */
   isReady: boolean;
   /** What is wrong, as sentences for people. Empty if the status is `up`. */
   reasons: string[];
+  /** The databases of this process, one entry for each login. */
   databases: DatabaseHealth[];
+  /** The tenants of this process. */
   tenants: {
     /** The number of tenants that this process serves. */
     total: number;
-    /** The number of those whose claiming is paused in this process. */
+    /** The number of tenants whose claiming is paused in this process. */
     paused: number;
     /** The number of troubles. */
     inTrouble: number;
-    /** The first of them, by tenant; at most `listed`. */
+    /** The troubles by the name of the tenant, at most `listed` of them. */
     troubled: TenantTrouble[];
   };
-  /** Absent if no task is due, or only in tenants with paused workflows. */
+  /** The task that has been due for longest. Absent if no task is due, or only in tenants with paused workflows. */
   oldestDue?: OldestDueTask;
+  /** When the report was made, by the clock of this process. */
   at: Date;
 }

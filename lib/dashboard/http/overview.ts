@@ -1,0 +1,125 @@
+import type { ServingProcess } from '../../runner/explain/explanation.js';
+import type { ExecutionStatus } from '../../workflow/index.js';
+import type { CappedCount, Serialized } from './common.js';
+
+/** The number of executions with each status. */
+export type StatusCounts = Record<ExecutionStatus, CappedCount>;
+
+/**
+ * The state of a tenant, as a row of a list.
+ *
+ * `GET api/tenants?search=…&limit=50&cursor=…` returns a `Page<TenantOverview>`, by name. `search` is a part of the name; upper
+ * and lower case do not count. `limit` is 1 to 200. Default: 50.
+ */
+export interface TenantOverview {
+  /** The name of the tenant. */
+  tenant: string;
+  /** The number of executions with each status. Absent if the tenant has not been read yet, or could not be read. */
+  counts?: StatusCounts;
+  /** Since when the oldest due task waits for a process. Absent if no task is due. Tasks with a limit do not count. */
+  oldestDue?: string;
+  /** The number of workflows that are paused as a whole. */
+  pausedWorkflows: number;
+  /** What is wrong with the tenant, or why it could not be read, as a sentence. Absent if nothing is wrong. */
+  problem?: string;
+  /** When the tenant was read. */
+  asOf: string;
+}
+
+/** The executions that were created in one part of the time. */
+export interface SeriesBucket {
+  /** The begin of this part of the time. */
+  at: string;
+  /** The number of executions that were created in it. */
+  started: number;
+  /** How many of these are Completed by now. */
+  completed: number;
+  /** How many of these are Failed by now. */
+  failed: number;
+  /** How many of these are Cancelled by now. */
+  cancelled: number;
+  /**
+   * The median duration of the Completed ones, from the begin of their first task to their end, in milliseconds. Of several
+   * tenants, the largest of their medians. Null if none is Completed.
+   */
+  medianMs: number | null;
+  /** The 95th percentile of the same durations, in milliseconds. Of several tenants, the largest. Null if none is Completed. */
+  p95Ms: number | null;
+}
+
+/**
+ * Executions over time.
+ *
+ * Response of `GET api/series?range=hour&tenant=…&workflow=…`. `range` is `hour` (60 buckets of a minute) or `day` (96 buckets
+ * of a quarter of an hour). Default: `hour`. `tenant` may be repeated. Default: all tenants that the user may see.
+ */
+export interface Series {
+  /** The range that was asked for. */
+  range: 'hour' | 'day';
+  /** The length of a bucket, in milliseconds. */
+  bucketMs: number;
+  /** The buckets, the oldest first, also those without executions. The last one is not over. */
+  buckets: SeriesBucket[];
+  /** Whether all tenants and all of their executions were read. If not, the numbers are lower limits. */
+  isComplete: boolean;
+  /** The time since which all executions were read, if there were too many to read them all: 5,000 of each workflow are. */
+  completeSince?: string;
+}
+
+/**
+ * All tenants that the user may see, as one page.
+ *
+ * Response of `GET api/overview`, and the data of the event `overview` of `GET api/events`.
+ */
+export interface Overview {
+  /** When the page was made. */
+  at: string;
+  /** The sums over the tenants that were read. */
+  counts: StatusCounts;
+  /** The number of tenants that the user may see. */
+  tenants: number;
+  /** How many of them were read. The next event, or the next call, has more of them. */
+  tenantsRead: number;
+  /** The tenants to look at first, at most 50: those with a problem, then by Failed and by Running executions. */
+  busiest: TenantOverview[];
+  /** The number of tenants with a `problem`. */
+  inTrouble: number;
+  /** The tenant with the oldest due task, and since when that is due. Absent if no task is due. */
+  oldestDue?: { tenant: string; dueSince: string };
+  /** The last hour of all tenants together. */
+  series: Series;
+  /** The tasks of lost processes in the last 24 hours: taken over, and given up because they were lost too often. */
+  recoveries: { recovered: number; abandoned: number };
+  /** The living processes, that which answers first. */
+  processes: ProcessRow[];
+}
+
+/**
+ * A living process, as far as it serves tenants that the user may see.
+ *
+ * `GET api/processes` returns all of them as `{ items }`. If a process is in different states in its tenants, `state` is one of
+ * those in which it claims nothing.
+ */
+export interface ProcessRow extends Omit<Serialized<ServingProcess>, 'serves' | 'claimed'> {
+  /** The number of tasks that it has claimed in these tenants, running or about to run. */
+  claimed: number;
+  /** The names of the workflows that it serves in these tenants. */
+  serves: string[];
+  /** The number of these tenants. */
+  tenants: number;
+  /** The names of these tenants; of more than 20, the first 20. */
+  tenantNames: string[];
+}
+
+/**
+ * Executions that have changed, as far as the process that answers has heard of them.
+ *
+ * The data of the event `changed` of `GET api/events`. A tenant has at most one such event in two seconds. Without an event for
+ * 15 seconds the stream sends `ping`.
+ */
+export interface ChangedEvent {
+  /** The name of the tenant. */
+  tenant: string;
+  /** The ids of the executions that changed last, the latest first; at most 50. Empty if the change concerns none. */
+  executions: string[];
+}

@@ -1,0 +1,49 @@
+import type { LimitState } from '../../runner/limit-state.js';
+import type { Firing, TenantSchedule } from '../../runner/schedule.js';
+import type { WorkflowGraph } from '../../runner/workflow-graph.js';
+import type { ExecutionStatus } from '../../workflow/index.js';
+import type { Serialized } from './common.js';
+import type { ValueView } from './executions.js';
+
+/**
+ * A schedule: response of `GET api/tenants/:tenant/schedules/:name`.
+ *
+ * `GET api/tenants/:tenant/schedules?workflow=…&state=…&limit=50&after=…` returns a `Page<ScheduleRow>`, by name. `state` is
+ * `active`, `paused`, `ended` or `broken`, `limit` is 1 to 200. Default: 50. `nextCursor` is the `after` of the next call.
+ *
+ * Problem: 404 `UNKNOWN_SCHEDULE` if the tenant has no such schedule, as for all calls of one schedule.
+ */
+export type ScheduleRow = Omit<Serialized<TenantSchedule>, 'input'> & {
+  /** The input of its executions. Absent if it has none. */
+  input?: ValueView;
+};
+
+/**
+ * What a schedule did, the latest first: response of `GET …/schedules/:name/firings?before=…&limit=50`. `before` selects firings
+ * for times before it, in ISO 8601. Default: all. `limit` is 1 to 200. Default: 50.
+ */
+export type FiringsResponse = { firings: Serialized<Firing>[] };
+
+/**
+ * The next times of a schedule, without jitter: response of `GET …/schedules/:name/preview?count=10`. `count` is 1 to 100.
+ * Default: 10.
+ */
+export type PreviewResponse = { times: string[] };
+
+/** A workflow of a tenant. `GET api/tenants/:tenant/workflows` returns all of them as `{ items }`, by name. */
+export interface WorkflowRow {
+  /** The name of the workflow. */
+  name: string;
+  /** The graph as the running code has it. Absent if this process does not serve the workflow. */
+  graph?: WorkflowGraph;
+  /** Why and since when it is paused as a whole. Absent if it is not. */
+  paused?: { reason?: string; since: string };
+  /** The number of its executions with each status except Completed. A status without executions may be absent. */
+  counts: Partial<Record<ExecutionStatus, number>>;
+}
+
+/**
+ * A key of a limit. `GET api/tenants/:tenant/limits?name=…&full=true&limit=50&cursor=…` returns a `Page<LimitRow>`, by name and
+ * key. With `full=true`, only keys that can begin no task now.
+ */
+export type LimitRow = Serialized<LimitState>;
