@@ -57,7 +57,7 @@ function onlyOf(all: readonly Target[]): Target {
 }
 
 function listed(all: readonly Target[]): string {
-  if (all.length === 0) return 'It has none at all.';
+  if (all.length === 0) return 'It has no tenants.';
   const names = all.slice(0, MAX_LISTED).map(({ tenant }) => tenant);
   const more = all.length - names.length;
   return `Its tenants are ${names.join(', ')}${more > 0 ? ` and ${more} more` : ''}.`;

@@ -17,19 +17,22 @@ export interface CloacinaDashboardOptions {
   /** `true`: no guard is needed, because something else protects the path. Default: `false`. */
   public?: boolean;
   /**
-   * The names of the tenants that the user of a request may see, or `'all'`. It is asked in each call, and again while a stream
+   * The names of the tenants that the user of a request may see, or `'all'`. It is called for each request, and again while a stream
    * is open. Other tenants do not exist for the user. Default: `'all'`.
    *
    * @param request - annotate it with your platform's type to see more properties
    */
   tenants?(request: TenantRequest): TenantNames | Promise<TenantNames>;
-  /** Who the user of a request is: it is stored in the history with each action. Default: nobody is named. */
+  /**
+   * The name of the user of a request. The log names the user of each action, and the history of an execution the user who
+   * cancelled, paused, resumed or retried it. Default: no user is named.
+   */
   actor?(request: TenantRequest): string | undefined | Promise<string | undefined>;
   /** `true`: all actions are refused. Default: `false`. */
   readOnly?: boolean;
   /**
-   * Names of properties whose values are never shown, at any depth of contexts, payloads, items and progress, beside those that
-   * are secrets by their names, such as `password` and `apiKey`. Capitals, `_` and `-` do not count. Default: none.
+   * Names of properties whose values are never shown, at any depth of contexts, payloads, items and progress. Upper and lower
+   * case, `_` and `-` do not count. Names of secrets, such as `password` and `apiKey`, need not be listed. Default: none.
    */
   redact?: readonly string[];
 }

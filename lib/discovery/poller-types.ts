@@ -32,7 +32,7 @@ export interface PollerContext<C = unknown> {
   readonly name: string;
   /** The name of the tenant that is polled. */
   readonly tenant: string;
-  /** The cursor as the poll before, or `setCursor`, has left it; undefined if there is none. */
+  /** The cursor that the poll before has returned, or `setCursor` has set. Undefined before either. */
   readonly cursor: C | undefined;
   /** Writes through it commit with the cursor and the starts of the poll, or not at all. */
   readonly manager: EntityManager;

@@ -65,7 +65,7 @@ export class OwnProcess {
     return { state, slots, definitions, limits };
   }
 
-  /** Whether so many handlers were given up that no further slot can be freed. Only a restart helps then. */
+  /** Whether the limit of given-up handlers is reached, so that only a restart frees slots. */
   get needsRestart(): boolean {
     return this.parts.overruns.isExhausted;
   }

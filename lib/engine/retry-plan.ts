@@ -17,7 +17,7 @@ export interface RetryWishes {
 }
 
 /**
- * What a manual retry resets of an execution. `nothing`: it has not ended, or no task of it can run again. `children`: the
+ * What a manual retry resets of an execution. `nothing`: the execution has not ended, or no task can run again. `children`: the
  * children of its former run are still to be cancelled; otherwise the former end would cancel those of the new run.
  */
 export function planRetry(

@@ -49,7 +49,7 @@ export class ChildCancelledError extends CloacinaError {
   readonly childId: string;
   readonly workflow: string;
   readonly status = 'Cancelled' as const;
-  /** The reason that the caller gave to `cancel`. Absent if there is none. */
+  /** The reason that the caller gave to `cancel`. Absent without a reason. */
   readonly reason?: string;
 
   constructor({ id, workflow, reason }: EndedChild) {

@@ -142,7 +142,7 @@ export class WorkflowCancelledError extends CloacinaError {
   readonly executionId: string;
   readonly workflow: string;
   readonly status = 'Cancelled' as const;
-  /** The reason that the caller gave to `cancel`. Absent if there is none. */
+  /** The reason that the caller gave to `cancel`. Absent without a reason. */
   readonly reason?: string;
   /** The ended execution: its tasks, and the context so far. */
   declare readonly execution: EndedExecution;

@@ -205,7 +205,7 @@ export class CloacinaRunner extends BulkExecutions {
   }
 
   /**
-   * Ends a {@link legalHold}. Does nothing if there is none.
+   * Ends a {@link legalHold}. Does nothing if the execution is not on legal hold.
    *
    * @throws the errors of {@link legalHold}
    */

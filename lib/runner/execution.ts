@@ -129,7 +129,7 @@ export interface TaskDetails {
   skipReason?: SkipReason;
   /** What the task waits for. Absent if it runs or has ended. */
   waitingFor?: TaskWaiting;
-  /** The progress that the latest run of the task has reported. Absent if there is none, and after the task's end. */
+  /** The progress that the latest run of the task has reported. Absent if it has reported none, and after the task's end. */
   progress?: TaskProgress;
   /** How far a map is, from counters of its row. Absent for other tasks, and for a map without items. */
   items?: TaskItems;
@@ -179,7 +179,7 @@ export interface ExecutionSummary {
   startBefore?: Date;
   /** The idempotency key that the caller gave to `start`. */
   idempotencyKey?: string;
-  /** The tags that the caller gave to `start`. Absent if there are none. */
+  /** The tags that the caller gave to `start`. Absent without tags. */
   tags?: Tags;
   /** The execution whose task started this one as a child. Absent for others. */
   parent?: ExecutionParent;

@@ -23,7 +23,7 @@ export class MicroBatcher<I, R> {
 
   constructor(
     private readonly options: MicroBatcherOptions,
-    /** Handles a batch. If it rejects, the items that it has not resolved or rejected are rejected with its error. */
+    /** Handles a batch. If it rejects, the items that are still pending are rejected with its error. */
     private readonly work: (batch: readonly PendingItem<I, R>[]) => Promise<void>,
   ) {}
 

@@ -62,7 +62,7 @@ export class TestingTime {
    * Moves the time until an execution has ended, and no further.
    *
    * @returns the execution, in whichever final status
-   * @throws ExecutionStuckError if it has not ended in `within`, or nothing becomes due any more; it says what the execution
+   * @throws ExecutionStuckError if the execution does not end in `within`, or nothing more becomes due; it says what the execution
    *   waits for
    * @throws UnknownExecutionError
    * @throws NotAllowedError if the process crashes on the way

@@ -31,7 +31,7 @@ export const KEEP_ALL: RetentionRule = {
 /** The shortest period, in milliseconds. Retries of calls may need the execution for some seconds after its end. */
 export const MIN_RETENTION_MS = 60_000;
 
-/** The largest `keepLast`: the newest executions of a workflow are counted by a scan of so many index entries. */
+/** The largest `keepLast`: the number of index entries that are scanned to count the newest executions of a workflow. */
 export const MAX_KEEP_LAST = 100_000;
 
 /** The rule of periods that were checked before. */

@@ -92,21 +92,21 @@ export function contextValue<Key extends string>(
     : { kind: 'contextValue', key, operator, value };
 }
 
-/** True if all rules are true, also if there are none. */
+/** True if all rules are true. True without rules. */
 export function all<const Rules extends readonly TriggerRule[]>(
   ...rules: Rules
 ): GroupRule<Rules, 'all'> {
   return { kind: 'all', rules };
 }
 
-/** True if at least one rule is true. False if there are none. */
+/** True if at least one rule is true. False without rules. */
 export function any<const Rules extends readonly TriggerRule[]>(
   ...rules: Rules
 ): GroupRule<Rules, 'any'> {
   return { kind: 'any', rules };
 }
 
-/** True if no rule is true, also if there are none. */
+/** True if no rule is true. True without rules. */
 export function none<const Rules extends readonly TriggerRule[]>(
   ...rules: Rules
 ): GroupRule<Rules, 'none'> {

@@ -68,7 +68,7 @@ export class TaskRun {
   }
 
   /**
-   * The durable calls that the handler did not await before it returned; undefined if there are none. They still decide
+   * The durable calls that the handler did not await before it returned; undefined without such calls. They still decide
    * about the run, because the handler has declared that the task depends on them. Logs a warning.
    */
   get unawaited(): Promise<unknown> | undefined {

@@ -14,7 +14,7 @@ export interface TenantPoller extends Pick<
   readonly pollWorkflow: string;
   /** The time between polls. */
   readonly every: Duration | undefined;
-  /** The cursor of the next poll; undefined if there is none. */
+  /** The cursor of the next poll. Undefined before a poll has returned one. */
   readonly cursor: unknown;
   /** When the cursor was set last. */
   readonly cursorAt: Date | undefined;

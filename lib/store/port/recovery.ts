@@ -78,7 +78,7 @@ export interface ClaimSearch {
 /** The operations of recovery on a tenant's schema. */
 export interface RecoveryStore {
   /**
-   * Ends a lost instance's lease if it has not changed since it was assessed. The lease of a former instance of this
+   * Ends a lost instance's lease if the lease has not changed since it was assessed. The lease of a former instance of this
    * process is ended in any case. The caller that gets true owns the recovery.
    */
   endLease(instanceId: string, judged: JudgedLease | 'former'): Promise<boolean>;

@@ -26,7 +26,7 @@ export interface RetentionNote {
   readonly deleted: number;
   /** Whether all executions that are due were looked through. */
   readonly hasEnded: boolean;
-  /** Why the archive has failed. Null: it has not. Undefined: unchanged. */
+  /** The last failure of the archive. Null clears it, undefined leaves it. */
   readonly failure?: StoredError | null;
 }
 
@@ -45,7 +45,7 @@ export interface RetentionWalk {
   readonly after: string;
   /** No execution with this id or a later one is looked at. */
   readonly until: string;
-  /** Only executions that ended so long ago are found. */
+  /** The least age of the executions that are found, since their end. */
   readonly periods: Omit<RetentionRule, 'keepLast'>;
   /** The number of executions that are looked at. */
   readonly limit: number;
@@ -148,6 +148,6 @@ export interface RetentionStore {
   keepKeys(ids: readonly string[], keepMs: number): Promise<string[]>;
   /** Forgets keys that were kept long enough. Returns their number. */
   expireKeys(limit: number): Promise<number>;
-  /** Puts an execution on legal hold, or ends the hold. Undefined if there is none with this id. */
+  /** Puts an execution on legal hold, or ends the hold. Undefined if no execution has this id. */
   hold(id: string, isHeld: boolean, reason: string | null): Promise<HeldExecution | undefined>;
 }

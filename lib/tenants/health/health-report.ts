@@ -42,7 +42,7 @@ export interface DatabaseHealth {
 
 /** A tenant in trouble. A tenant with several troubles has one entry for each. */
 export interface TenantTrouble {
-  /** The name of the tenant; of a tenant that was not opened, the name under which it was discovered. */
+  /** The name of the tenant. With the trouble `notOpened`, its schema. */
   tenant: string;
   /**
    * What is wrong.

@@ -7,7 +7,7 @@ export interface HealthFacts {
   readonly isStopping: boolean;
   /** Whether a tenant has slots in this process. */
   readonly runsTasks: boolean;
-  /** Whether so many handlers were given up that only a restart frees slots. */
+  /** Whether the limit of given-up handlers is reached, so that only a restart frees slots. */
   readonly needsRestart: boolean;
   readonly total: number;
   readonly paused: number;
@@ -42,7 +42,7 @@ function reasonsOf(facts: HealthFacts): string[] {
     reasons.push('The application has not bootstrapped yet, so nothing is claimed.');
   if (facts.needsRestart) {
     reasons.push(
-      'So many handlers that ignore their signals were given up that the slots of others stay taken. Restart the process.',
+      'Too many handlers that ignore their signals were given up, so further hung handlers keep their slots. Restart the process.',
     );
   }
   for (const { database, isUp, error, controlConnection } of databases) {

@@ -52,7 +52,7 @@ interface SendVariant {
   /** Whether the statement limits its wait for an idempotency key that another transaction is inserting. */
   readonly bounded?: boolean;
   /**
-   * Whether the transaction may stay open. An execution that starts before its commit has not missed an event in it, so the
+   * Whether the transaction may stay open. An execution that starts before its commit misses no event in it, so the
    * event's time is that of its delivery, and infinity until then.
    */
   readonly open?: boolean;
