@@ -10,7 +10,7 @@ import type { RetentionPeriods } from './workflow/retention.js';
 export type { PostgresConnectionOptions };
 
 /**
- * How long what has ended is kept. Without a period, it is kept for ever.
+ * How long what has ended is kept. Without a period, it is kept forever.
  *
  * The periods count from the end of an execution, by the clock of the database. An execution without a parent is deleted
  * together with all executions under it, as soon as all of them have ended.
@@ -117,7 +117,7 @@ export interface CloacinaSharedOptions {
    */
   migrations?: Type<MigrationInterface>[];
   /**
-   * How long ended executions, events and idempotency keys are kept. `false`, the default: for ever. Give all processes of a
+   * How long ended executions, events and idempotency keys are kept. `false`, the default: forever. Give all processes of a
    * tenant the same options: whichever of them has the turn deletes. Workflows may have a `retention` of their own.
    *
    * @example

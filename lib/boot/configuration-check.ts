@@ -33,7 +33,7 @@ import {
 } from './registration.js';
 
 const FOR_ROOT = 'CloacinaModule.forRoot()';
-/** In place of invalid forRoot options, while the boot goes on only to find the other problems. */
+/** In place of invalid forRoot options, while the boot continues only to find the other problems. */
 const NOTHING_RUNS = {
   maxConcurrentTasks: 0,
   poolSize: 0,

@@ -81,7 +81,7 @@ export class TenantReads {
         found.set(tenant.name, await this.one(tenant, key, maxAge, () => read(tenant)));
       }),
     );
-    // The reads go on for the next call, and their failures are those of `read`, which has to answer with a value.
+    // The reads continue for the next call, and their failures are those of `read`, which has to answer with a value.
     all.catch(() => undefined);
     await Promise.race([all, this.clock.sleep(budgetMs)]);
     const values = tenants.flatMap((tenant) => {

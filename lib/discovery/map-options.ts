@@ -47,7 +47,7 @@ export interface MapItemsOptions<C extends object, I> {
    *
    * An array of up to 100,000 items, and 16 MB of JSON, is stored in one statement: all items or none. Any other iterable is
    * read and stored 5,000 items at a time, and its first items run during that. If the process is lost between two parts,
-   * `items` is called again with `from`. A function that reads `from` has to go on behind it, as a cursor over a table does.
+   * `items` is called again with `from`. A function that reads `from` has to continue behind it, as a cursor over a table does.
    * Of one that does not, the first `from.count` items are left out, so it has to make the same items in the same order.
    *
    * It may run steps and `deferUntil()`, but no other wait.

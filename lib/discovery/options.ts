@@ -35,7 +35,7 @@ export interface WorkflowOptions {
   maxPending?: number;
   /**
    * After which time a due task that no process has claimed gets the next higher level of priority, and after the same time
-   * the next, so that tasks of higher priorities cannot keep it waiting for ever; at least 1 s. The running code decides. An
+   * the next, so that tasks of higher priorities cannot keep it waiting forever; at least 1 s. The running code decides. An
    * unclaimed task is looked at every 15 s or more often. Default: none, so that priorities are strict.
    */
   priorityAging?: Duration;
@@ -50,7 +50,7 @@ export interface WorkflowOptions {
    */
   admission?: Admission;
   /**
-   * How long ended executions of the workflow are kept, in place of the tenant's `retention`; `false`: for ever. An execution
+   * How long ended executions of the workflow are kept, in place of the tenant's `retention`; `false`: forever. An execution
    * with a parent goes with the execution at the top of its tree, whatever its own workflow says. Default: the tenant's.
    *
    * @example

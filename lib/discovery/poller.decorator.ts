@@ -18,7 +18,7 @@ export interface PollerMetadata {
  * rows of another system. It returns the executions to start and a cursor for the next call. These, its writes and the
  * outcome of the poll are one commit, so nothing is lost or started twice, whichever process dies when.
  *
- * One process polls a tenant at a time; if it dies, another one goes on from the last cursor. A poll is an execution of the
+ * One process polls a tenant at a time; if it dies, another one continues from the last cursor. A poll is an execution of the
  * workflow `cloacina.poller.` and its name, on a schedule of that name: `runner.schedules` pauses, resumes and runs it, and
  * `runner.pollers` shows and sets the cursor.
  *

@@ -134,7 +134,7 @@ export class Telemetry implements CloacinaTelemetry {
     return new Gauges(metrics.getMeter(SCOPE), this.labels, this.readsBacklog).observe(source);
   }
 
-  /** Instruments that are made before an SDK is registered measure nothing for ever, so they are made with the first use. */
+  /** Instruments that are made before an SDK is registered measure nothing forever, so they are made with the first use. */
   private get measurements(): Measurements | undefined {
     if (this.lazyMeasurements === undefined && hasMeterProvider()) {
       const meter = metrics.getMeter(SCOPE);

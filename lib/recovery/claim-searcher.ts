@@ -5,7 +5,7 @@ import type { TenantRecovery } from './tenant-recovery.js';
 
 /** Number of rounds of a tenant from one search to the next: some five minutes. */
 const ROUNDS_BETWEEN = 20;
-/** Maximum number of pages of one tenant that a regular search reads. The next one goes on behind them. */
+/** Maximum number of pages of one tenant that a regular search reads. The next one continues behind them. */
 const PAGES_AT_ONCE = 2;
 /** The same for a search at boot or on request, as a bound for a tenant whose executions begin faster than they are read. */
 const ALL_PAGES = 200;
@@ -79,7 +79,7 @@ export class ClaimSearcher {
     return recovered.filter((_, i) => isUnderWay[i] === true);
   }
 
-  /** Reads pages. Returns where the next search goes on, or undefined after the last page. */
+  /** Reads pages. Returns where the next search continues, or undefined after the last page. */
   private async search(
     tenant: TenantRecovery,
     pages: number,

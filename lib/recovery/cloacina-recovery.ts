@@ -40,7 +40,7 @@ export interface RecoveryStats {
 }
 
 /**
- * A task that can't go on in this process: it is due but has no handler here, or its handler still runs here after its
+ * A task that can't continue in this process: it is due but has no handler here, or its handler still runs here after its
  * signal was aborted.
  */
 export interface BlockedTask {
@@ -147,7 +147,7 @@ export class CloacinaRecovery {
   }
 
   /**
-   * Lists the tasks that can't go on in this process. Tasks with a hung handler come first: it still runs after its
+   * Lists the tasks that can't continue in this process. Tasks with a hung handler come first: it still runs after its
    * signal was aborted. Due tasks without a handler in this process follow, the longest waiting first, at most 1,000.
    */
   blocked(): Promise<BlockedTask[]> {

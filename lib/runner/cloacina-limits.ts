@@ -87,7 +87,7 @@ export class CloacinaLimits {
    * @param settings - a number that is left out stays as it is; `null` takes that of the code again. `concurrency: 0` lets no
    *   execution begin
    * @throws InvalidArgumentError for a key or a number that is not valid
-   * @throws WorkflowNotFoundError for a class or definition that is not registered
+   * @throws UnknownWorkflowError for a class or definition that is not registered
    * @throws DatabaseUnavailableError as {@link set}
    * @example
    * ```ts

@@ -151,7 +151,7 @@ export class CloacinaSchedules extends ScheduleReports {
   }
 
   /**
-   * Stops the firings of a schedule until {@link resume}. Executions that it has started go on. Of a schedule that is paused
+   * Stops the firings of a schedule until {@link resume}. Executions that it has started continue. Of a schedule that is paused
    * already, the reason changes.
    *
    * @throws UnknownScheduleError
@@ -198,7 +198,7 @@ export class CloacinaSchedules extends ScheduleReports {
   }
 
   /**
-   * Starts an execution of a schedule now, in any state of the schedule. Its firings go on as before. Two calls start two
+   * Starts an execution of a schedule now, in any state of the schedule. Its firings continue as before. Two calls start two
    * executions, and a call whose reply is lost starts one.
    *
    * @throws UnknownScheduleError, InvalidArgumentError

@@ -16,7 +16,7 @@ export interface TenantSchedule {
    * - `active`: it fires.
    * - `paused`: it does not fire until it is resumed.
    * - `ended`: no firing is left.
-   * - `broken`: it can't fire; `reason` says why. It goes on when that is mended.
+   * - `broken`: it can't fire; `reason` says why. It continues when that is mended.
    */
   readonly state: 'active' | 'broken' | 'ended' | 'paused';
   /** Why it is paused or broken. */

@@ -70,7 +70,7 @@ export class AvailabilityRetry {
     }
   }
 
-  /** The error to throw if the time that began at `since` is over; undefined while the caller should go on trying. */
+  /** The error to throw if the time that began at `since` is over; undefined while the caller should keep trying. */
   giveUp(error: unknown, since: number): Error | undefined {
     const waitedMs = this.clock.now() - since;
     return waitedMs < this.timeoutMs ? undefined : (this.explain(error, waitedMs) as Error);

@@ -38,7 +38,7 @@ export interface BatcherOptions<I, R> {
   readonly locked?: { readonly atOnce: number; readonly pauseMs: number };
   /**
    * Decides about an item while the database is unavailable or rows are locked: returns the error to reject it with, or
-   * undefined to go on trying. `sent`: the item may have been written. `waitedMs`: time since the item was added.
+   * undefined to keep trying. `sent`: the item may have been written. `waitedMs`: time since the item was added.
    */
   readonly giveUp?: (
     item: I,

@@ -3,7 +3,7 @@ import type { Clock } from './clock.js';
 /**
  * When a part is taken next, as shares of the interval. All are random within bounds, so that processes started together
  * drift apart. A process that has just taken a part takes it again a little earlier than others, to whom it was
- * confirmed: so one process goes on with it, and the others take over when that one stops.
+ * confirmed: so one process continues with it, and the others take over when that one stops.
  */
 const FIRST = { from: 0.5, to: 0.88 } as const;
 const TAKEN = { from: 0.88, to: 0.9 } as const;
@@ -64,7 +64,7 @@ export class StaggeredSweep<T> {
     if (part === undefined || at < this.nextAt) return undefined;
     const isExtra = at - part.confirmedAt < this.intervalMs * TAKEN.from;
     part.takenAt = at;
-    // After an extra visit, the process that has made the visits so far goes on with them.
+    // After an extra visit, the process that has made the visits so far continues with them.
     part.dueAt = (isExtra ? part.confirmedAt : at) + this.random(isExtra ? CONFIRMED : TAKEN);
     this.notBefore = at + (this.intervalMs * FIRST.from) / this.parts.length;
     return { items: part.items, isExtra };

@@ -5,7 +5,7 @@ import type { ClockOwner } from './test-clock.js';
 
 /** Turns of the event loop without any work after which a process counts as idle. */
 const QUIET_TURNS = 3;
-/** How long one statement may take before time goes on without it, in milliseconds of real time. */
+/** How long one statement may take before time continues without it, in milliseconds of real time. */
 const CALL_MS = 30_000;
 
 /** A handler that runs. */

@@ -30,8 +30,8 @@ export interface CloacinaTestingOptions {
    */
   autoAdvance?: boolean;
   /**
-   * How long time waits for a running handler, in real time, before it goes on without it. A handler that waits for its
-   * signal to abort needs time to go on. Default 2 s.
+   * How long time waits for a running handler, in real time, before it continues without it. A handler that waits for its
+   * signal to abort needs time to continue. Default 2 s.
    */
   handlerWait?: Duration;
 }

@@ -37,7 +37,7 @@ function checkWait(node: Record<string, unknown>, say: Report): WaitNode {
   if (timeoutMs === 0) say('has a timeout of 0; leave it out, or set a longer one');
   const onTimeout = oneOf(node.onTimeout, TIMEOUT_OUTCOMES, 'onTimeout', say);
   if (onTimeout !== undefined && timeoutMs === undefined) {
-    say('has onTimeout but no timeout, so it waits for ever; set a timeout, or remove onTimeout');
+    say('has onTimeout but no timeout, so it waits forever; set a timeout, or remove onTimeout');
   }
   const limit = timeoutMs === undefined ? {} : { timeoutMs, onTimeout: onTimeout ?? 'fail' };
   if (event === undefined) {

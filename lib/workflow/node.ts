@@ -52,7 +52,7 @@ export type NodeSource =
     }
   | MapSource;
 
-/** A checked wait for a signal, or for an event with a key. Without a timeout it waits for ever. */
+/** A checked wait for a signal, or for an event with a key. Without a timeout it waits forever. */
 export type WaitNode = {
   readonly kind: 'wait';
   readonly timeoutMs?: number;

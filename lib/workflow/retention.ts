@@ -20,7 +20,7 @@ export interface RetentionRule {
   readonly keepLast: number;
 }
 
-/** The rule of executions that are kept for ever. */
+/** The rule of executions that are kept forever. */
 export const KEEP_ALL: RetentionRule = {
   completedMs: null,
   failedMs: null,

@@ -38,7 +38,9 @@ export function addTenants(program: Command, run: RunCommand): void {
     .action(run(create));
   tenants
     .command('remove')
-    .description('Drop a tenant for ever: its schema with everything in it, and its own login; exit code 1 if there is nothing to remove.')
+    .description(
+      'Drop a tenant forever: its schema with everything in it, and its own login; exit code 1 if there is nothing to remove.',
+    )
     .argument('<schema>', 'the schema to drop')
     .option('--username <role>', 'the login of the tenant; default: found by the schema')
     .option('--drain <duration>', 'how long running handlers may continue', '30s')

@@ -9,7 +9,7 @@ export const stalledExecutions: TenantCheck = {
   scope: 'tenant',
   id: 'stalled-executions',
   severity: 'error',
-  title: 'Executions can not go on',
+  title: 'Executions cannot continue',
   reads: 'rows',
   find: async ({ client, schema, table }) => {
     const rows = await readRows<{ workflow: string; executions: number; examples: string[] }>(

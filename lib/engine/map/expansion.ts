@@ -34,7 +34,7 @@ export interface ExpansionParts {
 
 /**
  * Reads the items of a map and stores them: an array in one statement, everything else in parts, the first of which run
- * while the others are read. It goes on behind the items that an earlier run has stored.
+ * while the others are read. It continues behind the items that an earlier run has stored.
  */
 export class Expansion {
   /** JSON texts of the rows that are not stored yet, and their size. */
@@ -156,7 +156,7 @@ export class Expansion {
   }
 }
 
-/** The position that `items` is to go on behind. It notes whether it is read: a function that does not begins anew. */
+/** The position that `items` is to continue behind. It notes whether it is read: a function that does not begins anew. */
 class ReadPosition implements ItemPosition {
   private wasRead = false;
 

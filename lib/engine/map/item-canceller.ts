@@ -46,7 +46,7 @@ export class ItemCanceller {
   async ofMap(claim: TaskClaim): Promise<boolean> {
     this.loseClaims(claim);
     if (!(await this.cancelAll(claim, claim.token))) return false;
-    // The execution may go on after the failure of the map, so its end does not bring about theirs.
+    // The execution may continue after the failure of the map, so its end does not bring about theirs.
     await this.parts.endChildren(claim);
     return true;
   }

@@ -11,7 +11,7 @@ export const MAX_IDLE_MS = HOUR;
 /** A full lap is made this often in any case, in milliseconds: the clocks of processes differ, and so do the times in ids. */
 export const MAX_FULL_MS = DAY;
 
-/** How long the turn outlasts the time at which its process wants to go on, in milliseconds. */
+/** How long the turn outlasts the time at which its process wants to continue, in milliseconds. */
 export const TURN_MARGIN_MS = 2 * MINUTE;
 
 /** The first id of an instant. Ids of executions begin with the time of their start, in milliseconds since 1970. */

@@ -211,7 +211,7 @@ export class ScheduleFirer {
     }
   }
 
-  /** Schedules of workflows that no process serves would stay due for ever, so they are marked and reported. */
+  /** Schedules of workflows that no process serves would stay due forever, so they are marked and reported. */
   private async breakUnknown(names: readonly string[]): Promise<void> {
     const { clock, store, tenant } = this.parts;
     if (clock.now() - this.lookedForUnknownAt < UNKNOWN_LOOK_MS) return;

@@ -17,7 +17,7 @@ export interface ScheduleResumerParts {
   readonly started: StartedFirings;
 }
 
-/** The schedule goes on. */
+/** The schedule continues. */
 export interface ResumedSchedule {
   /** When it is due next. */
   readonly nextAt: number | null;
@@ -28,7 +28,7 @@ export class ScheduleResumer {
   constructor(private readonly parts: ScheduleResumerParts) {}
 
   /**
-   * Fires what the policy chooses, and lets the schedule go on, in one statement. Does nothing if the schedule is not paused
+   * Fires what the policy chooses, and lets the schedule continue, in one statement. Does nothing if the schedule is not paused
    * or broken. A schedule that still can't fire is broken afterwards.
    *
    * @returns undefined if the schedule has fired or changed in between, or a transaction has locked it. Then call it again

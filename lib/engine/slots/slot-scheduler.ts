@@ -99,7 +99,7 @@ export class SlotScheduler {
    * Whether the tenant has room for a claim that is worth its statement: half of its prefetch. The other half keeps the
    * slots busy until the claimed tasks arrive. Without prefetch a single free slot is enough.
    *
-   * Nothing waits for ever behind this limit. What takes the room is a handler, a statement under way, or a task that
+   * Nothing waits forever behind this limit. What takes the room is a handler, a statement under way, or a task that
    * waits for a slot; the end of each of them calls `notifyCapacity`. Suspects wait for each other although slots are
    * free, so behind one the tenant claims whatever there is room for.
    */

@@ -35,7 +35,7 @@ export interface DurableWait<T> {
   look?(found: StepRow | undefined): Promise<StepRow | undefined>;
   /** Ends what belongs to the wait besides its checkpoint. Called before a wait whose time is over ends. */
   timedOut?(): Promise<void>;
-  /** Whether the handler goes on only when all such waits of the run are over. Default: each one wakes the task. */
+  /** Whether the handler continues only when all such waits of the run are over. Default: each one wakes the task. */
   readonly joins?: boolean;
   /** The value of a wait that is over, or the error that it throws. */
   valueOf(row: StepRow): T | Promise<T>;

@@ -24,7 +24,7 @@ const work = new AsyncLocalStorage<OpenPoint>();
  * not await can't end the process by an unhandled rejection.
  *
  * A handler may have several branches, by `Promise.all` for example. A wait that has nothing to return only stops its own
- * branch. The run is suspended when every open point is such a wait: then no branch can go on. Otherwise the branch of a
+ * branch. The run is suspended when every open point is such a wait: then no branch can continue. Otherwise the branch of a
  * wait that is over would be stopped by those that are not, and what it does next might be what the others wait for.
  */
 export class OpenPoints {
@@ -63,7 +63,7 @@ export class OpenPoints {
    * Waits until the run is suspended.
    *
    * @param wakeAt - when the task has to run again, by the clock's `now()`; Infinity: when it is woken
-   * @param joins - whether the handler goes on only when all such waits of the run are over
+   * @param joins - whether the handler continues only when all such waits of the run are over
    */
   suspend(point: OpenPoint, wakeAt: number, joins: boolean): Promise<never> {
     return new Promise((_, stop) => {

@@ -75,7 +75,7 @@ export class BulkStarts {
     const start = (send: Send): Promise<StartManyResult> =>
       this.start(workflow, inputs, options, send, span?.context ?? null);
     try {
-      // A savepoint: all or none are stored, even if the caller's transaction goes on after a failure.
+      // A savepoint: all or none are stored, even if the caller's transaction continues after a failure.
       const result =
         manager === undefined
           ? await start(this.sendAlone)

@@ -15,7 +15,7 @@ export const BULK_WORKFLOW = `${BUILT_IN_PREFIX}bulk`;
 type Context = Pick<BulkContext, 'operation'>;
 
 /**
- * The workflow that runs bulk operations in the background, with a step for each page. A run after a crash goes on behind the
+ * The workflow that runs bulk operations in the background, with a step for each page. A run after a crash continues behind the
  * last recorded page. It repeats the page that was under way: executions that are changed already no longer match its
  * filter, so `changed` may then be too small by up to a page.
  *

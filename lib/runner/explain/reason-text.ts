@@ -63,10 +63,10 @@ const TEXTS: Texts = {
   turnRate: (reason) =>
     `The execution waits for its turn of ${turnName(reason)}: the rate allows the next one at ${at(reason.until)}.`,
   paused: ({ reason }) =>
-    `The execution is paused${reason === undefined ? '.' : `: ${sentence(reason)}`} runner.resume() lets it go on.`,
+    `The execution is paused${reason === undefined ? '.' : `: ${sentence(reason)}`} runner.resume() lets it continue.`,
   workflowPaused: ({ workflow, reason, since }) =>
     `Workflow ${quoted(workflow)} is paused since ${at(since)}${reason === undefined ? '.' : `: ${sentence(reason)}`} runner.resumeWorkflow() ` +
-    'lets it go on.',
+    'lets it continue.',
   noProcess: ({ workflow, processes }) =>
     processes.length === 0
       ? `It is due, and no living process serves the tenant. Start one whose code has workflow ${quoted(workflow)}.`

@@ -40,7 +40,7 @@ export function summaryOf(
 ): string {
   if (isExecutionEnded(status)) return `The execution has ended: it is ${status}.`;
   if (status === 'Paused') {
-    return `The execution is paused${reason === null ? '.' : `: ${sentence(reason)}`} runner.resume() lets it go on.`;
+    return `The execution is paused${reason === null ? '.' : `: ${sentence(reason)}`} runner.resume() lets it continue.`;
   }
   const [first] = tasks.toSorted((a, b) => rank(a) - rank(b));
   if (first === undefined)

@@ -18,7 +18,7 @@ const PAGE = 1_000;
 type Context = Pick<BulkContext, 'operation'>;
 
 /**
- * The workflow that runs backfills in the background, with a step for each page. A run after a crash goes on behind the last
+ * The workflow that runs backfills in the background, with a step for each page. A run after a crash continues behind the last
  * recorded page. It repeats the page that was under way, where instants that have an execution are passed over: `changed`
  * may then be too small by up to a page.
  */

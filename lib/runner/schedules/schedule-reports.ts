@@ -58,8 +58,8 @@ export abstract class ScheduleReports {
    * firings are recorded as `backfilled`. They say nothing about overlaps with the firings to come.
    *
    * Up to 1,000 times are the work of the call itself. For more, up to 10,000, it returns the handle of an execution of the
-   * built-in workflow `cloacina.backfill`, which goes on in another process if this one dies. To cancel it stops the work
-   * between two statements; what is started goes on.
+   * built-in workflow `cloacina.backfill`, which continues in another process if this one dies. To cancel it stops the work
+   * between two statements; what is started continues.
    *
    * @returns `matched`: the number of times; `changed`: the number of those for which an execution was started
    * @throws UnknownScheduleError, InvalidArgumentError

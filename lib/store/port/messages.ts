@@ -58,7 +58,7 @@ export interface Delivery extends Woken {
   readonly toStart: readonly string[];
   /** Whether some messages are left, because another statement had locked a task that listens. */
   readonly isPartial: boolean;
-  /** Whether more tasks listen for the messages than the limit allowed to wake. The next delivery goes on behind them. */
+  /** Whether more tasks listen for the messages than the limit allowed to wake. The next delivery continues behind them. */
   readonly hasMore: boolean;
 }
 

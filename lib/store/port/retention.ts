@@ -17,7 +17,7 @@ export interface RetentionTurn {
   readonly failures: number;
 }
 
-/** What a process notes when it goes on, pauses or ends. */
+/** What a process notes when it continues, pauses or ends. */
 export interface RetentionNote {
   readonly holder: string;
   /** How long the turn is kept from now on, in milliseconds. 0 gives it back. */

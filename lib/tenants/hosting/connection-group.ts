@@ -152,7 +152,7 @@ export class ConnectionGroup {
       onStopped: (ms) =>
         new Logger('Cloacina').warn(
           `Ended executions have not been deleted for ${Math.round(ms / 1_000)} s, because the starts and statements that wait ` +
-            'for the database grow in number. The deletion goes on when they do not.',
+            'for the database grow in number. The deletion continues when they do not.',
         ),
     });
     this.sharesConnections = settings.poolSizeIsDefault === true;

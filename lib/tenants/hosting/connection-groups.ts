@@ -59,7 +59,7 @@ export class ConnectionGroups {
 }
 
 /**
- * Closes a group, but does not wait for ever: a handler that ignores its signal may never return its connection to the
+ * Closes a group, but does not wait forever: a handler that ignores its signal may never return its connection to the
  * pool.
  */
 async function closeInTime(group: ConnectionGroup): Promise<void> {

@@ -30,7 +30,7 @@ const HELD_UP = columns({ id: uuid });
 
 /**
  * The executions that an execution holds up: its parents, and those with a task that is attached to one of them by its key.
- * A child is never attached to one of them, because each would wait for the other for ever.
+ * A child is never attached to one of them, because each would wait for the other forever.
  */
 export const readHeldUp: Statement<{ id: string }> = {
   name: 'read_held_up',

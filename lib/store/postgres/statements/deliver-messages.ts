@@ -54,7 +54,7 @@ const SHARE = `(${LIMIT} - ${LIMIT} / 4)`;
  *
  * **It waits for no lock.** Messages that another process is delivering are skipped, and so are tasks whose row is locked at
  * the moment. A message with such a task stays undelivered, and the next delivery wakes the task. If it waited, it could
- * deadlock with a task that holds its own row and takes the message. A delivery in parts goes on past such a task, and begins
+ * deadlock with a task that holds its own row and takes the message. A delivery in parts continues past such a task, and begins
  * anew after its last part.
  *
  * **Given.** An event is given to a task that sleeps in a wait for it and in no other: the wait is over, and the claim of this

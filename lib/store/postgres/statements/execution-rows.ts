@@ -160,7 +160,7 @@ export const readStatuses: Statement<{ id: string; status: string }> = {
 
 /**
  * Notes that a process other than the one that ends the execution waits for its end, and returns its status. The status is
- * read under the row lock. With the status of the snapshot, a caller could wait for ever: an execution that ended before
+ * read under the row lock. With the status of the snapshot, a caller could wait forever: an execution that ended before
  * the lock was taken sends no notification.
  */
 export const awaitExecution: Statement<{ id: string; status: string }> = {

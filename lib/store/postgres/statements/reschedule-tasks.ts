@@ -17,7 +17,7 @@ const WAS_WOKEN = "(l.kind = 'suspend' AND t.wakes <> l.wakes)";
  *
  * A suspended task decides by its own row whether it was woken since its claim: a waker adds 1 to `wakes` under
  * the lock of the same row, so one of the two comes second and sees the other. Without the counter, a wake-up between the
- * task's look and its suspension would be lost for ever.
+ * task's look and its suspension would be lost forever.
  * Of repeated deferrals only the first is an event, because the row contains its time
  * only until the condition is true. A suspension forgets that time: the condition was true, and the wait may take weeks.
  */

@@ -17,7 +17,7 @@ const ITEM_OF_MAP =
  * Items of an execution with an admission are not due before it has a slot again.
  *
  * A map with all items stored waits for those that run again, or is joined anew if no item runs again. One that had stored
- * only a part goes on storing, so its counter stays one higher. Former outcomes of items are not stored as events: there
+ * only a part continues storing, so its counter stays one higher. Former outcomes of items are not stored as events: there
  * may be a million.
  */
 export const resetItems: Statement = {

@@ -137,7 +137,7 @@ export const tellParents: Statement<ToldRow> = {
 };
 
 /**
- * The same for executions that were deleted: their steps would stay open for ever. It reads the index of open waits, in
+ * The same for executions that were deleted: their steps would stay open forever. It reads the index of open waits, in
  * which the steps that wait for children are together.
  */
 export const tellMissing: Statement<ToldRow> = {
