@@ -10,7 +10,7 @@ import type { RetentionPeriods } from './workflow/retention.js';
 export type { PostgresConnectionOptions };
 
 /**
- * How long what has ended is kept. Without a period, it is kept forever.
+ * How long ended executions are kept. Without a period, they are kept forever.
  *
  * The periods count from the end of an execution, by the clock of the database. An execution without a parent is deleted
  * together with all executions under it, as soon as all of them have ended.

@@ -104,7 +104,7 @@ export class TenantReads {
     }
   }
 
-  /** Keeps a value, and drops those that were read longest ago, such as those of tenants that are served no more. */
+  /** Keeps a value, and drops those that were read longest ago, such as those of tenants that are no longer served. */
   private keep(name: string, entry: Entry): void {
     this.kept.delete(name);
     this.kept.set(name, entry);

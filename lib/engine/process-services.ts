@@ -55,7 +55,7 @@ export interface ProcessServices {
   notifyWork(address: string, work: LeftWork): void;
   /** The payload that wakes all processes, for sending it with the commit of a caller's transaction. */
   workPayload(address: string): string;
-  /** The payload that tells of signals and events, for sending it with the commit of a caller's transaction. */
+  /** The payload of a notification about signals and events, for sending it with the commit of a caller's transaction. */
   messagePayload(address: string): string;
   /** Tells the other processes of messages that are stored, or that are to start executions. */
   notifyMessages(address: string): void;
@@ -70,7 +70,7 @@ export interface ProcessServices {
   notifyCancelled(address: string, executionId: string): void;
   notifyPaused(address: string, executionId: string): void;
   notifyEnded(address: string, executionId: string): void;
-  /** Asks the other processes to tell of changes of the execution for a while. */
+  /** Asks the other processes to report changes of the execution for a while. */
   notifyWatched(address: string, executionId: string): void;
   /** Tells the processes that watch the execution of a change. */
   notifyChanged(address: string, executionId: string): void;

@@ -80,7 +80,7 @@ export interface SlotUse {
 
 /** The connections of a pool in this process. */
 export interface PoolUse {
-  /** `statements` for the library's hot statements, `general` for data sources and all else. */
+  /** `statements` for the library's hot statements, `general` for data sources and the library's other statements. */
   readonly name: string;
   /** The largest number of connections. */
   readonly max: number;

@@ -47,11 +47,11 @@ export interface RecoveryWatchOptions {
  * process has set a timer.
  *
  * It is a pass of the maintenance sweep, with one statement for each part of a round. While there are leases, the
- * processes take turns to look at the locks, between the parts too. The process that misses a lock tells the others, and
+ * processes take turns to look at the locks, between the parts too. The process that misses a lock notifies the others, and
  * each of them makes a pass over the leases of its tenants, and further passes while the meaning of the missing lock is
  * unsure. The same pass runs at boot and on request.
  *
- * A part of a round in which there is nothing to do is shared: the process tells the others a digest of what it read, and
+ * A part of a round in which there is nothing to do is shared: the process sends the others a digest of what it read, and
  * a process that has read the same takes its own turn a round later.
  */
 export class RecoveryWatch implements MaintenancePass {

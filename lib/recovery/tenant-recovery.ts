@@ -104,7 +104,7 @@ export class TenantRecovery {
     return this.taking.size > 0;
   }
 
-  /** Whether the process serves the tenant no more. */
+  /** Whether the process no longer serves the tenant. */
   get isStopped(): boolean {
     return this.stopped;
   }

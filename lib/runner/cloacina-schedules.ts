@@ -225,7 +225,7 @@ export class CloacinaSchedules extends ScheduleReports {
     return this.parts.engine.store.schedules;
   }
 
-  /** The other processes hear of a change at the commit of its transaction. */
+  /** The other processes are notified of a change at the commit of its transaction. */
   private within(manager: EntityManager | undefined): ScheduleTransaction | undefined {
     const open = checkManager(manager);
     return open === undefined

@@ -72,7 +72,7 @@ function keyOf({ attempt, startedAt }: RetriedDetail): string {
 function failedAttempt(task: string, stored: RetriedDetail, endedAt: Date): AttemptEntry {
   const { attempt } = stored;
   const error = (stored.error ?? undefined) as StoredError | undefined;
-  // The process that gave a lost task up had taken its claim. The one that ran it is told by the entry of the loss.
+  // The process that abandoned a lost task had taken its claim. The entry of the loss names the process that ran it.
   const owner = error?.code === 'TASK_ABANDONED' ? undefined : stored.owner;
   const startedAt = instant(stored.startedAt);
   return {

@@ -192,7 +192,7 @@ function recoveredEntry(recovery: HistoryRecoveryRow, nameOf: NameOf): Recovered
 function childEntry(child: HistoryChildRow, nameOf: NameOf): ChildEntry {
   const { taskNo, name: step, childId, awaited, result, startedAt, completedAt } = child;
   const entry = { type: 'task.child', at: new Date(startedAt), task: nameOf(taskNo) } as const;
-  // The step of a child that nothing waits for is over when it is stored, whatever becomes of the child.
+  // The step of a child that nothing waits for is over when it is stored, however the child ends.
   if (!awaited || completedAt === null) return { ...entry, step, child: childId };
   const end = (result ?? { status: 'Completed' }) as Required<Pick<ChildEntry, 'status'>>;
   return { ...entry, step, child: childId, status: end.status, endedAt: new Date(completedAt) };

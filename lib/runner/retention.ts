@@ -48,7 +48,7 @@ export interface RetentionCallsParts {
   readonly whileUnavailable: AvailabilityRetry;
 }
 
-/** Deletes single executions, holds them, and tells of the retention. */
+/** Deletes single executions, puts them on legal hold, and reports the state of retention. */
 export class RetentionCalls {
   constructor(private readonly parts: RetentionCallsParts) {}
 

@@ -10,7 +10,7 @@ export interface ScheduleCallOptions {
   readonly manager?: EntityManager;
 }
 
-/** A change of a schedule. Fields that are left out stay as they are. */
+/** A change of a schedule. Fields that are left out stay unchanged. */
 export interface ScheduleChange extends Partial<ScheduleSpec> {
   readonly input?: JsonObject;
 }
@@ -19,7 +19,7 @@ export interface ScheduleChange extends Partial<ScheduleSpec> {
 export interface ResumeOptions {
   /**
    * Which of the firings in the pause are made now: `'skip'` none, `'once'` the latest, `{ all: n }` the latest `n`, the
-   * oldest first. It rules instead of the schedule's own `catchUp`, whose `catchUpWindow` applies too. Default: `'skip'`.
+   * oldest first. It takes the place of the schedule's own `catchUp`; the schedule's `catchUpWindow` still applies. Default: `'skip'`.
    */
   readonly catchUp?: CatchUp;
 }

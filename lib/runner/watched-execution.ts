@@ -25,7 +25,7 @@ export interface WatchedExecutionParts {
 
 /**
  * One execution that callers watch. They share its reads and its latest state; older states are not kept. It waits for the
- * end as awaited executions do, and reads after each change that it hears of.
+ * end as awaited executions do, and reads after each change that is reported.
  *
  * States: following, over (the execution has ended), failed. The last two are final.
  */

@@ -28,7 +28,7 @@ export interface TakenPart<T> {
 
 /**
  * Visits all items once in each interval, in parts that are spread evenly over it, so that a thousand items are no
- * burst. A part that another process has visited is put off by an interval.
+ * burst. A part that another process has visited is postponed by an interval.
  */
 export class StaggeredSweep<T> {
   private parts: Part<T>[] = [];
@@ -71,7 +71,7 @@ export class StaggeredSweep<T> {
   }
 
   /**
-   * Puts a part off, because another process has visited it. Returns whether it was put off: after several intervals this
+   * Postpones a part, because another process has visited it. Returns whether it was postponed: after several intervals this
    * process visits the part for itself.
    */
   confirm(items: readonly T[]): boolean {

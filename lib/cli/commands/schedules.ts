@@ -124,7 +124,7 @@ function catchUpOf(text: string): CatchUp {
   throw new UsageError('--catch-up must be skip, once, or the number of firings to make.');
 }
 
-/** Changes a schedule, and answers with what it is then. */
+/** Changes a schedule, and prints it after the change. */
 function change(
   context: CommandContext,
   name: string,

@@ -112,7 +112,7 @@ export interface ProcessRow extends Omit<Serialized<ServingProcess>, 'serves' | 
 }
 
 /**
- * Executions that have changed, as far as the process that answers has heard of them.
+ * Executions that have changed, as far as the process that answers knows.
  *
  * The data of the event `changed` of `GET api/events`. A tenant has at most one such event in two seconds. Without an event for
  * 15 seconds the stream sends `ping`.

@@ -8,7 +8,7 @@ export interface DurableWaits {
    * the beginning of its handler after `every`.
    *
    * Always await the call. It throws a control signal to stop the handler; do not catch it. A caught signal changes
-   * nothing: the task is put off all the same.
+   * nothing: the task is deferred nevertheless.
    *
    * @param options.every - the time until the condition is checked again, default 5 s
    * @param options.timeout - the longest wait, from the first deferral. Then the task fails with a
@@ -28,7 +28,7 @@ export interface DurableWaits {
    * task's `timeout`, which bounds each run, but by that of the workflow.
    *
    * Always await the call. It throws a control signal to stop the handler, so `finally` blocks run; see
-   * {@link TaskContext.suspending}. Do not catch it. A caught signal changes nothing: the task sleeps all the same. In a
+   * {@link TaskContext.suspending}. Do not catch it. A caught signal changes nothing: the task sleeps nevertheless. In a
    * transactional task the transaction is rolled back first.
    *
    * @param name - as in {@link TaskContext.step}; both share their names

@@ -47,7 +47,7 @@ export interface BulkSending {
 /**
  * Changes and deletes many executions: a hundred in a statement, one statement after the other, so that the hot statements
  * find a connection between them. A statement skips executions of which another session has locked a row. These are tried
- * again after the others, for ten seconds without success; then the log names their number, and they stay as they are.
+ * again after the others, for ten seconds without success; then the log names their number, and they stay unchanged.
  */
 export class BulkControl {
   private readonly logger = new Logger('Cloacina');

@@ -66,7 +66,7 @@ export interface EndSettlerParts {
 export class EndSettler {
   private readonly logger = new Logger('Cloacina');
   private readonly telling: Batcher<string, undefined>;
-  /** Ends that are told again, because a task that looks has found them. */
+  /** Ends to report again, because a waiting task has found them. */
   private readonly retelling: Batcher<string, undefined>;
   private readonly clearing: Batcher<string, undefined>;
   private readonly ending = new Map<string, Promise<boolean>>();

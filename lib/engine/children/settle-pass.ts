@@ -36,7 +36,7 @@ export interface SettlePassOptions {
  *
  * Only tenants with children are looked at in each round, with one statement for a part of the round. Most tenants have
  * none, and each relation that a statement names costs planning. A process that starts a tenant's first child tells the
- * others ({@link ChildUse}). In case they have not heard of it, the tables are asked in the first round and every few minutes.
+ * others ({@link ChildUse}). In case that notification was lost, the tables are asked in the first round and every few minutes.
  */
 export class SettlePass {
   readonly nextLookAt = undefined;

@@ -24,7 +24,7 @@ export class ClaimFailures {
   private count = 0;
   private pastLocksUntil = -Infinity;
 
-  /** @param claimed - what is claimed, for the log */
+  /** @param claimed - a description of the claim, for the log */
   constructor(
     private readonly parts: ClaimFailuresParts,
     private readonly claimed: string,

@@ -41,7 +41,7 @@ export class TaskRescheduler {
     });
   }
 
-  /** Gives the claim back. Returns what became of it. In any case it has ended afterwards. */
+  /** Gives the claim back, and returns the result. The claim has ended afterwards in any case. */
   async reschedule(item: RescheduledClaim): Promise<RescheduleResult> {
     const result = await this.batcher.add(item);
     if (result === 'refused') {

@@ -21,7 +21,7 @@ export interface WakeConsequences {
 }
 
 /**
- * Sends the statements that wake tasks: those that give or deliver messages, and those that tell of the ends of children. Each
+ * Sends the statements that wake tasks: those that give or deliver messages, and those that report the ends of children. Each
  * also claims the tasks that it wakes, as far as there is room. So a task that is woken where it can run begins without a
  * notification and without a statement that claims it.
  */

@@ -26,7 +26,7 @@ export function beginSpan(
   });
 }
 
-/** Ends the span with what the handler came to. A retry, if there is one, has a span of its own. */
+/** Ends the span with the outcome of the handler. A retry has its own span. */
 export function endSpan(span: AttemptSpan, outcome: HandlerOutcome): void {
   switch (outcome.kind) {
     case 'ended':

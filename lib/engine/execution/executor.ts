@@ -90,7 +90,7 @@ export class Executor implements AttemptListener {
     let input: TaskInput;
     try {
       input = claim.cache.inputOf(claim.task.no);
-      // The map's own outcome tells of the conflicts.
+      // The map's own outcome reports the conflicts.
       if (claim.isItem) input = { view: input.view, conflicts: [] };
     } catch (error) {
       this.completer.complete(claim, { kind: 'unrecordable', error });

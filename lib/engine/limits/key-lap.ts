@@ -9,7 +9,7 @@ export class KeyLap {
   private cursor: string | null = null;
   /** The key at which the lap ends; null for the last key. Undefined while there is no lap. */
   private end: string | null | undefined;
-  /** Whether the lap has come to the last key. */
+  /** Whether the lap has reached the last key. */
   private isPastLast = false;
   /** Whether keys of the lap have been read. */
   private hasBegun = false;

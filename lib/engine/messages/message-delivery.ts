@@ -36,7 +36,7 @@ export interface MessageDeliveryParts {
  * found by its id; those of transactions and of other processes by a look at all that are undelivered.
  *
  * States: idle, at work, or pausing after a failure. What is asked for while it works is done next. Messages whose task is
- * locked are looked for again after a pause of their own, so they delay no others. After twelve tries in vain the messages
+ * locked are looked for again after a pause of their own, so they delay no others. After twelve failed tries the messages
  * are left to the sweep, which finds them again.
  */
 export class MessageDelivery {

@@ -19,7 +19,7 @@ export interface WorkflowPausesParts {
 
 /**
  * Pauses of whole workflows. The rows say which workflows are paused. Each process has a copy of them in memory, and claims
- * no task of these workflows. It reads the rows when it opens the tenant, when another process tells of a change, and in a
+ * no task of these workflows. It reads the rows when it opens the tenant, when another process notifies it of a change, and in a
  * pass of the sweep ({@link PausePass}).
  *
  * Reads follow one another, so that an older reply never replaces a newer one.
@@ -47,7 +47,7 @@ export class WorkflowPauses {
     return this.changes;
   }
 
-  /** Resolves when this process claims no more tasks of the workflow. Other processes are told. */
+  /** Resolves when this process claims no more tasks of the workflow. Other processes are notified. */
   async pause(workflow: string, reason: string | null): Promise<void> {
     await this.parts.store.pauses.pause(workflow, reason);
     await this.changed();

@@ -79,7 +79,7 @@ export class AnnouncePass {
     await this.announce(this.options.tenants());
   }
 
-  /** Call when the process serves a tenant no more, but lives on. The row would tell others that it drains. */
+  /** Call when the process no longer serves a tenant, but lives on. The row would say that it drains. */
   async withdraw(tenant: AnnouncedTenant): Promise<void> {
     if (!this.announced.delete(tenant)) return;
     // If it fails, others see the process draining until it stops.

@@ -154,7 +154,7 @@ class TenantReactions {
 
   hear(kind: 'cancelled' | 'changed' | 'ended' | 'paused' | 'watched', executionId: string): void {
     const { changes, claims, waiters } = this.tenant;
-    // Neither sends a statement: who watches limits its reads, and what others watch is only remembered.
+    // Neither sends a statement: a watching process limits its reads, and watches of others are only remembered.
     if (kind === 'watched') return changes.watchedElsewhere(executionId);
     changes.changedElsewhere(executionId);
     if (kind === 'changed') return;

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { LEASE_NOTICE } from '../../store/port/index.js';
 
-/** What a process tells the others. */
+/** A message of a process to the others. */
 export type Notification =
   /** The processes or the tenants have changed. No change is named: the receivers read the locks or the catalog. */
   | { readonly kind: 'processes' }

@@ -58,7 +58,7 @@ export interface TenantRetentionParts {
  * only avoids double work: the statements are right if several processes delete at the same time.
  *
  * A lap goes through the executions in the order of their starts. A fresh lap begins where the last one ended, so its cost
- * follows from what has become due. A full lap begins with the first execution: it finds what was kept the last time,
+ * follows from the executions that have become due. A full lap begins with the first execution: it finds what was kept the last time,
  * because it had not ended, is kept longer, or was locked.
  *
  * States: waits for its next lap, in a lap, closed.

@@ -34,7 +34,7 @@ export interface BackfillRange {
   readonly schedule: string;
   /** Tells the schedule from a later one of the same name. */
   readonly createdAt: number;
-  /** The stored form of the spec: the instants are those of the call, whatever becomes of the schedule. */
+  /** The stored form of the spec: the instants are those of the call, even if the schedule changes. */
   readonly spec: string;
   /** The last instant. */
   readonly to: number;

@@ -77,7 +77,7 @@ export class HistoryPruner {
     }
   }
 
-  /** Returns whether it has come to the last schedule. */
+  /** Returns whether it has reached the last schedule. */
   private async pruneFirings(): Promise<boolean> {
     for (let statements = 0; statements < MAX_STATEMENTS; statements++) {
       const { isDone, next } = await this.parts.store.schedules.prune({

@@ -39,7 +39,7 @@ const UNUSABLE: ReadonlyMap<string, ScheduleErrorKind> = new Map([
 ]);
 
 /**
- * Decides what becomes of a schedule whose next firing is due. The row says what has happened, so every process decides the
+ * Decides how a schedule changes whose next firing is due. The row says what has happened, so every process decides the
  * same; which of them does it, the version decides.
  *
  * @param of.catchUp - the policy for missed firings. Default: that of the spec

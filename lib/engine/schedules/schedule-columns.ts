@@ -19,7 +19,7 @@ export interface WantedSchedule extends Pick<ScheduleColumns, 'input' | 'origin'
  * The columns of a schedule that is created or changed now. A new spec counts from now on: it never fires for the past. With
  * the spec that it has, a schedule keeps its next firing, also one that is overdue.
  *
- * @param known - the schedule as it is
+ * @param known - the stored schedule
  */
 export function scheduleColumns(
   { name, spec, workflow, input, origin }: WantedSchedule,
@@ -68,7 +68,7 @@ export function planOf(spec: ScheduleSpec, createdAt: number): SchedulePlan {
   throw new Error(plan.problems.map(({ field, problem }) => `${field} ${problem}`).join('; '));
 }
 
-/** The columns of a schedule as it is, to change some of them. */
+/** The columns of the stored schedule, to change some of them. */
 export function columnsOf(known: ScheduleRecord): ScheduleColumns {
   const { workflow, spec, input, origin, state, reason, nextFor, nextAt, lastError } = known;
   return { workflow, spec, input, origin, state, reason, nextFor, nextAt, lastError };

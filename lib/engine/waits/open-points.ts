@@ -41,7 +41,7 @@ export class OpenPoints {
     return this.inFlight.size > 0;
   }
 
-  /** Adds a point, and returns what it comes to. */
+  /** Adds a point, and returns its result. */
   add<T>(begin: (point: OpenPoint) => Promise<T>): Promise<T> {
     const point = { within: work.getStore() };
     const promise = begin(point);

@@ -61,7 +61,7 @@ export class StepServices {
       weight: ({ record }) => weightOf(1, record.result?.length ?? 0),
       send: (items) => this.send(items),
       classify,
-      // A task that continues after a step often comes to its next one at once.
+      // A task that continues after a step often begins its next step at once.
       awaitsResumed: true,
       late: (items, error) => this.reportLate(items, error),
     });

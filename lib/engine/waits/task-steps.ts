@@ -28,7 +28,7 @@ type PointWork<T> = (
 
 /**
  * The durable points of one run of a task: its steps and waits, by name. A run begins with the task's stored steps, which
- * are read once, when the handler comes to its first point, unless the claim returned them. So a task without steps pays
+ * are read once, when the handler reaches its first point, unless the claim returned them. So a task without steps pays
  * nothing.
  *
  * States of a run: running, suspended (no open point has anything to return yet), returned. In the last two, no point

@@ -1,6 +1,6 @@
 import type { Clock, Timer } from '../../runtime/clock.js';
 
-/** How long changes of an execution collect before other processes are told, in milliseconds. */
+/** How long changes of an execution collect before other processes are notified, in milliseconds. */
 const TELL_AFTER_MS = 100;
 /** How long an execution counts as watched after another process has said so, in milliseconds. */
 const WATCHED_MS = 90_000;
@@ -24,7 +24,7 @@ export interface ExecutionChangesParts {
  * the others, and they notify it of what they store. So changes of executions that nothing watches cost nothing.
  *
  * Every role may send notifications, so what other processes watch is bounded and expires. A lost notification costs
- * latency: who watches also reads now and then.
+ * latency: a watching process also reads regularly.
  */
 export class ExecutionChanges {
   private readonly here = new Map<string, () => void>();
@@ -74,7 +74,7 @@ export class ExecutionChanges {
       if (oldest !== undefined) this.elsewhere.delete(oldest);
     }
     this.listen();
-    // Something may have changed after the other process read and before this one heard of it.
+    // Something may have changed after the other process read and before this one was notified.
     if (isNew && this.parts.isActive(id)) this.tell(id);
   }
 

@@ -9,7 +9,7 @@ export interface BackfillOptions extends BulkOptions {
   /**
    * What happens to a time while the execution of the time before still runs. `'allow'`: all executions start at once.
    * `'queue'`: they run one after the other, and take turns with those of a schedule whose `overlap` is `queue`.
-   * `'skip'`: it starts nothing, and is recorded as skipped. It rules instead of the schedule's own `overlap`. Default:
+   * `'skip'`: it starts nothing, and is recorded as skipped. It takes the place of the schedule's own `overlap`. Default:
    * `'allow'`, because all of these times are due at the call.
    */
   readonly overlap?: 'allow' | 'queue' | 'skip';

@@ -56,7 +56,7 @@ export interface AppendReply {
   readonly isDue: boolean;
 }
 
-/** An item with what became of it. */
+/** An item with its outcome. */
 export interface ItemResultRow {
   readonly itemNo: number;
   readonly status: string;

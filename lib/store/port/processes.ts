@@ -6,7 +6,7 @@ export type ServingState = 'claiming' | 'paused' | 'draining';
 /** How old the announcement of a process without a lock may be before the process counts as dead, in milliseconds. */
 export const ANNOUNCED_FOR_MS = 180_000;
 
-/** What a process tells the others of itself, in one tenant. */
+/** The announcement of a process to the others, for one tenant. */
 export interface Announcement {
   readonly tenant: TenantHandle;
   readonly state: ServingState;

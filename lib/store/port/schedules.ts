@@ -72,7 +72,7 @@ export interface DueSchedule extends ScheduleRecord {
   readonly now: number;
 }
 
-/** The firings of one schedule that are due, and what becomes of the schedule. */
+/** The firings of one schedule that are due, and the change of the schedule. */
 export interface ScheduleFire {
   readonly name: string;
   /** The version that was read. The schedule fires only if it is still this one. */

@@ -12,7 +12,7 @@ export class TableUse {
   private isUsed = false;
   private sweepsToSkip = 0;
 
-  /** Call when this process writes or reads the table for a caller, or hears of a row. */
+  /** Call when this process writes or reads the table for a caller, or is notified of a row. */
   noted(): void {
     this.isUsed = true;
   }

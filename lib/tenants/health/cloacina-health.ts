@@ -46,7 +46,7 @@ export class CloacinaHealth {
 
   /**
    * Reports the health of this process. It sends each database one cheap statement, at most one a second for all callers, and
-   * knows all else from memory: due tasks and broken schemas are those of the latest sweep, which is at most 15 s old. It
+   * takes the rest from memory: due tasks and broken schemas are those of the latest sweep, which is at most 15 s old. It
    * never rejects because of a database, and takes at most `timeout`.
    *
    * @throws InvalidArgumentError for an invalid option

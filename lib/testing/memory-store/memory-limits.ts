@@ -215,7 +215,7 @@ function otherSlots(
   return made;
 }
 
-/** Notes the taken tokens, and says what is left of the key. */
+/** Notes the taken tokens, and returns the rest of the key. */
 function settle(tables: MemoryTables, key: OpenKey, claimed: number): ClaimedKey {
   const { limitKey, of, due, again, beside } = key;
   const { slot, rate, taken, free } = of;

@@ -189,7 +189,7 @@ export interface MemoryDefinition {
   readonly registered: number;
 }
 
-/** The columns of an execution that tell of its parent. */
+/** The columns of an execution that describe its parent. */
 export type ParentColumns = Pick<
   MemoryExecution,
   | 'depth'

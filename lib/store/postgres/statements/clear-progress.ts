@@ -2,7 +2,7 @@ import { NO_COLUMNS, taskOf, type Statement } from './statement.js';
 
 /**
  * Deletes the progress of tasks that have ended. It is not part of the statement that records outcomes: that one would
- * look for a row of each task, and most tasks report nothing. Readers ignore what is left here when a process dies.
+ * look for a row of each task, and most tasks report nothing. Readers ignore the rows that a dead process leaves.
  *
  * The ended tasks are a materialized CTE, so that no plan finds a task by the columns of its progress.
  */

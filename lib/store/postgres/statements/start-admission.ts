@@ -119,7 +119,7 @@ export function startSlotClauses(tables: TenantTables): string {
   );
 }
 
-/** The rows that tell what became of the items. */
+/** The rows with the outcomes of the items. */
 export function admissionRows(admission: StartAdmission): string {
   const created = `SELECT ${ADMISSION_STARTED.selectSome({
     created: 'id',

@@ -30,7 +30,7 @@ type ToldRow = ReturnType<typeof TOLD.decode>[number];
 
 /**
  * A condition that is true, and has the statement's commit not wait until it is on disk. A crash of the server may then undo
- * the statement as a whole: the child's end is told again, because its bit is set as before, and the parent's claim is lost
+ * the statement as a whole: the child's end is reported again, because its bit is set as before, and the parent's claim is lost
  * like any other that a database has forgotten. Whatever the parent stores later is behind this commit in the WAL, so it can't
  * outlive it.
  */

@@ -23,7 +23,7 @@ export const AFTER_CLAIM = 14;
 /** The columns of a task that the statement has locked, for {@link wakeAndClaimClauses}. */
 export const LOCKED_TASK = 't.definition_id, t.claim_token, t.wakes, t.paused, t.limit_key';
 
-/** Columns of {@link wakenRow}: those of a claim, and what became of the task. */
+/** Columns of {@link wakenRow}: those of a claim, and whether the task was claimed. */
 export const WOKEN_COLUMNS = {
   ...CLAIM_COLUMNS,
   isClaimed: boolean,
