@@ -18,7 +18,7 @@ import { wireWaits } from './waits.js';
 export type WiredEngine = ReturnType<typeof wireEngine>;
 
 /**
- * Creates the parts of one tenant's engine and connects them, room by room. A room gets the rooms whose parts it calls, so
+ * Creates the parts of one tenant's engine and connects them, group by group. A group gets the groups whose parts it calls, so
  * the order below is that of their dependencies; {@link LaterParts} names the exceptions.
  *
  * @param isRecovering - whether a recovery is taking orphans for this tenant
