@@ -9,7 +9,7 @@ import type { WaitsRoom } from './waits.js';
 
 export type ChildrenRoom = ReturnType<typeof wireChildren>;
 
-export interface RoomsOfChildren {
+export interface GroupsOfChildren {
   readonly definitions: DefinitionsRoom;
   readonly completion: CompletionRoom;
   readonly starts: StartsRoom;
@@ -18,9 +18,9 @@ export interface RoomsOfChildren {
 }
 
 /** Executions that tasks of other executions start. */
-export function wireChildren(core: EngineCore, rooms: RoomsOfChildren) {
+export function wireChildren(core: EngineCore, groups: GroupsOfChildren) {
   const { given, settings, store, services, clock, address, childUse, gate, later } = core;
-  const { definitions, completion, starts, control, waits } = rooms;
+  const { definitions, completion, starts, control, waits } = groups;
   const childStarter = new ChildStarter({
     clock,
     tenant: settings.tenant,

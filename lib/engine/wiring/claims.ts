@@ -15,7 +15,7 @@ import type { OutcomesRoom } from './outcomes.js';
 
 export type ClaimsRoom = ReturnType<typeof wireClaims>;
 
-export interface RoomsOfClaims {
+export interface GroupsOfClaims {
   readonly definitions: DefinitionsRoom;
   readonly adoption: AdoptionRoom;
   readonly completion: CompletionRoom;
@@ -24,13 +24,13 @@ export interface RoomsOfClaims {
 }
 
 /** The ways to claims: due tasks, lost tasks of other processes, and claims that memory does not know. */
-export function wireClaims(core: EngineCore, rooms: RoomsOfClaims) {
+export function wireClaims(core: EngineCore, groups: GroupsOfClaims) {
   const { settings, store, services, clock, tenant, address, later } = core;
   const { state, events, claims, inFlight, lease, queue, gate, reconcile } = core;
-  const { catalog, stranded } = rooms.definitions;
-  const { receiver } = rooms.adoption;
-  const { completer } = rooms.outcomes;
-  const { overruns } = rooms.execution;
+  const { catalog, stranded } = groups.definitions;
+  const { receiver } = groups.adoption;
+  const { completer } = groups.outcomes;
+  const { overruns } = groups.execution;
   const lookForOthers = (): void => void wakeUps.lookForOthers();
   /** Whether the process has claims, or statements under way that may make some. */
   const isBusy = (): boolean =>
@@ -40,7 +40,7 @@ export function wireClaims(core: EngineCore, rooms: RoomsOfClaims) {
     limited.isClaiming ||
     reconciler.isPending;
 
-  const abandonment = new Abandonment(store.recovery, claims, rooms.completion.inputs, completer);
+  const abandonment = new Abandonment(store.recovery, claims, groups.completion.inputs, completer);
   const orphans = new OrphanReceiver({
     clock,
     tenant,

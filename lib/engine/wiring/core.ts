@@ -49,7 +49,7 @@ export interface TenantEngineParts {
 }
 
 /**
- * The parts that rooms call although they are created after them. Read them only within functions that run once all rooms
+ * The parts that groups call although they are created after them. Read them only within functions that run once all groups
  * exist. These are all the circles of the engine: an outcome or a wake-up makes further claims, and a claim begins a task.
  */
 export interface LaterParts {
@@ -68,7 +68,7 @@ export interface LaterParts {
 
 export type EngineCore = ReturnType<typeof wireCore>;
 
-/** What all rooms of the engine share: the state, the claims in memory, the lease, the slots and the events. */
+/** What all groups of the engine share: the state, the claims in memory, the lease, the slots and the events. */
 export function wireCore(given: TenantEngineParts, later: LaterParts) {
   const { settings, store, services } = given;
   const { tenant, address, leaseDurationMs, maxConcurrentTasks } = settings;

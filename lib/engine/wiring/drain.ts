@@ -11,7 +11,7 @@ import type { SchedulesRoom } from './schedules.js';
 import type { StartsRoom } from './starts.js';
 import type { WaitsRoom } from './waits.js';
 
-export interface RoomsWithWork {
+export interface GroupsWithWork {
   readonly admissions: AdmissionsRoom;
   readonly completion: CompletionRoom;
   readonly outcomes: OutcomesRoom;
@@ -29,18 +29,18 @@ export interface RoomsWithWork {
  *
  * @param isRecovering - whether a recovery is taking orphans for this tenant
  */
-export function wireDrain(core: EngineCore, rooms: RoomsWithWork, isRecovering: () => boolean) {
+export function wireDrain(core: EngineCore, groups: GroupsWithWork, isRecovering: () => boolean) {
   const { services, clock, claims, inFlight, queue } = core;
-  const { isBusy, claimer, limited, reconciler, wakeUps } = rooms.claims;
-  const { changes, inputs, contexts, settler } = rooms.completion;
-  const { completer, recorder, rescheduler } = rooms.outcomes;
-  const { steps, taker, messages, delivery, eventStarter } = rooms.waits;
-  const { childStarter, children } = rooms.children;
-  const { items, itemCanceller } = rooms.maps;
-  const { suspects, progress, overruns } = rooms.execution;
-  const { starts } = rooms.starts;
-  const { firer } = rooms.schedules;
-  const { admitter } = rooms.admissions;
+  const { isBusy, claimer, limited, reconciler, wakeUps } = groups.claims;
+  const { changes, inputs, contexts, settler } = groups.completion;
+  const { completer, recorder, rescheduler } = groups.outcomes;
+  const { steps, taker, messages, delivery, eventStarter } = groups.waits;
+  const { childStarter, children } = groups.children;
+  const { items, itemCanceller } = groups.maps;
+  const { suspects, progress, overruns } = groups.execution;
+  const { starts } = groups.starts;
+  const { firer } = groups.schedules;
+  const { admitter } = groups.admissions;
   const isRecording = (): boolean =>
     inputs.isBusy ||
     items.isBusy ||

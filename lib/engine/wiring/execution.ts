@@ -13,7 +13,7 @@ import type { WaitsRoom } from './waits.js';
 
 export type ExecutionRoom = ReturnType<typeof wireExecution>;
 
-export interface RoomsOfExecution {
+export interface GroupsOfExecution {
   readonly completion: CompletionRoom;
   readonly outcomes: OutcomesRoom;
   readonly waits: WaitsRoom;
@@ -22,12 +22,12 @@ export interface RoomsOfExecution {
 }
 
 /** The run of a claimed task: its input, its slot and its handler, with all that the handler calls. */
-export function wireExecution(core: EngineCore, rooms: RoomsOfExecution) {
+export function wireExecution(core: EngineCore, groups: GroupsOfExecution) {
   const { given, settings, store, clock, tenant, state, events, claims, queue, gate, later } = core;
-  const { inputs } = rooms.completion;
-  const { completer, recorder } = rooms.outcomes;
-  const { steps, taker, tokens } = rooms.waits;
-  const { items, itemCanceller, maps, results, batch } = rooms.maps;
+  const { inputs } = groups.completion;
+  const { completer, recorder } = groups.outcomes;
+  const { steps, taker, tokens } = groups.waits;
+  const { items, itemCanceller, maps, results, batch } = groups.maps;
   const { dataSource, runner, interceptors = new TaskInterceptors() } = given;
   const suspects = new Suspects(store, completer);
   const overruns = new Overruns({
@@ -59,7 +59,7 @@ export function wireExecution(core: EngineCore, rooms: RoomsOfExecution) {
     steps,
     messages: taker,
     tokens,
-    children: rooms.children.children,
+    children: groups.children.children,
     progress,
     results,
     batch,

@@ -85,7 +85,7 @@ export function wireEngine(given: TenantEngineParts, isRecovering: () => boolean
     execution,
   });
   const schedules = wireSchedules(core, definitions, starts);
-  const rooms = {
+  const groups = {
     admissions,
     completion,
     outcomes,
@@ -97,7 +97,7 @@ export function wireEngine(given: TenantEngineParts, isRecovering: () => boolean
     claims,
     schedules,
   };
-  const end = wireDrain(core, rooms, isRecovering);
+  const end = wireDrain(core, groups, isRecovering);
   // All parts side by side, for the facade.
   return {
     ...core,
