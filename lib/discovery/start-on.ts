@@ -5,8 +5,11 @@ import { isEvent, type EventDefinition } from './message-definitions.js';
 export interface ReceivedEvent<P = unknown> {
   /** Numbers the events and signals of the tenant. */
   readonly id: string;
+  /** The name of the event. */
   readonly name: string;
+  /** The key that was given to `emit`. */
   readonly key: string;
+  /** The payload, as the event's schema returned it. */
   readonly payload: P;
   /** When it was sent; of an event that was sent in a transaction: when it was delivered after the commit. */
   readonly sentAt: Date;

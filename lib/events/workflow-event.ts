@@ -5,6 +5,7 @@ import type { Tags } from '../workflow/index.js';
 export interface ExecutionFacts {
   /** Name of the tenant. */
   readonly tenant: string;
+  /** The id of the execution. */
   readonly executionId: string;
   /** Name of the workflow. */
   readonly workflow: string;
@@ -37,6 +38,7 @@ export interface ExecutionStartedEvent extends ExecutionFacts {
 /** The end of the execution is stored. */
 export interface ExecutionEndedEvent extends ExecutionFacts {
   readonly type: 'execution.ended';
+  /** The final status. */
   readonly status: 'Completed' | 'Failed' | 'Cancelled';
   /**
    * The error of a Failed execution. Absent if the task failed in another process, in a branch that this process has not
@@ -60,6 +62,7 @@ export interface TaskStartedEvent extends AttemptFacts {
 /** The task's outcome is stored. Tasks that end because their execution was cancelled or timed out emit no event. */
 export interface TaskEndedEvent extends AttemptFacts {
   readonly type: 'task.ended';
+  /** The final status. */
   readonly status: 'Completed' | 'Failed' | 'Skipped';
   /** The error of a Failed task. */
   readonly error?: StoredError;
@@ -106,7 +109,10 @@ export interface ClaimLostEvent extends AttemptFacts {
   readonly type: 'claim.lost';
 }
 
-/** An event of one tenant's executions, emitted by the process that stored the change; see `CloacinaRunner.events$`. */
+/**
+ * An event of one tenant's executions, emitted by the process that stored the change; see `CloacinaRunner.events$`. `type` tells
+ * which properties it has.
+ */
 export type WorkflowEvent =
   | ExecutionStartedEvent
   | ExecutionEndedEvent

@@ -10,6 +10,7 @@ const MAX_LIMIT = 500;
 export interface RecoveryEvent {
   /** Id of the event. */
   id: string;
+  /** The id of the execution. */
   executionId: string;
   /** Name of the task, or its number if its definition can't be read any more. */
   taskName: string;
@@ -44,7 +45,9 @@ export interface RecoveryStats {
  * signal was aborted.
  */
 export interface BlockedTask {
+  /** The id of the execution. */
   executionId: string;
+  /** The name of the task. */
   taskName: string;
   /** A sentence that says why the task is blocked. */
   reason: string;

@@ -11,8 +11,11 @@ export interface TreeOptions {
 
 /** An execution with the executions under it, as {@link CloacinaRunner.tree} returns it. */
 export interface ExecutionTree {
+  /** The id of the execution. */
   id: string;
+  /** The name of its workflow. */
   workflow: string;
+  /** Its status. */
   status: ExecutionStatus;
   /** The name of the step that started it, with its key after `#`. Absent for an execution without a parent. */
   step?: string;

@@ -8,7 +8,9 @@ import type { WorkflowContext, WorkflowRef } from '../discovery/workflow-ref.js'
 export interface TaskAttempt {
   /** The number of the attempt, from 1. */
   attempt: number;
+  /** The start of the attempt. */
   startedAt: Date;
+  /** The end of the attempt. */
   completedAt: Date;
   /** The time from the start to the end, in milliseconds. */
   durationMs: number;
@@ -75,6 +77,7 @@ export interface ExecutionWaiting extends TaskWaiting {
 export interface TaskStep {
   /** The name in the code, with `#key` and `@version`. */
   name: string;
+  /** What it is: a `step()`, or a wait for a time, a message or a child. */
   kind: 'step' | 'sleep' | 'signal' | 'event' | 'child';
   /** `Open`: a wait that is not over. */
   status: 'Open' | 'Done' | 'Failed' | 'TimedOut';
@@ -102,6 +105,7 @@ export interface TaskProgress {
 export interface TaskItems {
   /** The number of items so far; with `chunk`, of chunks. */
   total: number;
+  /** The number of Completed items. */
   completed: number;
   /** The number of items that Failed or were Cancelled. */
   failed: number;
@@ -113,9 +117,11 @@ export interface TaskItems {
 
 /** A task of an execution. */
 export interface TaskDetails {
+  /** The name of the task. */
   name: string;
   /** `task` has a handler. The others are nodes: `wait`, `sleep` and `child`. */
   kind: TaskKind;
+  /** The status of the task. */
   status: TaskStatus;
   /** The number of attempts that have begun, including the running one. */
   attempt: number;
@@ -158,9 +164,11 @@ export interface ExecutionParent {
 export interface ExecutionSummary {
   /** A UUID (version 7). */
   id: string;
+  /** The name of the workflow. */
   workflow: string;
   /** The version of the definition that the execution is pinned to. */
   version?: string;
+  /** The status of the execution. */
   status: ExecutionStatus;
   /**
    * The error of a Failed execution: its timeout, or else the error of the first task whose failure was not handled.
@@ -183,6 +191,7 @@ export interface ExecutionSummary {
   tags?: Tags;
   /** The execution whose task started this one as a child. Absent for others. */
   parent?: ExecutionParent;
+  /** When the execution was stored. */
   createdAt: Date;
   /** When a process claimed the first task. Absent until then. */
   startedAt?: Date;
@@ -291,6 +300,7 @@ export interface ExecutionFilter extends ExecutionCountFilter {
 
 /** A page of executions, newest first. */
 export interface ExecutionPage<T = ExecutionSummary> {
+  /** The executions of the page, the newest first. */
   items: T[];
   /** The `cursor` of the next page; null on the last page. */
   nextCursor: string | null;
@@ -298,6 +308,7 @@ export interface ExecutionPage<T = ExecutionSummary> {
 
 /** The number of executions of one workflow. */
 export interface WorkflowCounts {
+  /** The name of the workflow. */
   workflow: string;
   /** The sum over all statuses that were counted. */
   total: number;

@@ -7,7 +7,9 @@ export interface CreatedEntry {
   readonly at: Date;
   /** The earliest time at which tasks run. Absent: at once. */
   readonly runAt?: Date;
+  /** The idempotency key that the caller gave to `start()`. Absent without a key. */
   readonly idempotencyKey?: string;
+  /** The tags that the caller gave to `start()`. Absent without tags. */
   readonly tags?: Tags;
 }
 
@@ -49,6 +51,7 @@ export interface RetriedEntry {
 export interface EndedEntry {
   readonly type: 'execution.ended';
   readonly at: Date;
+  /** The final status. */
   readonly status: Extract<ExecutionStatus, 'Completed' | 'Failed' | 'Cancelled'>;
   /**
    * The error of a Failed execution. An end before a `retry()` has it only after a timeout of the workflow; otherwise
@@ -76,6 +79,7 @@ export interface AttemptEntry {
    * The time from the start to the end, in milliseconds. Absent while the attempt runs, or if its start is not known.
    */
   readonly durationMs?: number;
+  /** The error of a Failed attempt. */
   readonly error?: StoredError;
   /** The id of the instance that ran the attempt, if it runs or failed. `task.abandoned` has that of an abandoned one. */
   readonly owner?: string;
@@ -110,6 +114,7 @@ export interface WaitEntry {
   readonly task: string;
   /** The name of the wait in the code. */
   readonly wait: string;
+  /** What it waits for: the end of a time, a message, or the end of a child. */
   readonly kind: 'sleep' | 'signal' | 'event' | 'child';
   /** `Open`: it is not over, or its task ended before it. */
   readonly status: 'Open' | 'Done' | 'Failed' | 'TimedOut';
@@ -137,6 +142,7 @@ export interface SkippedEntry {
   readonly type: 'task.skipped';
   readonly at: Date;
   readonly task: string;
+  /** Why it was skipped. Absent if that was not stored. */
   readonly skipReason?: SkipReason;
 }
 
@@ -160,6 +166,7 @@ export interface ConflictEntry {
   readonly type: 'task.conflict';
   readonly at: Date;
   readonly task: string;
+  /** The key of the context. */
   readonly key: string;
   /** The tasks that wrote the key. */
   readonly tasks: readonly string[];
@@ -167,7 +174,10 @@ export interface ConflictEntry {
   readonly winner: string;
 }
 
-/** An entry in the timeline of an execution; see {@link CloacinaRunner.history}. */
+/**
+ * An entry in the timeline of an execution; see {@link CloacinaRunner.history}. `type` tells which properties it has. In every
+ * entry, `at` is its time, and `task` is the name of its task.
+ */
 export type HistoryEntry =
   | CreatedEntry
   | StartedEntry

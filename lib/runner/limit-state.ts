@@ -11,6 +11,7 @@ export interface LimitKeyRef {
 
 /** A task that holds a slot of a limit. */
 export interface LimitHolder {
+  /** The id of its execution. */
   executionId: string;
   /** The name of the task. */
   task: string;
@@ -18,6 +19,7 @@ export interface LimitHolder {
 
 /** A key of a limit, as it is now. */
 export interface LimitState {
+  /** The name of the limit. */
   name: string;
   /** The value of the key. Absent if the tasks of the limit have no key. */
   key?: string;
@@ -59,6 +61,7 @@ export interface LimitFilter {
 
 /** A page of keys, by name and key. */
 export interface LimitPage {
+  /** The keys of the page. */
   items: LimitState[];
   /** The `cursor` of the next page; null on the last page. */
   nextCursor: string | null;
@@ -109,6 +112,7 @@ export interface AdmissionFilter {
 
 /** A page of keys, by workflow and key. */
 export interface AdmissionPage {
+  /** The keys of the page. */
   items: AdmissionState[];
   /** The `cursor` of the next page; null on the last page. */
   nextCursor: string | null;

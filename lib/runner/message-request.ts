@@ -37,6 +37,7 @@ export interface SignalSendOptions<R extends WorkflowRef = WorkflowRef> extends 
 
 /** The execution with an idempotency key. */
 export interface KeyedTarget<R extends WorkflowRef = WorkflowRef> {
+  /** The class, name or definition of the workflow. */
   readonly workflow: R;
   /** The idempotency key with which the execution was started. */
   readonly key: string;

@@ -12,6 +12,7 @@ export interface ScheduleCallOptions {
 
 /** A change of a schedule. Fields that are left out stay unchanged. */
 export interface ScheduleChange extends Partial<ScheduleSpec> {
+  /** The input of each execution. */
   readonly input?: JsonObject;
 }
 

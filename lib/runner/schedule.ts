@@ -4,9 +4,11 @@ import type { FiringRecord, ScheduleRecord } from '../store/port/index.js';
 
 /** A schedule of a tenant. */
 export interface TenantSchedule {
+  /** The name of the schedule, unique in the tenant. */
   readonly name: string;
   /** The name of the workflow that it starts. */
   readonly workflow: string;
+  /** When it fires, and its policies. */
   readonly spec: ScheduleSpec;
   /** The input of each execution. */
   readonly input: JsonObject | undefined;
@@ -32,7 +34,9 @@ export interface TenantSchedule {
   readonly lastFiredFor: Date | undefined;
   /** The execution that it started last. */
   readonly lastExecutionId: string | undefined;
+  /** When it was created. */
   readonly createdAt: Date;
+  /** When it was last changed or resumed. Firings do not count. */
   readonly updatedAt: Date;
 }
 
@@ -44,7 +48,9 @@ export interface ScheduleFailure {
    * - `invalidSpec`: its spec is not valid any more, for example because its time zone does not exist any more.
    */
   readonly kind: 'invalidInput' | 'invalidSpec' | 'unknownWorkflow';
+  /** The cause, as a sentence for people. */
   readonly message: string;
+  /** When it could not fire. */
   readonly at: Date;
 }
 
@@ -68,6 +74,7 @@ export interface Firing {
    */
   readonly outcome:
     'backfilled' | 'caughtUp' | 'manual' | 'missed' | 'paused' | 'pruned' | 'skipped' | 'started';
+  /** The id of the execution that it started; undefined if it started none. */
   readonly executionId: string | undefined;
   /** When it was recorded. */
   readonly firedAt: Date;

@@ -3,8 +3,11 @@ import type { TaskKind, TaskNode, TriggerRule } from '../workflow/index.js';
 
 /** A workflow of the running code, as {@link CloacinaRunner.workflows} returns it. Plain JSON. */
 export interface WorkflowGraph {
+  /** The name of the workflow. */
   name: string;
+  /** The `version` of the workflow. Absent without one. */
   version?: string;
+  /** The `description` of the workflow. Absent without one. */
   description?: string;
   /** The timeout of an execution, in milliseconds. Absent: no timeout. */
   timeoutMs?: number;
@@ -16,6 +19,7 @@ export interface WorkflowGraph {
 
 /** A task of a {@link WorkflowGraph}. */
 export interface WorkflowGraphTask {
+  /** The name of the task, unique in the workflow. */
   name: string;
   /** `task` has a handler. The others are nodes: `wait`, `sleep` and `child`. */
   kind: TaskKind;

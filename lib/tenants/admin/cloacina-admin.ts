@@ -50,8 +50,11 @@ export interface CreateTenantOptions {
 
 /** The login of a tenant. The library does not store it: a lost password can only be replaced. */
 export interface TenantCredentials {
+  /** The schema of the tenant. */
   schema: string;
+  /** The name of the role, which is the login of the tenant. */
   username: string;
+  /** The password of the role. */
   password: string;
   /** URL for `databaseUrl` of `CloacinaModule.forTenant()`. Special characters in it are encoded. */
   connectionString: string;

@@ -12,6 +12,7 @@ import type { TenantManager } from './tenant-manager.js';
 export interface CompletedToken {
   /** The tenant's name. */
   readonly tenant: string;
+  /** The id of the execution. */
   readonly executionId: string;
 }
 

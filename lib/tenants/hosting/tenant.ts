@@ -7,9 +7,14 @@ import type { CloacinaMigrator } from '../migrations/cloacina-migrator.js';
 export interface Tenant {
   /** The option `tenant`; by default the schema. */
   readonly name: string;
+  /** The schema of the tenant. */
   readonly schema: string;
+  /** Starts, reads and controls its executions. */
   readonly runner: CloacinaRunner;
+  /** Reads and changes its migrations. */
   readonly migrator: CloacinaMigrator;
+  /** Reports and runs the recovery of its tasks. */
   readonly recovery: CloacinaRecovery;
+  /** The data source of TypeORM for its schema. */
   readonly dataSource: DataSource;
 }

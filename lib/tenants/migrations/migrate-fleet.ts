@@ -15,6 +15,7 @@ export interface MigrateAllOptions {
 
 /** The result of one tenant's migration. */
 export interface TenantMigration {
+  /** The name of the tenant. */
   readonly tenant: string;
   /** The migrations that were applied, the library's first. Empty if the schema was up to date. */
   readonly applied: string[];

@@ -14,7 +14,9 @@ type Environment = Readonly<Record<string, string | undefined>>;
 
 /** The application's settings for a tenant's database: a URL, TypeORM's options, or both. */
 export interface ConnectionSource {
+  /** A URL such as `postgres://user:password@host:5432/database`. Default: the environment variable `DATABASE_URL`. */
   readonly databaseUrl?: string | undefined;
+  /** TypeORM's options, in place of the URL or in addition to it. They come before the settings of the URL. */
   readonly connection?: Partial<PostgresConnectionOptions> | undefined;
 }
 
