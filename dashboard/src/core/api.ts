@@ -35,7 +35,7 @@ async function call<T>(path: string, init: RequestInit): Promise<T> {
     if (cause instanceof DOMException && cause.name === 'AbortError') throw cause;
     throw new ApiError(
       'UNREACHABLE',
-      'The server does not answer. The page tries again by itself.',
+      'The server does not answer. The page keeps trying.',
       0,
     );
   });

@@ -111,7 +111,7 @@ export function openAction(action: ExecutionAction, of: Of, signals: readonly st
           done="Cancelled."
           run={(form) => post(pathOf(of, 'cancel'), reasonOf(form))}
         >
-          <p>Running handlers are told by their signal. Tasks that have not begun never run.</p>
+          <p>The abort signals of running handlers fire. Tasks that have not begun never run.</p>
           <ReasonField />
         </ActionForm>,
       ),
@@ -131,7 +131,7 @@ export function openAction(action: ExecutionAction, of: Of, signals: readonly st
           <p>Running tasks finish. No further task begins until it is resumed.</p>
           <ReasonField />
           <label class="check">
-            <input type="checkbox" name="tree" /> Also the executions under it
+            <input type="checkbox" name="tree" /> Also its children, and their children
           </label>
         </ActionForm>,
       ),
@@ -157,8 +157,8 @@ export function openAction(action: ExecutionAction, of: Of, signals: readonly st
           }
         >
           <p>
-            Its failed, cancelled and failure-skipped tasks run again. Completed tasks keep their
-            results.
+            Its failed and cancelled tasks run again, and those that were skipped because of a
+            failure. Completed tasks keep their results.
           </p>
           <label class="check">
             <input type="checkbox" name="discard" /> Discard the recorded steps of these tasks
@@ -248,7 +248,7 @@ export function BulkForm({
     <div class="dialog-form">
       <p>
         {matched === 0
-          ? 'No execution matches that this would change.'
+          ? 'No matching execution can be changed.'
           : `${verb} ${executions} in tenant `}
         {matched === 0 ? null : <b>{tenant}</b>}
         {matched === 0 ? null : '?'}
@@ -312,7 +312,7 @@ function BulkProgress({ tenant, response }: { tenant: string; response: ActionRe
         <a href={linkTo(['t', tenant, 'executions', executionId])} onClick={closeDialog}>
           The operation
         </a>{' '}
-        goes on if this page is closed.
+        continues if you close this page.
       </p>
     </div>
   );

@@ -104,7 +104,7 @@ function Details({
           <Card title="Graph">
             {execution.graph === undefined ? (
               <p class="dim pad">
-                The dependencies of this workflow are not known here. Its tasks:
+                This process does not have the graph of the workflow. Its tasks:
               </p>
             ) : (
               <Graph

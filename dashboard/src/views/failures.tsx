@@ -53,7 +53,7 @@ export function FailuresView() {
         {({ groups, isComplete }) => (
           <>
             {isComplete ? null : (
-              <p class="dim">More has failed than was read: the counts are lower limits.</p>
+              <p class="dim">Not all failed executions were read: the counts are lower limits.</p>
             )}
             <ul class="groups">
               {groups.map((group) => (

@@ -70,7 +70,7 @@ function wordsOf(entry: Entry): string {
         entry.durationMs === undefined ? '' : ` in ${formatDuration(entry.durationMs)}`
       }${because(entry.error?.message)}`;
     case 'task.deferred':
-      return 'put off by its condition';
+      return 'deferred: its condition was false';
     case 'task.step':
       return `step ${entry.step} in ${formatDuration(entry.durationMs)}`;
     case 'task.wait':
@@ -78,7 +78,7 @@ function wordsOf(entry: Entry): string {
     case 'task.recovered':
       return `recovered from a lost process (${entry.cause}) after ${formatDuration(entry.orphanedForMs)}`;
     case 'task.abandoned':
-      return `given up: it was lost too often (${entry.cause})`;
+      return `abandoned: it was lost too often (${entry.cause})`;
     case 'task.skipped':
       return `skipped${because(entry.skipReason)}`;
     case 'task.child':

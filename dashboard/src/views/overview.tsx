@@ -53,7 +53,7 @@ function Contents({ of }: { of: Overview }) {
         <p>
           <span>Oldest due task</span>
           {oldestDue === undefined ? (
-            <b>none waits</b>
+            <b>none</b>
           ) : (
             <b>
               <Ago at={oldestDue.dueSince} /> in{' '}
@@ -68,7 +68,7 @@ function Contents({ of }: { of: Overview }) {
           <b>
             {formatNumber(recoveries.recovered)}
             {recoveries.abandoned > 0 ? (
-              <em class="bad"> · {formatNumber(recoveries.abandoned)} given up</em>
+              <em class="bad"> · {formatNumber(recoveries.abandoned)} abandoned</em>
             ) : null}
           </b>
         </p>
@@ -76,7 +76,7 @@ function Contents({ of }: { of: Overview }) {
           <span>Tenants</span>
           <b>
             {formatNumber(of.tenants)}
-            {inTrouble > 0 ? <em class="bad"> · {formatNumber(inTrouble)} in trouble</em> : null}
+            {inTrouble > 0 ? <em class="bad"> · {formatNumber(inTrouble)} with a problem</em> : null}
           </b>
         </p>
         <p>
@@ -94,7 +94,7 @@ function Contents({ of }: { of: Overview }) {
       </Card>
       <Card title="Processes" side={<a href={linkTo(['processes'])}>All</a>}>
         {of.processes.length === 0 ? (
-          <div class="empty">No process is alive: due tasks wait until one starts.</div>
+          <div class="empty">No process runs: due tasks wait until one starts.</div>
         ) : (
           <ProcessTable processes={of.processes.slice(0, 6)} />
         )}
@@ -166,7 +166,7 @@ function SeriesOrWait({
           {draw(of)}
           {of.isComplete || of.completeSince === undefined ? null : (
             <p class="dim small">
-              Complete since <Ago at={of.completeSince} />: earlier executions are too many to read.
+              Complete since <Ago at={of.completeSince} />. Too many earlier executions to read.
             </p>
           )}
         </>
@@ -175,7 +175,7 @@ function SeriesOrWait({
   );
 }
 
-/** Whether the page moves by itself. */
+/** Whether the page updates by itself. */
 export function LiveMark() {
   const words = { connecting: 'Connecting', live: 'Live', polling: 'Polling' }[connection.value];
   return (
@@ -183,8 +183,8 @@ export function LiveMark() {
       class={`live ${connection.value}`}
       title={
         connection.value === 'polling'
-          ? 'The event stream is away; the page reads again by itself.'
-          : 'The page moves by itself.'
+          ? 'Without an event stream, the page reads the server every few seconds.'
+          : 'The page updates by itself.'
       }
     >
       <i aria-hidden="true" /> {words}

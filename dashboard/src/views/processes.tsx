@@ -6,8 +6,8 @@ import { Ago, Card, Loaded, Name, Table } from '../ui/parts.js';
 const STATES: Readonly<Record<ProcessRow['state'], string>> = {
   claiming: 'takes tasks',
   paused: 'paused',
-  away: 'lost its connection',
-  draining: 'shuts down',
+  away: 'lost its control connection',
+  draining: 'is shutting down',
 };
 
 export function ProcessTable({ processes }: { processes: readonly ProcessRow[] }) {
@@ -52,11 +52,11 @@ export function ProcessesView() {
       <div class="page-head">
         <h1>Processes</h1>
       </div>
-      <Card title="Alive now">
+      <Card title="Running now">
         <Loaded
           from={processes}
           isEmpty={({ items }) => items.length === 0}
-          empty="No process is alive: due tasks wait until one starts."
+          empty="No process runs: due tasks wait until one starts."
         >
           {({ items }) => <ProcessTable processes={items} />}
         </Loaded>

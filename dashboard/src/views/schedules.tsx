@@ -37,7 +37,7 @@ export function SchedulesView({ tenant }: { tenant: string }) {
         <Loaded
           from={page}
           isEmpty={({ items }) => items.length === 0}
-          empty="This tenant has no schedules. Declare one with @Schedule, or make one with schedules.create()."
+          empty="This tenant has no schedules. Declare one with @Schedule, or create one with runner.schedules.create()."
         >
           {({ items, nextCursor }) => (
             <>
@@ -170,7 +170,7 @@ function BackfillForm({ path }: { path: string }) {
   return (
     <ActionForm
       label="Backfill"
-      done={({ changed, matched }) => `Started for ${changed ?? matched ?? 0} times.`}
+      done={({ changed, matched }) => `Started executions: ${changed ?? matched ?? 0}.`}
       run={(form) =>
         post(path, {
           from: new Date(textOf(form, 'from')).toISOString(),
@@ -180,8 +180,8 @@ function BackfillForm({ path }: { path: string }) {
       }
     >
       <p>
-        Starts an execution for each time of the schedule in a range. Times that were fired for
-        already are left out.
+        Starts an execution for each time of the schedule in a range, except for times that have one
+        already.
       </p>
       <Field label="From">
         <input type="datetime-local" name="from" required />

@@ -37,7 +37,7 @@ export function WorkflowsView({ tenant }: { tenant: string }) {
                   </td>
                   <td>
                     {graph === undefined ? (
-                      <span class="dim">not in this code</span>
+                      <span class="dim">not in the running code</span>
                     ) : (
                       <Name text={graph.version ?? '–'} max={24} />
                     )}
@@ -177,13 +177,13 @@ export function LimitsView({ tenant }: { tenant: string }) {
         <Loaded
           from={page}
           isEmpty={({ items }) => items.length === 0}
-          empty="No task of this tenant has a limit that was used."
+          empty="No limit of this tenant has been used yet."
         >
           {({ items, nextCursor }) => (
             <>
               <Table
                 label="Limits"
-                columns={['Limit', 'Key', 'Runs', 'Waits', 'Oldest', 'Held by']}
+                columns={['Limit', 'Key', 'Running', 'Waiting', 'Oldest', 'Held by']}
               >
                 {items.map((one) => (
                   <tr key={`${one.name} ${one.key ?? ''}`}>
