@@ -166,7 +166,7 @@ function SeriesOrWait({
           {draw(of)}
           {of.isComplete || of.completeSince === undefined ? null : (
             <p class="dim small">
-              Complete since <Ago at={of.completeSince} />. Too many earlier executions to read.
+              Complete since <Ago at={of.completeSince} />: earlier executions were not read.
             </p>
           )}
         </>
