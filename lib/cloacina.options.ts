@@ -44,12 +44,12 @@ export interface CloacinaSharedOptions {
    */
   controlUrl?: string | undefined;
   /**
-   * Whether to keep a connection outside the pool by which lost processes are detected at once. Default true. With false,
+   * Whether to keep a connection outside the pool by which lost processes are detected at once. Default: true. With false,
    * lost processes are detected when their leases expire.
    */
   controlConnection?: boolean;
   /**
-   * Whether a boot creates and migrates the schema. Default true. Use false for a login that lacks the rights: the boot
+   * Whether a boot creates and migrates the schema. Default: true. Use false for a login that lacks the rights: the boot
    * then only checks that the schema is current, and fails with a MigrationError that lists pending migrations.
    * `CloacinaMigrator.run()` and `CloacinaTenants.migrateAll()` apply them regardless of this option.
    */
@@ -66,24 +66,24 @@ export interface CloacinaSharedOptions {
    * this tenant, default 10. With 0 the process is a client, which starts and watches executions but runs no task.
    */
   maxConcurrentTasks?: number;
-  /** Whether this process takes over the tasks of lost processes. Default true. */
+  /** Whether this process takes over the tasks of lost processes. Default: true. */
   enableRecovery?: boolean;
-  /** How often a task is taken over from a lost process before it is recorded as Failed. Default 3. */
+  /** How often a task is taken over from a lost process before it is recorded as Failed. Default: 3. */
   maxRecoveryAttempts?: number;
   /**
-   * How long a hung process or a vanished host keeps its tasks before others take them over, 1 s to 1 h. Default 30 s.
+   * How long a hung process or a vanished host keeps its tasks before others take them over, 1 s to 1 h. Default: 30 s.
    */
   leaseDuration?: Duration;
-  /** How long running handlers may continue after a shutdown has begun. Default 30 s. */
+  /** How long running handlers may continue after a shutdown has begun. Default: 30 s. */
   shutdownTimeout?: Duration;
-  /** How long `start()` waits for a database that cannot be reached. Default 10 s. */
+  /** How long `start()` waits for a database that cannot be reached. Default: 10 s. */
   startTimeout?: Duration;
   /**
-   * How long a handler keeps its slot after its signal was aborted, at least 100 ms. Default 30 s. After that the slot is
+   * How long a handler keeps its slot after its signal was aborted, at least 100 ms. Default: 30 s. After that the slot is
    * freed, although the handler has not returned, and the task's next attempt may begin in this process.
    */
   handlerGrace?: Duration;
-  /** Maximum size of a context, in bytes of JSON. Default 1 MiB (1,048,576). */
+  /** Maximum size of a context, in bytes of JSON. Default: 1 MiB (1,048,576). */
   maxContextSize?: number;
   /**
    * Signs the tokens of `context.signalToken()`: a random text of at least 32 characters, the same in all processes. With a
@@ -91,11 +91,11 @@ export interface CloacinaSharedOptions {
    * expired. Default: none, and `signalToken()` throws.
    */
   signalSecret?: string | string[] | undefined;
-  /** Maximum number of steps and waits of one task. Default 10,000. */
+  /** Maximum number of steps and waits of one task. Default: 10,000. */
   maxSteps?: number;
   /**
    * Maximum size of all results of the steps and waits of one task, in bytes of JSON. Each run of the task reads all of them.
-   * Default 32 MiB (33,554,432).
+   * Default: 32 MiB (33,554,432).
    */
   maxStepsSize?: number;
   /**
@@ -140,12 +140,12 @@ export interface CloacinaSharedOptions {
    */
   archive?: ArchiveSink | undefined;
   /**
-   * With `role`, all statements of a tenant's data source run under a database role of that tenant. Default `schema`.
+   * With `role`, all statements of a tenant's data source run under a database role of that tenant. Default: `schema`.
    */
   isolation?: 'schema' | 'role';
   /**
    * Option of forRoot only. Whether to write failures to Nest's log: a WARN for each failed attempt, an ERROR for each
-   * execution that ends Failed. Default true.
+   * execution that ends Failed. Default: true.
    */
   logFailures?: boolean;
   /**
@@ -158,7 +158,7 @@ export interface CloacinaSharedOptions {
   telemetry?: CloacinaTelemetry;
   /**
    * Option of forRoot only. `discover`: whether to also serve tenants that other processes added. A function selects among
-   * them and gives their options. Default false.
+   * them and gives their options. Default: false.
    */
   tenants?: { discover?: boolean | DiscoverTenant };
   /**
@@ -239,7 +239,7 @@ export interface TenantRequest {
 export interface CloacinaTenantOptions extends CloacinaSharedOptions {
   /** The name by which the tenant is injected and logged, 1 to 100 characters. Default: the schema. */
   tenant?: string;
-  /** 1 to 63 letters, digits and underscores. The schema is created if it doesn't exist. Default `public`. */
+  /** 1 to 63 letters, digits and underscores. The schema is created if it doesn't exist. Default: `public`. */
   schema?: string;
 }
 

@@ -7,7 +7,7 @@ export interface ClientOptions {
   readonly databaseUrl: string;
   readonly tenant: string;
   readonly schema: string;
-  /** Whether it takes over the tasks of lost processes. Default false. */
+  /** Whether it takes over the tasks of lost processes. Default: false. */
   readonly recovers?: boolean;
   readonly logger: LoggerService;
 }

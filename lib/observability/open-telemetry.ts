@@ -18,19 +18,19 @@ export interface OpenTelemetryOptions {
   /**
    * The trace of an execution. `caller`: its spans continue the trace of the code that starts it. `execution`: each
    * execution has a trace of its own, linked with the span of the caller. Use that for executions that run for days, or for
-   * callers that start thousands of them. Default `caller`.
+   * callers that start thousands of them. Default: `caller`.
    */
   trace?: 'caller' | 'execution';
   /**
    * How many tenants the label `cloacina.tenant` of metrics names; all others share the value `_other`. With 0 metrics have no
-   * such label. Spans always have the tenant's name. Default 100.
+   * such label. Spans always have the tenant's name. Default: 100.
    */
   maxTenants?: number;
-  /** Whether spans contain messages and stacks of errors, with secrets masked. Otherwise only their class. Default true. */
+  /** Whether spans contain messages and stacks of errors, with secrets masked. Otherwise only their class. Default: true. */
   errorDetails?: boolean;
   /**
    * Whether each collection of metrics reads the number of due tasks and the age of the oldest: one statement for fifty
-   * tenants. All processes report the same values, so one that does is enough. Default true.
+   * tenants. All processes report the same values, so one that does is enough. Default: true.
    */
   backlog?: boolean;
 }

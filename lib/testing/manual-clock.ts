@@ -9,7 +9,7 @@ interface Pending {
 }
 
 export interface ManualClockOptions {
-  /** Value that `random` returns, from 0 to 1. Default 0.5. */
+  /** Value that `random` returns, from 0 to 1. Default: 0.5. */
   readonly chance?: number;
   /** Initial time of day. Default: the beginning of the year 2030. */
   readonly startsAt?: Date;

@@ -19,19 +19,19 @@ export interface CloacinaTestingOptions {
    * - `postgres`: each tenant has a schema of its own on `databaseUrl` (default: DATABASE_URL of the environment), which is
    *   dropped when the application closes.
    *
-   * Default `memory`.
+   * Default: `memory`.
    */
   store?: 'memory' | 'postgres';
   /** The time at which the test begins. Default: the beginning of the year 2030, UTC. */
   startsAt?: Date;
   /**
    * Whether time moves to the next thing due by itself while all is idle and a call waits for a result: `execute()` or
-   * `result()` of the runner. It moves by a year at most. Default false: time stands still until the test moves it.
+   * `result()` of the runner. It moves by a year at most. Default: false: time stands still until the test moves it.
    */
   autoAdvance?: boolean;
   /**
    * How long time waits for a running handler, in real time, before it continues without it. A handler that waits for its
-   * signal to abort needs time to continue. Default 2 s.
+   * signal to abort needs time to continue. Default: 2 s.
    */
   handlerWait?: Duration;
 }

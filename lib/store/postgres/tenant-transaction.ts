@@ -21,7 +21,7 @@ export interface TenantTransactionOptions {
   readonly idleTimeoutMs: number;
   /**
    * Whose rights `work` has if the data source has a role: `tenant` for user code, or `login` for migrations, whose objects
-   * must belong to the login. Default `login`.
+   * must belong to the login. Default: `login`.
    */
   readonly as?: 'login' | 'tenant';
   /** Aborted when the transaction's result is no longer wanted. */

@@ -36,9 +36,9 @@ export interface MigratorSettings {
   readonly dataSource: DataSource;
   /** Initializes `dataSource`. Called at most once, and only if migrations of the application have to run. */
   readonly initialize?: () => Promise<unknown>;
-  /** Whether a missing schema is created. If false, it is an error. Default true. */
+  /** Whether a missing schema is created. If false, it is an error. Default: true. */
   readonly mayCreate?: boolean;
-  /** Whether a boot creates and migrates. If false, it only checks that nothing is pending. Default true. */
+  /** Whether a boot creates and migrates. If false, it only checks that nothing is pending. Default: true. */
   readonly mayMigrateAtBoot?: boolean;
   /** Whether this process starts and claims work in the schema. Default: it doesn't. */
   readonly isServed?: () => boolean;

@@ -17,7 +17,7 @@ export type EnsureOutcome =
 export interface EnsureSchemasOptions {
   /** Maximum number of schemas to migrate at once, over all pools. Default {@link MIGRATIONS_AT_ONCE}. */
   readonly concurrency?: number;
-  /** Whether tenants are being opened, so that their option `migrate` decides what is applied. Default false. */
+  /** Whether tenants are being opened, so that their option `migrate` decides what is applied. Default: false. */
   readonly atBoot?: boolean;
   /** Called with the outcome of each tenant as soon as its migration has ended. Must not throw. */
   readonly onOutcome?: (outcome: EnsureOutcome) => void;

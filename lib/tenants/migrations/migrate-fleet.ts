@@ -5,7 +5,7 @@ import { ensureSchemas, MIGRATIONS_AT_ONCE } from './ensure-schemas.js';
 
 /** Options of {@link CloacinaTenants.migrateAll}. */
 export interface MigrateAllOptions {
-  /** Maximum number of schemas to migrate at once. Default 4. More than the pool's spare connections have no effect. */
+  /** Maximum number of schemas to migrate at once. Default: 4. More than the pool's spare connections have no effect. */
   readonly concurrency?: number;
   /**
    * Called after each tenant with the number of finished tenants. Its errors are logged and do not stop the migration.

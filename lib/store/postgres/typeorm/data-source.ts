@@ -41,7 +41,7 @@ export interface CreateTenantDataSource {
   /** The pool that all tenants on one login share. Its creator ends it. */
   readonly pool: pg.Pool;
   readonly schema: string;
-  /** Whether to add the library's tables as entities, which takes 1 ms and 40 KB. Default true. */
+  /** Whether to add the library's tables as entities, which takes 1 ms and 40 KB. Default: true. */
   readonly libraryEntities?: boolean;
   // oxlint-disable-next-line typescript/no-unsafe-function-type -- TypeORM's own type for an entity class
   readonly entities?: readonly (Function | EntitySchema)[];
