@@ -17,7 +17,7 @@ export interface TaskCallHandler {
  * `taskInterceptors` of `forRoot`, outermost first.
  *
  * Return what `next.handle()` resolves to: it becomes the task's result; `null` drops the result. An error that the interceptor throws is the
- * failure of the attempt. If `deferUntil` puts the task off, or a wait such as `sleep` suspends it, `next.handle()`
+ * failure of the attempt. If `deferUntil` defers the task, or a wait such as `sleep` suspends it, `next.handle()`
  * rejects with an error that {@link isDeferral} or {@link isSuspension} recognizes; throw it again.
  *
  * @example

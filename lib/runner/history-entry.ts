@@ -87,7 +87,7 @@ export interface AttemptEntry {
   readonly process?: string;
 }
 
-/** `deferUntil` put the task off for the first time. Later deferrals are not stored. */
+/** `deferUntil` deferred the task for the first time. Later deferrals are not stored. */
 export interface DeferredEntry {
   readonly type: 'task.deferred';
   readonly at: Date;

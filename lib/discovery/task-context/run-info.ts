@@ -29,7 +29,7 @@ export interface TaskRunInfo {
    */
   readonly signal: AbortSignal;
   /**
-   * Whether this run of the handler ends without an outcome, because a wait suspended the task or `deferUntil` put it off.
+   * Whether this run of the handler ends without an outcome, because a wait suspended the task or `deferUntil` deferred it.
    * For `finally` blocks, which run at each suspension.
    */
   readonly suspending: boolean;

@@ -7,7 +7,7 @@ import type { TaskSurroundings } from './task-surroundings.js';
 
 /**
  * One run of a handler as the engine sees it: the durable calls that it has made, and whether it has returned. A call that
- * puts the task off counts even if the handler caught its signal, or did not await it.
+ * defers or suspends the task counts even if the handler caught its signal, or did not await it.
  */
 export class TaskRun {
   hasReturned = false;
