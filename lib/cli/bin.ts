@@ -6,5 +6,5 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error;
   process.exit();
 });
-// Not process.exit(): what was written to a pipe may not be out yet.
+// Not process.exit(): output to a pipe may still be buffered.
 process.exitCode = await main(process.argv.slice(2), terminalOf(process));

@@ -1,6 +1,6 @@
 /** What the exit code of a command says. Documented in docs/cli.md. */
 export const ExitCode = {
-  /** The command did what it was told, and found nothing wrong. */
+  /** The command succeeded, and found nothing wrong. */
   ok: 0,
   /** It failed, or it has found something: a pending migration, a fault. */
   failed: 1,

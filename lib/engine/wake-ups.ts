@@ -130,7 +130,7 @@ export class WakeUps {
     if (queue.open && (!isBehind || queue.wantsMore)) return;
     const isFirst = this.helpMs === FIRST_HELP_MS;
     this.helpMs = Math.min(Math.max(NEXT_HELP_MS, this.helpMs * 2), MAX_HELP_MS);
-    // Later on, this process has claimed some of what it had left, so the sum says too much.
+    // Later on, this process has claimed some of these tasks, so the sum is too large.
     this.notify(isFirst ? left : Math.min(left, this.tasksOfTwo));
   }
 
@@ -146,7 +146,7 @@ export class WakeUps {
 
   private notify(tasks: number): void {
     const { address, queue, services } = this.parts;
-    // A process that stops may not be there to count what it gives back next.
+    // A process that stops may have ended before it gives more back.
     const isUnknown = tasks === Infinity || !queue.open;
     const work = isUnknown
       ? { tasks: Infinity, perProcess: 1 }

@@ -85,7 +85,7 @@ export interface RecoveryParts {
 
 /**
  * Recovery of one tenant's tasks from lost processes. Recovery runs by itself: at boot, within a second of a process's
- * death, and when a lease expires. This class reports what it did, and can run it at once.
+ * death, and when a lease expires. This class reports on recovery, and can run it at once.
  *
  * @example
  * ```ts

@@ -110,7 +110,7 @@ export class RecoveryWatch implements MaintenancePass {
     this.detector.bootedWith(session);
   }
 
-  /** Call when a session was opened: the process may have missed what others told. */
+  /** Call when a session was opened: the process may have missed notifications. */
   connected(): void {
     this.read.clear();
   }
@@ -233,7 +233,7 @@ export class RecoveryWatch implements MaintenancePass {
     this.searcher.round(session, this.stillServed(this.named(names)));
   }
 
-  /** Tells the other processes with this login what was read of a part of the round. */
+  /** Sends the other processes with this login a digest of a part of the round. */
   private async share(session: RecoverySession, part: SweptPart): Promise<void> {
     if (part.digest === undefined || session.epoch === null || !this.locks.hasMates) return;
     if (this.locks.ageMs > FRESH_MS) {

@@ -59,7 +59,7 @@ export class ExecutionControl implements HandleControl {
     const { engine } = this.parts;
     const { actor, ofTree } = checkResumeOptions(options);
     if (ofTree) await this.steerTree(id, 'resume', { reason: null, actor });
-    // After its children: what it does next may depend on them.
+    // After its children: its next tasks may depend on them.
     await this.steer(id, 'resume', () => engine.control.resume(id, actor));
     engine.wakeUps.wakeWorkers();
   }

@@ -235,7 +235,7 @@ export abstract class ExecutionQueries {
   }
 }
 
-/** `Array.isArray` alone does not tell the compiler that what is left is a string. */
+/** `Array.isArray` alone does not tell the compiler that the other case is a string. */
 function isMany(ids: string | readonly string[]): ids is readonly string[] {
   return Array.isArray(ids);
 }

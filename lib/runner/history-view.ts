@@ -58,7 +58,7 @@ export function viewHistory(row: HistoryRow, { workflow }: RunnableDefinition): 
   ];
 }
 
-/** Inserts the start before the first entry of a task, and after what was done to an execution before its `runAt`. */
+/** Inserts the start before the first entry of a task, and after changes of an execution before its `runAt`. */
 function withStart(entries: readonly HistoryEntry[], at: Date | null): HistoryEntry[] {
   if (at === null) return [...entries];
   const next = entries.findIndex((entry) => entry.type.startsWith('task.') || entry.at > at);

@@ -47,7 +47,7 @@ export class AvailabilityRetry {
    * Repeats `write` until it returns true. It returns false if it wrote nothing, because another writer has changed or locked
    * the row.
    *
-   * @param subject - what is written; begins the sentence of the error
+   * @param subject - the written thing; begins the sentence of the error
    * @throws DatabaseUnavailableError with `reached` when the time is over
    */
   async untilWritten(subject: string, write: (began: number) => Promise<boolean>): Promise<void> {

@@ -16,7 +16,7 @@ export interface BatcherOptions<I, R> {
   readonly maxStatements?: number;
   /**
    * Whether the callers that a batch resumes often come with their next item. The next batch then waits for the end of this
-   * turn of the event loop, and takes their items too. Without it, what was queued during the statement is sent before they
+   * turn of the event loop, and takes their items too. Without it, items queued during the statement are sent before they
    * come: two halves of the callers would take turns from then on, each waiting for the other's statement. Default: no.
    */
   readonly awaitsResumed?: boolean;

@@ -19,7 +19,7 @@ interface RunningHandler {
 /** A promise that never settles: the answer to what a process that was killed has asked for. */
 const NEVER = new Promise<never>(() => undefined);
 
-/** One process of a test, from its boot to its crash or close: what it is doing, and whether it still lives. */
+/** One process of a test, from its boot to its crash or close: its work under way, and whether it still lives. */
 export class ProcessLife implements ClockOwner {
   isDead = false;
   private readonly logger = new Logger('CloacinaTesting');

@@ -174,7 +174,7 @@ export class TestingTenant {
 
   /**
    * Kills the process of the test, with all its tenants: at once, or when it comes to `point`, once. What it has stored stays;
-   * what it has in memory is gone, and the results that callers wait for are rejected. The code of a running handler can't be
+   * its memory is gone, and the results that callers wait for are rejected. The code of a running handler can't be
    * stopped: it continues until it next uses its context.
    *
    * @returns when the process is dead, or, with a point, at once

@@ -88,7 +88,7 @@ function showStatus(
 
 async function runRecovery(context: CommandContext): Promise<ExitCode> {
   const { schema } = await context.target();
-  // Opening the tenant recovers already, so what is counted are the recoveries since a time before it, by the clock of the
+  // Opening the tenant recovers already, so the count begins before it, by the clock of the
   // database.
   const { at } = await outstanding(context, schema);
   return context.withTenant(

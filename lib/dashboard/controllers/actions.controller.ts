@@ -267,7 +267,7 @@ export class ActionsController {
     });
   }
 
-  /** Checks the tenant before anything is said about what is in it, and logs who did what. */
+  /** Checks the tenant before any response depends on its content, and logs the user and the action. */
   private async act(
     request: TenantRequest,
     name: string,

@@ -46,7 +46,7 @@ export interface ExecutionAdmitterParts {
  * A key is known from a start or from an end, and is looked at at once. Everything else begins a lap through the keys with
  * executions that wait, in processes that have the code of such workflows.
  *
- * States: idle, looking, or pausing after a failure. A call during a look adds to what it has to do.
+ * States: idle, looking, or pausing after a failure. A call during a look adds to its work.
  */
 export class ExecutionAdmitter {
   private readonly rules: AdmissionRules;

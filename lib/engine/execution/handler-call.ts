@@ -24,7 +24,7 @@ export interface AttemptTracing {
   readonly clock: Pick<Clock, 'now'>;
 }
 
-/** Calls handlers, and turns what they return and throw into outcomes. */
+/** Calls handlers, and turns their results and errors into outcomes. */
 export class HandlerCall {
   private readonly scope = new AsyncResource('CloacinaTask');
 

@@ -51,7 +51,7 @@ export class FreedSlots {
     this.isOwn = false;
   }
 
-  /** Call before a statement is made up: what it claims may be slots that were freed before. */
+  /** Call before a statement is composed: it may claim slots that were freed before. */
   sending(): void {
     for (const [name, slots] of this.during) {
       this.before.set(name, (this.before.get(name) ?? 0) + slots);
@@ -73,7 +73,7 @@ export class FreedSlots {
   sent(): void {
     if (this.isOwn && this.before.size + this.during.size === 0) this.lap.stop();
     if (this.lap.isUnderWay) return;
-    // The lap was at all keys: none of them takes what is left.
+    // The lap was at all keys: none of them takes the other slots.
     this.isOwn = false;
     this.before.clear();
   }

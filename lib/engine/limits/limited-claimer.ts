@@ -61,7 +61,7 @@ export interface LimitedConsequences {
  *
  * Keys without a token, and keys that another process had locked, are looked at again by a timer. See {@link KeyWaits}.
  *
- * States: idle, claiming. A call during a claim adds to what it has to do.
+ * States: idle, claiming. A call during a claim adds to its work.
  */
 export class LimitedClaimer {
   private readonly keys = new Set<string>();

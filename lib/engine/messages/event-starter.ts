@@ -149,7 +149,7 @@ export class EventStarter {
     const input = await this.inTime(inputOf(eventStart, event));
     if (input === undefined) return;
     const idempotencyKey = eventStart.key?.(event.payload, event) ?? `event:${event.id}`;
-    // The payload may be any JSON value. The start refuses what is not an object.
+    // The payload may be any JSON value. The start refuses other values than objects.
     const prepared = await detached(() =>
       prepare(pending.workflow, input ?? {}, { idempotencyKey }),
     );

@@ -62,7 +62,7 @@ export class AnnouncePass {
     return this.lookAt;
   }
 
-  /** Call when the state of tenants, or what they serve, may have changed. */
+  /** Call when the state of tenants or their workflows may have changed. */
   changed(): void {
     if (this.lookAt !== undefined) return;
     this.lookAt = this.options.clock.now() + COLLECT_MS;

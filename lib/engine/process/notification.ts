@@ -8,7 +8,7 @@ export type Notification =
   | { readonly kind: 'tenants' }
   /** At least one process has leases, so the processes watch each other. */
   | { readonly kind: 'leases' }
-  /** The sender has swept tenants and found nothing to do. The digest stands for what it read. */
+  /** The sender has swept tenants and found nothing to do. The digest identifies the read rows. */
   | { readonly kind: 'swept'; readonly digest: string }
   | WorkNotification
   /** Signals or events were sent to a tenant in a transaction. */

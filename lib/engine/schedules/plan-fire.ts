@@ -114,7 +114,7 @@ function unchanged(schedule: ScheduleRecord, change: Partial<ScheduleFire>): Sch
   };
 }
 
-/** It keeps its next firing, so the catch-up policy decides about what it misses until it is mended. */
+/** It keeps its next firing, so the catch-up policy decides about the firings that it misses until it is mended. */
 function broken(schedule: DueSchedule, kind: ScheduleErrorKind, message: string): ScheduleFire {
   const lastError = { kind, message, at: schedule.now };
   return unchanged(schedule, { state: 'broken', reason: message, lastError });

@@ -69,7 +69,7 @@ export class ScheduleFirer {
 
   constructor(private readonly parts: ScheduleFirerParts) {}
 
-  /** Fires what is due. Resolves when nothing is left, or the rest is left to the sweep. Never rejects. */
+  /** Fires due schedules. Resolves when none is due, or the rest is left to the sweep. Never rejects. */
   look(): Promise<void> {
     this.looks = true;
     // A drain waits for the look too, and must not fail with it.

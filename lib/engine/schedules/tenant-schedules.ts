@@ -30,7 +30,7 @@ export interface TenantSchedulesParts {
 export class TenantSchedules {
   constructor(private readonly parts: TenantSchedulesParts) {}
 
-  /** Fires what is due. Resolves when nothing is left that this process can fire. */
+  /** Fires due schedules. Resolves when this process can fire no other. */
   fireDue(): Promise<void> {
     return this.parts.firer.look();
   }

@@ -21,7 +21,7 @@ export interface ExecutionChangesParts {
 
 /**
  * Passes changes of executions on to those who watch them: in this process, and in others. A process that watches tells
- * the others, and they notify it of what they store. So changes of executions that nothing watches cost nothing.
+ * the others, and they notify it of the changes that they store. So changes of executions that nothing watches cost nothing.
  *
  * Every role may send notifications, so what other processes watch is bounded and expires. A lost notification costs
  * latency: a watching process also reads regularly.

@@ -117,7 +117,7 @@ export class BulkStarts {
     }
   }
 
-  /** Beyond the bound, what was admitted before is stored, and the call ends. */
+  /** Beyond the bound, the items before it are stored, and the call ends. */
   private async admit(request: StartRequest, parts: Parts): Promise<Admission | undefined> {
     try {
       return await this.parts.starter.boundOf(request);
@@ -175,7 +175,7 @@ class Parts {
     return { ...this.progress, ids: this.ids };
   }
 
-  /** Waits for what is under way. Never rejects. */
+  /** Waits for the statements under way. Never rejects. */
   async abandon(): Promise<StartManyProgress> {
     await Promise.allSettled(this.underWay);
     for (const admission of this.admissions) admission();

@@ -23,7 +23,7 @@ export interface StartManyOptions<R extends WorkflowRef = WorkflowRef> extends O
   key?: (input: WorkflowInput<R>) => string;
   /** Called after each statement with the numbers so far. An error that it throws ends the call. Default: none. */
   onProgress?: (progress: StartManyProgress) => void;
-  /** Ends the call when it aborts: what is under way is stored, and nothing else. Default: none. */
+  /** Ends the call when it aborts: the statements under way are completed, and no other is sent. Default: none. */
   signal?: AbortSignal;
 }
 

@@ -43,7 +43,7 @@ export class Polls {
   constructor(private readonly parts: PollsParts) {}
 
   /**
-   * Calls the method, and stores what it returns. It locks the cursor only after the method has returned, so that
+   * Calls the method, and stores its result. It locks the cursor only after the method has returned, so that
    * `setCursor` never waits for a method. If the cursor was set while the method ran, the transaction is rolled back and the
    * poll runs again, with the new cursor.
    */
@@ -64,7 +64,7 @@ export class Polls {
     return { found: starts.length, started };
   }
 
-  /** Starts what has no execution yet. Returns the number of new executions. */
+  /** Starts the keys that have no execution yet. Returns the number of new executions. */
   private async start(
     poller: DeclaredPoller,
     starts: readonly FoundStart[],

@@ -59,7 +59,7 @@ export abstract class ScheduleReports {
    *
    * Up to 1,000 times are the work of the call itself. For more, up to 10,000, it returns the handle of an execution of the
    * built-in workflow `cloacina.backfill`, which continues in another process if this one dies. To cancel it stops the work
-   * between two statements; what is started continues.
+   * between two statements. Executions that were started before continue.
    *
    * @returns `matched`: the number of times; `changed`: the number of those for which an execution was started
    * @throws UnknownScheduleError, InvalidArgumentError

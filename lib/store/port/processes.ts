@@ -74,7 +74,7 @@ export interface ProcessStore {
 /** Announces this process in many tenants. */
 export interface AnnouncingSession {
   /**
-   * Stores what this process serves, in place of what it has stored there before. It also deletes announcements of dead
+   * Stores the announcements of this process, in place of its earlier ones. It also deletes announcements of dead
    * processes that are older than a day. By index: undefined if the schema is broken, or the process may not write there.
    */
   announce(

@@ -126,7 +126,7 @@ export interface RetentionStore {
    * @param holdMs - how long the turn is kept without a further call
    */
   takeTurn(holder: string, holdMs: number, rules: RetentionRules): Promise<RetentionTurn>;
-  /** Keeps the turn or gives it back, and notes what was done. Does nothing if another process has taken the turn. */
+  /** Keeps the turn or gives it back, and notes the progress. Does nothing if another process has taken the turn. */
   note(note: RetentionNote): Promise<void>;
   /** Undefined if no process with a retention was ever on. */
   state(): Promise<RetentionState | undefined>;

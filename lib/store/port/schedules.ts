@@ -119,7 +119,7 @@ export interface MendedSchedules {
 export interface ScheduleStore extends ScheduleReportStore {
   /** Call when another process has changed a schedule: the sweeps read the schedules from now on. */
   noted(): void;
-  /** The database's time, in milliseconds since 1970: what is past and what is to come is decided by it alone. */
+  /** The database's time, in milliseconds since 1970: only this time decides which firings are past. */
   now(): Promise<number>;
   /**
    * The schedules of these workflows whose next firing is due, the longest overdue first.

@@ -27,7 +27,7 @@ export class TableUse {
     return !this.isUsed && this.sweepsToSkip === 0;
   }
 
-  /** Call after a sweep, with what it found if it was asked to find out. */
+  /** Call after a sweep, with its finding if it was asked for one. */
   swept(isFound: boolean): void {
     if (isFound) this.isUsed = true;
     else if (this.sweepsToSkip > 0) this.sweepsToSkip--;

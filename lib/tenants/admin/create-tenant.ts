@@ -108,7 +108,7 @@ export function assertMayCreate(session: AdminSession): void {
 }
 
 /**
- * Creates the role, which can't log in yet, and its schema, in one transaction. It creates only what is missing, and
+ * Creates the role, which can't log in yet, and its schema, in one transaction. It creates only missing objects, and
  * looks again if another session has created the role or the schema since: by hand, or from another database, where the
  * advisory lock does not apply.
  */

@@ -29,7 +29,7 @@ export function ownedTables(
  * The CTE `tree`: executions with all executions under them.
  *
  * @param tops - rows with `id`, and with the columns in `of`
- * @param condition - what has to hold of the execution `x` at the top of item `i`
+ * @param condition - the condition on the execution `x` at the top of item `i`
  * @param of - columns of the item that its whole tree has
  */
 export function treeClause(

@@ -21,8 +21,8 @@ const OLD = (now: string): string =>
  * **One row stands for them.** The first record becomes a range with the outcome `pruned`. A backfill finds the range, and
  * starts nothing for its instants, which may have had executions.
  *
- * **Several processes.** The first record is compared with what was read under the lock of its update, and only the one
- * statement that has changed it deletes the others. So the range always covers what is gone.
+ * **Several processes.** The first record is compared with the read one under the lock of its update, and only the one
+ * statement that has changed it deletes the others. So the range always covers the deleted records.
  *
  * Records from the next instant of the schedule on stay: what a resume records later must not lie within the range.
  */

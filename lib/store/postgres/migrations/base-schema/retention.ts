@@ -1,7 +1,7 @@
 import { SERVER_CLOCK } from '../../statements/sql-clock.js';
 import { HIGH_CHURN, type TableGroup } from './table-group.js';
 
-/** What is known of the deletion of ended executions, and what is kept of them. */
+/** The progress of the deletion of ended executions, and the keys that outlive them. */
 export const RETENTION: TableGroup = {
   create: (schema) => `
 -- One row, from the first process with a retention on.
