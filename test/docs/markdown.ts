@@ -14,13 +14,14 @@ export interface CodeBlock {
   readonly code: string;
 }
 
-/** README, CHANGELOG, SECURITY, the guide and the sample's page. */
+/** README, CHANGELOG, CONTRIBUTING, SECURITY, the guide and the sample's page. */
 export function pages(): string[] {
   const guide = readdirSync(path.join(checkout, 'docs')).filter((name) => name.endsWith('.md'));
   return [
     'README.md',
     'CHANGELOG.md',
     'CONTRIBUTING.md',
+    'SECURITY.md',
     ...guide.sort().map((name) => `docs/${name}`),
     'sample/multi-tenant/README.md',
   ];

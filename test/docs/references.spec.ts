@@ -111,6 +111,42 @@ describe('docs/errors.md', () => {
   });
 });
 
+describe('docs/installation.md', () => {
+  it('has each entry of the package, and its program', () => {
+    const { exports, bin } = JSON.parse(textOf('package.json')) as {
+      exports: Record<string, unknown>;
+      bin: Record<string, string>;
+    };
+    const entries = Object.keys(exports)
+      .filter((name) => name !== './package.json')
+      .map((name) => name.replace(/^\./, 'nestjs-cloacina'));
+    const programs = Object.keys(bin).map((name) => `npx ${name}`);
+    const documented = firstNames(tableRows(section('docs/installation.md', '## Entries')));
+    expect(documented.sort()).toEqual([...entries, ...programs].sort());
+  });
+});
+
+it.each([
+  [
+    'docs/executions.md',
+    '## What happened: history',
+    'lib/runner/history-entry.ts',
+    /'((?:execution|task)\.\w+)'/g,
+  ],
+  ['docs/explain.md', '## The causes: reason.kind', 'lib/runner/explain/explain-reason.ts', /\bkind: '(\w+)'/g],
+  [
+    'docs/executions.md',
+    '### What an execution waits for: waitingFor',
+    'lib/runner/execution.ts',
+    /^ {4}\| '(\w+)'/gm,
+  ],
+])('%s, %s: has each value of the types', (page, heading, source, values) => {
+  const rows = firstNames(tableRows(section(page, heading)));
+  const declared = [...textOf(source).matchAll(values)].map(([, value]) => value ?? '');
+  expect(declared.length).toBeGreaterThan(10);
+  expect([...new Set(rows)].sort()).toEqual([...new Set(declared)].sort());
+});
+
 describe('docs/tables.md', () => {
   it('has each table of a schema', async () => {
     const { schema } = await openTenant([], { claiming: false });

@@ -63,6 +63,10 @@ function wordsOf(entry: Entry): string {
       return 'Resumed';
     case 'execution.retried':
       return `Retried: ${entry.tasks.join(', ')}`;
+    case 'execution.legalHold':
+      return `Put on legal hold${because(entry.reason)}`;
+    case 'execution.legalHoldReleased':
+      return `Released from legal hold${because(entry.reason)}`;
     case 'execution.ended':
       return `${entry.status}${because(entry.reason ?? entry.error?.message)}`;
     case 'task.attempt':
