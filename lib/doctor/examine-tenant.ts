@@ -52,7 +52,7 @@ export async function examineTenant(
     if (!isReadable && check.reads !== 'catalog') {
       skip(check.id, `The login may not read schema "${schema}".`);
     } else if (applied === undefined && check.reads === 'history') {
-      skip(check.id, `The history of migrations of schema "${schema}" can not be read.`);
+      skip(check.id, `The history of migrations of schema "${schema}" cannot be read.`);
     } else if (check.reads === 'rows' && strange.length > 0) {
       skip(
         check.id,

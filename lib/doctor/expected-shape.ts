@@ -69,7 +69,7 @@ export class ExpectedShapes {
           'The login may not create a schema, in which the migrations would show what they make. Use a login with CREATE on the database.',
         );
       if (code === READ_ONLY)
-        throw new CheckSkipped('The server accepts no writes, so the migrations can not run.');
+        throw new CheckSkipped('The server accepts no writes, so the migrations cannot run.');
       throw error;
     } finally {
       await pool.end();

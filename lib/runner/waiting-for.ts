@@ -124,16 +124,16 @@ function pauseWaiting({ workflow, reason, pausedAt }: WorkflowPause): TaskWaitin
   const why = reason === null ? '' : `: ${reason}`;
   return {
     reason: 'workflowPaused',
-    detail: `Workflow ${JSON.stringify(workflow)} is paused since ${pausedAt.toISOString()}${why}.`,
+    detail: `Workflow ${JSON.stringify(workflow)} has been paused since ${pausedAt.toISOString()}${why}.`,
     since: pausedAt,
   };
 }
 
 const AWAITED: Readonly<Record<OpenWait['kind'], string>> = {
-  sleep: 'sleeps',
-  signal: 'waits for the signal',
-  event: 'waits for the event',
-  child: 'waits for the child',
+  sleep: 'has been sleeping',
+  signal: 'has been waiting for the signal',
+  event: 'has been waiting for the event',
+  child: 'has been waiting for the child',
 };
 
 /** What a suspended task waits for, from the row of its wait. */
@@ -143,7 +143,7 @@ function openWaiting({ wait }: WaitingTask, { name }: CompiledTask): TaskWaiting
   const { kind, since, until, childId } = wait;
   const awaited = kind === 'child' ? childId : wait.eventName;
   const isOne = kind === 'sleep' || awaited !== null;
-  const verb = isOne ? AWAITED[kind] : 'waits for one of several messages';
+  const verb = isOne ? AWAITED[kind] : 'has been waiting for one of several messages';
   const shown = kind === 'child' ? awaited : JSON.stringify(awaited);
   const what = awaited === null ? '' : ` ${shown}`;
   const named = wait.name === awaited ? '' : ` (${JSON.stringify(wait.name)})`;

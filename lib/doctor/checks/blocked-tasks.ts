@@ -46,5 +46,5 @@ export const blockedTasks: TenantCheck = {
   },
   advice: ({ facts }, schema) =>
     'Check that a process serves the tenant, that its code has the workflow and the task, and that its slots (maxConcurrentTasks) are not all taken. ' +
-    `"npx nestjs-cloacina executions explain ${String(facts['execution'])} --schema ${schema}" tells why of one of them.`,
+    `"npx nestjs-cloacina executions explain ${String(facts['execution'])} --schema ${schema}" explains one of them.`,
 };

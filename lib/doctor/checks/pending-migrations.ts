@@ -6,7 +6,7 @@ export const pendingMigrations: TenantCheck = {
   scope: 'tenant',
   id: 'pending-migrations',
   severity: 'error',
-  title: 'The schema has not the migrations of this version',
+  title: 'The schema does not have the migrations of this version',
   reads: 'history',
   find: async ({ schema, applied }) => {
     const names = cloacinaMigrations.map((Migration) => new Migration().name);

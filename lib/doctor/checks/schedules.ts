@@ -46,6 +46,6 @@ export const schedules: TenantCheck = {
   },
   advice: ({ facts }) =>
     facts['state'] === 'broken' || facts['lateMs'] === null
-      ? `Mend what the reason says. A process that has the workflow "${String(facts['workflow'])}" then continues the schedule by itself.`
+      ? `Fix the cause that the reason names. A process that has the workflow "${String(facts['workflow'])}" then continues the schedule by itself.`
       : `Start a process that serves the tenant and has the workflow "${String(facts['workflow'])}".`,
 };

@@ -38,7 +38,7 @@ export const settings: DatabaseCheck = {
   scope: 'database',
   id: 'settings',
   severity: 'warning',
-  title: 'A setting of the server hurts',
+  title: 'A setting of the server is harmful',
   // The values that the connection has, and not those of a transaction of this check.
   inTransaction: false,
   find: async ({ client }) => {

@@ -106,7 +106,7 @@ export class ManualFiring {
         mayBeWritten: true,
         explanation:
           `Schedule ${JSON.stringify(this.call.name)} of tenant ${JSON.stringify(tenant)} may or may not have been run: the ` +
-          `connection was lost after the start was sent, and ${waitedMs} ms did not suffice to look it up. When the ` +
+          `connection was lost after the start was sent, and it could not be looked up within ${waitedMs} ms. When the ` +
           `database is back, look for it with get('${this.id}') before you run it again.`,
       },
       { cause: error.cause },

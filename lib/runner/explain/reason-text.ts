@@ -10,13 +10,13 @@ type Texts = { readonly [K in ExplainReason['kind']]: (reason: Reason<K>) => str
 /** A sentence for each kind of cause. The subject is the task. */
 const TEXTS: Texts = {
   running: ({ process, since, timeoutAt }) =>
-    `It runs in ${named(process)} since ${at(since)}${timeoutAt === undefined ? '' : `, and times out at ${at(timeoutAt)}`}.`,
+    `It has been running in ${named(process)} since ${at(since)}${timeoutAt === undefined ? '' : `, and times out at ${at(timeoutAt)}`}.`,
   claimed: ({ process }) =>
     `Process ${process.name} has claimed it, and its handler waits for a free slot.`,
   hungHandler: ({ process, ignoredForMs, keepsSlot }) =>
     `Its handler in ${named(process)} does not return, ${seconds(ignoredForMs)} after ` +
     `${keepsSlot === undefined ? 'the timeout of the attempt' : 'its signal was aborted'}. Pass context.signal to everything that ` +
-    `the handler awaits.${keepsSlot === false ? ' It was given up, and has no slot any more.' : ''}`,
+    `the handler awaits.${keepsSlot === false ? ' It was given up, and no longer has a slot.' : ''}`,
   dependencies: ({ open, count }) =>
     `It waits for ${list(
       open.map(({ task, status }) => `${quoted(task)} (${status})`),
@@ -28,18 +28,18 @@ const TEXTS: Texts = {
   condition: ({ until }) =>
     `The condition of its deferUntil() was false. It is checked again at ${at(until)}.`,
   sleep: ({ wait, since, until }) =>
-    `It sleeps (${quoted(wait)}) since ${at(since)}${untilOf(until)}.`,
+    `It has been sleeping (${quoted(wait)}) since ${at(since)}${untilOf(until)}.`,
   signal: ({ wait, signal, since, until }) =>
-    `It waits for the signal ${quoted(signal)}${waitName(wait, signal)} since ${at(since)}${untilOf(until)}. runner.signal() or a ` +
+    `It has been waiting for the signal ${quoted(signal)}${waitName(wait, signal)} since ${at(since)}${untilOf(until)}. runner.signal() or a ` +
     'token sends it.',
   event: ({ wait, event, key, since, until }) =>
-    `It waits for the event ${quoted(event)}${key === undefined ? '' : ` with the key ${quoted(key)}`}${wait.startsWith(event) ? '' : ` (${quoted(wait)})`} ` +
+    `It has been waiting for the event ${quoted(event)}${key === undefined ? '' : ` with the key ${quoted(key)}`}${wait.startsWith(event) ? '' : ` (${quoted(wait)})`} ` +
     `since ${at(since)}${untilOf(until)}. runner.emit() sends it.`,
   messages: ({ wait, names, since, until }) =>
-    `It waits for one of several messages (${quoted(wait)}) since ${at(since)}${untilOf(until)}: ${list(names, names.length)}.`,
+    `It has been waiting for one of several messages (${quoted(wait)}) since ${at(since)}${untilOf(until)}: ${list(names, names.length)}.`,
   child: ({ child, workflow, status, wait, since, until }) =>
-    `It waits for its child ${child}${workflow === undefined ? '' : ` of workflow ${quoted(workflow)}`}${waitName(wait, child)} since ` +
-    `${at(since)}${untilOf(until)}. ${status === undefined ? 'That execution does not exist any more' : `The child is ${status}; explain it next`}.`,
+    `It has been waiting for its child ${child}${workflow === undefined ? '' : ` of workflow ${quoted(workflow)}`}${waitName(wait, child)} since ` +
+    `${at(since)}${untilOf(until)}. ${status === undefined ? 'That execution no longer exists' : `The child is ${status}; explain it next`}.`,
   items: ({ total, completed, failed, open, isComplete, groups }) =>
     `It waits for its items: ${open} of ${total}${isComplete ? '' : ' so far'} are open, ${completed} completed, ${failed} failed.` +
     (groups.length === 0
@@ -65,21 +65,21 @@ const TEXTS: Texts = {
   paused: ({ reason }) =>
     `The execution is paused${reason === undefined ? '.' : `: ${sentence(reason)}`} runner.resume() lets it continue.`,
   workflowPaused: ({ workflow, reason, since }) =>
-    `Workflow ${quoted(workflow)} is paused since ${at(since)}${reason === undefined ? '.' : `: ${sentence(reason)}`} runner.resumeWorkflow() ` +
+    `Workflow ${quoted(workflow)} has been paused since ${at(since)}${reason === undefined ? '.' : `: ${sentence(reason)}`} runner.resumeWorkflow() ` +
     'lets it continue.',
   noProcess: ({ workflow, processes }) =>
     processes.length === 0
       ? `It is due, and no living process serves the tenant. Start one whose code has workflow ${quoted(workflow)}.`
       : `It is due, and none of the ${processes.length} living processes takes it: ${list(processes.map(unable), processes.length)}.`,
   slots: ({ since, processes }) =>
-    `It is due since ${at(since)}, and waits for a free slot: ${list(
+    `It has been due since ${at(since)}, and waits for a free slot: ${list(
       processes.map(
         ({ name, slots, claimed }) => `${name} has ${claimed} tasks for ${slots} slots`,
       ),
       processes.length,
     )}.`,
   due: ({ since }) =>
-    `It is due since ${at(since)}, and a process with a free slot takes it at its next claim.`,
+    `It has been due since ${at(since)}, and a process with a free slot takes it at its next claim.`,
   recovery: ({ process, cause }) =>
     `${process === undefined ? 'Its process' : `Process ${process.name}, which ran it,`} is lost (${LOST[cause]}), and no other ` +
     'process has recovered it yet. recovery.run() does it now.',

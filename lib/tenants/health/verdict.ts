@@ -58,6 +58,6 @@ function reasonsOf(facts: HealthFacts): string[] {
   }
   reasons.push(...troubles.slice(0, MAX_REASONS).map(({ detail }) => detail));
   const more = troubles.length - MAX_REASONS;
-  if (more > 0) reasons.push(`${more} more troubles of tenants.`);
+  if (more > 0) reasons.push(`${more} more problems of tenants.`);
   return reasons;
 }

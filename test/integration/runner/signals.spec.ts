@@ -257,7 +257,7 @@ describe('A signal', () => {
         await waiting(tenant, id);
         const waits = (await runner.get(id))?.tasks[0]?.waitingFor;
         expect(waits).toMatchObject({ reason: 'signal', wait: 'go | paid' });
-        expect(waits?.detail).toContain('waits for one of several messages');
+        expect(waits?.detail).toContain('waiting for one of several messages');
         expect((await runner.list({ waitingFor: 'paid' })).items.map((x) => x.id)).toContain(id);
         await runner.emit(Paid, 'any-1', { amount: 7 });
         await runner.signal(id, Go, { n: 1 });
@@ -290,7 +290,7 @@ describe('A signal', () => {
         await waiting(tenant, id);
         const task = (await runner.get(id))?.tasks[0];
         expect(task?.waitingFor).toMatchObject({ reason: 'signal', wait: 'stop' });
-        expect(task?.waitingFor?.detail).toContain('Task "wait" waits for the signal "stop"');
+        expect(task?.waitingFor?.detail).toContain('Task "wait" has been waiting for the signal "stop"');
         const { items } = await runner.list({ waitingFor: Stop.name, workflow: shown });
         expect(items.map((item) => item.id)).toEqual([id]);
         expect((await runner.list({ waitingFor: 'other', workflow: shown })).items).toEqual([]);

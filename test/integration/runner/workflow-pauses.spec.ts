@@ -81,7 +81,7 @@ describe('A paused workflow', () => {
     const waitingFor = {
       reason: 'workflowPaused',
       detail: expect.stringMatching(
-        /^Workflow "paused" is paused since .*: the provider is down\.$/,
+        /^Workflow "paused" has been paused since .*: the provider is down\.$/,
       ),
       since,
     };

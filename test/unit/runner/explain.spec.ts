@@ -103,7 +103,7 @@ const CAUSES: readonly (readonly [string, () => Promise<string>, Expected])[] = 
         since: NOW,
         timeoutAt: new Date('2030-01-01T00:05:00Z'),
       },
-      text: /^It runs in process .+ since 2030-01-01T00:00:00.000Z/,
+      text: /^It has been running in process .+ since 2030-01-01T00:00:00.000Z/,
     },
   ],
   [
@@ -158,7 +158,7 @@ const CAUSES: readonly (readonly [string, () => Promise<string>, Expected])[] = 
         since: NOW,
         until: new Date('2030-01-01T01:00:00Z'),
       },
-      text: /^It sleeps \("cooling"\)/,
+      text: /^It has been sleeping \("cooling"\)/,
     },
   ],
   [
@@ -178,7 +178,7 @@ const CAUSES: readonly (readonly [string, () => Promise<string>, Expected])[] = 
         since: NOW,
         until: new Date('2030-01-01T01:00:00Z'),
       },
-      text: /^It waits for the signal "approval" since .+ until 2030-01-01T01.+ token sends it\.$/,
+      text: /^It has been waiting for the signal "approval" since .+ until 2030-01-01T01.+ token sends it\.$/,
     },
   ],
   [
@@ -190,7 +190,7 @@ const CAUSES: readonly (readonly [string, () => Promise<string>, Expected])[] = 
     {
       status: 'Waiting',
       reason: { kind: 'event', wait: 'paid#o-17', event: 'paid', key: 'o-17', since: NOW },
-      text: /^It waits for the event "paid" with the key "o-17" since/,
+      text: /^It has been waiting for the event "paid" with the key "o-17" since/,
     },
   ],
   [
@@ -212,7 +212,7 @@ const CAUSES: readonly (readonly [string, () => Promise<string>, Expected])[] = 
     },
     {
       reason: { kind: 'workflowPaused', workflow: 'w', reason: 'stripe is down', since: NOW },
-      text: /^Workflow "w" is paused since .+: stripe is down\./,
+      text: /^Workflow "w" has been paused since .+: stripe is down\./,
     },
   ],
   [
@@ -446,7 +446,7 @@ const CAUSES: readonly (readonly [string, () => Promise<string>, Expected])[] = 
         names: ['approve', 'paid of "o-17"'],
         since: NOW,
       },
-      text: /^It waits for one of several messages .+: approve, paid of "o-17"\.$/,
+      text: /^It has been waiting for one of several messages .+: approve, paid of "o-17"\.$/,
     },
   ],
   [

@@ -148,20 +148,20 @@ const SCENES: Record<TaskWaiting['reason'], readonly Scene[]> = {
     },
   ],
   sleep: [
-    { row: waiting('sleep'), detail: 'Task "first" sleeps ("pause") since 2020-01-01' },
+    { row: waiting('sleep'), detail: 'Task "first" has been sleeping ("pause") since 2020-01-01' },
     { row: waiting('sleep', { until: NEXT_CENTURY }), detail: 'until 2100-01-01' },
   ],
   signal: [
     {
       row: waiting('signal', { eventName: 'approval' }),
-      detail: 'Task "first" waits for the signal "approval" ("pause") since 2020-01-01',
+      detail: 'Task "first" has been waiting for the signal "approval" ("pause") since 2020-01-01',
     },
     {
       row: waiting('signal', { eventName: 'pause' }),
-      detail: 'waits for the signal "pause" since 2020-01-01',
+      detail: 'waiting for the signal "pause" since 2020-01-01',
     },
   ],
-  event: [{ row: waiting('event', { eventName: 'paid' }), detail: 'waits for the event "paid"' }],
+  event: [{ row: waiting('event', { eventName: 'paid' }), detail: 'has been waiting for the event "paid"' }],
   child: [{ row: waiting('child', { childId: 'c' }), detail: 'the child c' }],
   items: [{ row: { status: 'Waiting', runAt: null }, detail: 'waits for its items' }],
   slot: [
@@ -222,7 +222,7 @@ const SCENES: Record<TaskWaiting['reason'], readonly Scene[]> = {
   ],
   paused: [{ row: { paused: true, runAt: NEXT_CENTURY }, detail: 'The execution is paused.' }],
   workflowPaused: [
-    { pause: PAUSE, detail: 'Workflow "waits" is paused since 2020-01-01T00:00:00.000Z: down.' },
+    { pause: PAUSE, detail: 'Workflow "waits" has been paused since 2020-01-01T00:00:00.000Z: down.' },
   ],
   handler: [{ hasHandler: false, detail: 'no handler for task "first" of workflow "waits"' }],
   hungHandler: [{ hung: [HUNG], detail: 'signal' }],

@@ -60,7 +60,7 @@ describe('The verdict', () => {
   it('names three troubles of tenants, and counts the others', () => {
     const troubles = ['a', 'b', 'c', 'd', 'e'].map(trouble);
     const { reasons } = verdictOf({ ...FACTS, troubles });
-    expect(reasons.slice(2)).toEqual(['Tenant c is broken.', '2 more troubles of tenants.']);
+    expect(reasons.slice(2)).toEqual(['Tenant c is broken.', '2 more problems of tenants.']);
   });
 });
 
