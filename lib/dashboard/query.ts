@@ -17,7 +17,7 @@ export function texts(fields: Fields, name: string): string[] {
   const values: unknown[] = Array.isArray(value) ? value : [value];
   return values.map((one) => {
     if (typeof one === 'string') return one;
-    throw invalid(`${name} must be a text.`);
+    throw invalid(`${name} must be a string.`);
   });
 }
 
@@ -61,7 +61,7 @@ export function choice<const T extends string>(
   if (value === undefined) return undefined;
   const known = choices.find((one) => one === value);
   if (known !== undefined) return known;
-  throw invalid(`${name} must be among ${choices.join(', ')}.`);
+  throw invalid(`${name} must be one of ${choices.join(', ')}.`);
 }
 
 /** A JSON object as body; an absent one is empty. */

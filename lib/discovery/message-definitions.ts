@@ -160,7 +160,7 @@ function schemaOf({ schema }: SignalOptions): { schema?: StandardSchemaV1 } {
 function checkMessageName(call: string, name: unknown): void {
   const problem =
     typeof name !== 'string' || name.length === 0 || name.length > MAX_NAME_LENGTH
-      ? `must be a text of 1 to ${MAX_NAME_LENGTH} characters, not ${formatValue(name)}`
+      ? `must be a string of 1 to ${MAX_NAME_LENGTH} characters, not ${formatValue(name)}`
       : /[#@]/.test(name)
         ? `must not contain # or @, not ${formatValue(name)}`
         : textProblem(name);

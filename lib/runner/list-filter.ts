@@ -192,7 +192,7 @@ function checkStatuses(
     const unknown = statuses.find(isUnknown);
     throw new InvalidArgumentError(
       'status',
-      `must be among ${STATUSES.join(', ')}, not ${formatValue(unknown)}`,
+      `must be one of ${STATUSES.join(', ')}, not ${formatValue(unknown)}`,
     );
   }
   // Without duplicates: the statement looks up each status separately, so a repeated one would return its rows twice.

@@ -169,7 +169,7 @@ function checkText(argument: string, value: unknown, max: number): string {
   if (typeof value !== 'string' || value.length === 0 || value.length > max) {
     throw new InvalidArgumentError(
       argument,
-      `must be a text of 1 to ${max} characters, not ${formatValue(value)}`,
+      `must be a string of 1 to ${max} characters, not ${formatValue(value)}`,
     );
   }
   const problem = textProblem(value);

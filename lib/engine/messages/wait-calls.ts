@@ -204,7 +204,7 @@ function eventListen(label: string | null, name: string, key: unknown, lookback:
 function checkText(argument: string, key: unknown): asserts key is string {
   const problem =
     typeof key !== 'string' || key.length === 0 || key.length > MAX_KEY_LENGTH
-      ? `must be a text of 1 to ${MAX_KEY_LENGTH} characters, not ${formatValue(key)}`
+      ? `must be a string of 1 to ${MAX_KEY_LENGTH} characters, not ${formatValue(key)}`
       : textProblem(key);
   if (problem !== undefined) throw new InvalidArgumentError(argument, problem);
 }

@@ -41,14 +41,14 @@ export function stepNameOf(
 function keyText(key: unknown): string {
   if (typeof key === 'number') {
     if (Number.isFinite(key)) return String(key);
-    throw new InvalidArgumentError('key', `must be a text or a number, not ${formatValue(key)}`);
+    throw new InvalidArgumentError('key', `must be a string or a number, not ${formatValue(key)}`);
   }
   checkText('key', key);
   return key.replace(/[%#@]/g, (character) => `%${character.charCodeAt(0).toString(16)}`);
 }
 
 function checkText(argument: string, value: unknown): asserts value is string {
-  const form = `must be a text of 1 to ${MAX_LENGTH} characters`;
+  const form = `must be a string of 1 to ${MAX_LENGTH} characters`;
   if (typeof value !== 'string' || value.length < 1 || value.length > MAX_LENGTH) {
     throw new InvalidArgumentError(argument, `${form}, not ${formatValue(value)}`);
   }

@@ -72,6 +72,6 @@ function statusesOf(statuses: readonly string[], { call, allowed }: BulkScope): 
   if (wrong === undefined) return statuses;
   throw new InvalidArgumentError(
     'status',
-    `of the filter of ${call} must be among ${allowed.join(', ')}, not ${formatValue(wrong)}`,
+    `of the filter of ${call} must be one of ${allowed.join(', ')}, not ${formatValue(wrong)}`,
   );
 }

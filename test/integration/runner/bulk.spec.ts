@@ -243,8 +243,8 @@ describe('Bulk calls', () => {
     await refused(runner.cancelMany({ all: true, workflow: 'a' }), 'cannot be combined');
     await refused(runner.cancelMany({ all: false as never }), 'must be true');
     await refused(runner.cancelMany(null as never), 'filter');
-    await refused(runner.cancelMany({ status: 'Completed' }), 'must be among');
-    await refused(runner.deleteMany({ status: ['Failed', 'Running'] }), 'must be among');
+    await refused(runner.cancelMany({ status: 'Completed' }), 'must be one of');
+    await refused(runner.deleteMany({ status: ['Failed', 'Running'] }), 'must be one of');
     await refused(runner.cancelMany({ limit: 5 } as never), 'limit');
     await refused(runner.cancelMany({ all: true }, { dryrun: true } as never), 'dryRun');
     await refused(runner.cancelMany({ all: true }, { background: 1 as never }), 'background');
