@@ -8,7 +8,7 @@ const MAX_STREAM_MS = 600_000;
 
 /**
  * A stream for one connection. What the user may see is asked again while it is open: if the answer is another one, the source
- * changes; if there is no answer any more, the stream ends. It ends after ten minutes in any case. Browsers then connect again.
+ * changes; if the call fails, the stream ends. It ends after ten minutes in any case. Browsers then connect again.
  *
  * @param open - asks what the user may see, and returns its name and how to stream it
  */

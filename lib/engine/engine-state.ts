@@ -5,7 +5,7 @@
  * - `paused`: it claims and begins nothing, on request. Running tasks continue.
  * - `pausedStandby`: paused, and without a proof of life.
  * - `draining`: it claims and begins nothing. Tasks go back, and a failure costs no attempt.
- * - `closed`: it sends nothing any more.
+ * - `closed`: it no longer sends anything.
  */
 export type EngineStateName =
   'standby' | 'claiming' | 'paused' | 'pausedStandby' | 'draining' | 'closed';

@@ -12,7 +12,7 @@ export interface RecoveryEvent {
   id: string;
   /** The id of the execution. */
   executionId: string;
-  /** Name of the task, or its number if its definition can't be read any more. */
+  /** Name of the task, or its number if its definition can no longer be read. */
   taskName: string;
   /**
    * `recovered`: the task is Ready again. `abandoned`: it was lost more than `maxRecoveryAttempts` times and is Failed.

@@ -100,7 +100,7 @@ export class RecoveryPass {
       }),
     );
     // After a loss the pass reads again: claims that could not be taken have no lease now, and due times for which the
-    // lost process had set timers have no timer any more.
+    // lost process had set timers no longer have a timer.
     const again = tenants.map(
       (tenant, i) =>
         (lost[i]?.length ?? 0) > 0 || (urgent && (gone || this.unfinishedSince.has(tenant))),

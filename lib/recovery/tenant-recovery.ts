@@ -114,7 +114,7 @@ export class TenantRecovery {
     this.stopped = true;
   }
 
-  /** Takes all claims of an instance that has no lease any more, in batches of `MAX_ORPHANS`. */
+  /** Takes all claims of an instance that no longer has a lease, in batches of `MAX_ORPHANS`. */
   async take(dead: DeadInstance, cause: RecoveryCause): Promise<RecoveryReport> {
     const { tenant } = this.parts;
     const report: RecoveryReport = { recovered: 0, abandoned: 0, blocked: 0 };

@@ -33,7 +33,7 @@ export type ArchiveSink = (
 /** Number of histories that are read at a time. */
 const AT_ONCE = 4;
 
-/** Reads executions for the archive. Those that do not exist any more are left out. */
+/** Reads executions for the archive. Those that no longer exist are left out. */
 async function readForArchive(
   runner: Pick<CloacinaRunner, 'get' | 'history'>,
   ids: readonly string[],

@@ -62,7 +62,7 @@ export class CloacinaLimits {
 
   /**
    * Lists keys with their numbers, the tasks that run and the number of those that wait, by name and key. A key is listed
-   * from its first claim on, until it is not used any more: no number is set for it, no task of it waits, its last task began
+   * from its first claim on, until it is no longer used: no number is set for it, no task of it waits, its last task began
    * more than an hour ago, and all its tokens are back.
    *
    * @throws InvalidArgumentError for an invalid option

@@ -45,7 +45,7 @@ export interface ScheduleFailure {
   /**
    * - `unknownWorkflow`: no process that serves the tenant has its workflow.
    * - `invalidInput`: the workflow refuses its input.
-   * - `invalidSpec`: its spec is not valid any more, for example because its time zone does not exist any more.
+   * - `invalidSpec`: its spec is no longer valid, for example because its time zone no longer exists.
    */
   readonly kind: 'invalidInput' | 'invalidSpec' | 'unknownWorkflow';
   /** The cause, as a sentence for people. */

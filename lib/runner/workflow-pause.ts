@@ -35,7 +35,7 @@ export class WorkflowPauseCalls {
     await this.run(() => engine.workflows.pauses.pause(nameOf(workflow), reason));
   }
 
-  /** The workflow may be one that no process knows any more. */
+  /** The workflow may be one that no process knows. */
   async resume(workflow: WorkflowRef): Promise<void> {
     const { engine, nameOf } = this.parts;
     const name = nameOf(workflow);

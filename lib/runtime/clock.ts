@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 /** A timer that was set. */
 export interface Timer {
-  /** Stops the timer; its callback is not called any more. */
+  /** Stops the timer; its callback is no longer called. */
   cancel(): void;
 }
 

@@ -154,7 +154,7 @@ function Workflow({ tenant, of: { name, graph, paused } }: { tenant: string; of:
       )}
       <Card title="Graph">
         {graph === undefined ? (
-          <div class="empty">The running code does not have this workflow any more.</div>
+          <div class="empty">The running code no longer has this workflow.</div>
         ) : (
           <Graph graph={graph} />
         )}

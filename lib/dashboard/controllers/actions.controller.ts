@@ -170,7 +170,7 @@ export class ActionsController {
         const { groups } = await runner.statistics.failures();
         const group = groups.find((one) => one.id === id);
         if (group === undefined) {
-          const detail = 'The tenant has no such group of failures any more.';
+          const detail = 'The tenant no longer has such a group of failures.';
           throw new DashboardProblem(HttpStatus.NOT_FOUND, 'UNKNOWN_FAILURES', detail);
         }
         return responseOf(await runner.retryMany(group.filter, { ...dryRun, ...by }));

@@ -73,7 +73,7 @@ export interface BulkBody {
 /**
  * Body of `POST api/tenants/:tenant/failures/:group/retry`: retries the executions of a group of failures.
  *
- * Problem: 404 `UNKNOWN_FAILURES` if the tenant has no such group any more.
+ * Problem: 404 `UNKNOWN_FAILURES` if the tenant no longer has such a group.
  */
 export interface RetryGroupBody {
   /** `true`: only `matched` is counted, and nothing is changed. Default: `false`. */

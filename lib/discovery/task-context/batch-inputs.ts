@@ -6,7 +6,7 @@ export interface BatchInputs {
    * Reads the inputs of all starts that were collected in this execution, in the order in which they were added: those of one
    * process in the order of its calls. An execution that was started without `batch` has one, its input.
    *
-   * They do not change any more once the execution has begun, so a later attempt reads the same ones. The input in the context
+   * They no longer change once the execution has begun, so a later attempt reads the same ones. The input in the context
    * is the first of them.
    *
    * @example

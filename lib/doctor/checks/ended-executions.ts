@@ -25,5 +25,5 @@ export const endedExecutions: TenantCheck = {
     }));
   },
   advice: () =>
-    'Set the option retention, which deletes ended executions at an age. To delete those that are not needed any more at once, use runner.deleteMany().',
+    'Set the option retention, which deletes ended executions at an age. To delete executions at once, use runner.deleteMany().',
 };

@@ -98,7 +98,7 @@ export class ClaimTable {
     if (claim.cache.claims === 0) this.onIdle(claim.executionId);
   }
 
-  /** Marks a claim as lost: nothing may be written for it any more, and the cache of its execution is dropped. */
+  /** Marks a claim as lost: nothing more may be written for it, and the cache of its execution is dropped. */
   lose(claim: TaskClaim): void {
     claim.lose(new ClaimLostError(claim.task.name, claim.executionId));
     this.release(claim);

@@ -49,7 +49,7 @@ export class TaskClaim {
   /** Time from when the task was due to the claim, in milliseconds. Undefined: not known. */
   readonly waitedMs: number | undefined;
   private readonly batch: ClaimBatch | undefined;
-  /** Whether the claim was lost or given back: nothing may be written for it any more. */
+  /** Whether the claim was lost or given back: nothing more may be written for it. */
   lost = false;
   /** `waiting`: for its input or a slot. `running`: the handler runs. `settled`: the outcome is being recorded. */
   stage: 'waiting' | 'running' | 'settled' = 'waiting';

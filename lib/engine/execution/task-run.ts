@@ -59,7 +59,7 @@ export class TaskRun {
 
   /**
    * Call when the handler threw. Resolves when no step or wait is in flight, whatever came of it. Waits that had not
-   * suspended the task before do not do so any more: the attempt has failed.
+   * suspended the task before no longer do so: the attempt has failed.
    */
   async threw(): Promise<void> {
     const points = this.lazySteps?.points;

@@ -12,7 +12,7 @@ export interface KeyPrunerParts {
 }
 
 /**
- * Deletes the rows of limits' keys that are not used any more: those of maps that failed, were cancelled or deleted, and
+ * Deletes the rows of limits' keys that are no longer used: those of maps that failed, were cancelled or deleted, and
  * those of keys of the application, such as customers that have left. A pass takes a page each round.
  *
  * States: between two passes, in a pass.

@@ -9,9 +9,9 @@ export interface PrunedTenant {
 }
 
 /**
- * A pass of the maintenance sweep: deletes rows of limits' keys that are not used any more, of one tenant after the other.
+ * A pass of the maintenance sweep: deletes rows of limits' keys that are no longer used, of one tenant after the other.
  *
- * The sweep does not wait for it, because it has to look for lost processes meanwhile. A tenant that fails is left to its
+ * The sweep does not wait for it, because it has to look for lost processes. A tenant that fails is left to its
  * next round.
  */
 export class LimitPass {

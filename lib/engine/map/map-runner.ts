@@ -74,7 +74,7 @@ export class MapRunner implements MapRuns {
     }
   }
 
-  /** Call when the outcome of a map is recorded. Its limit is not needed any more. A row that stays does no harm. */
+  /** Call when the outcome of a map is recorded. Its limit is no longer needed. A row that stays does no harm. */
   completed(claim: TaskClaim): void {
     const limitKey = mapKeyOf(claim);
     if (limitKey === undefined) return;

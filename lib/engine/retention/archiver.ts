@@ -20,7 +20,7 @@ export const MAX_CALL_MS = 600_000;
 
 /** The application's archive, and how the executions for it are read. */
 export interface Archive {
-  /** Reads executions in full. Those that do not exist any more are left out. */
+  /** Reads executions in full. Those that no longer exist are left out. */
   read(ids: readonly string[]): Promise<readonly object[]>;
   /** Passes them to the application. */
   send(executions: readonly object[], signal: AbortSignal): Promise<void>;

@@ -7,7 +7,7 @@ import {
   type RetentionRule,
 } from '../../workflow/retention.js';
 
-/** A change of the stored rules: null for a workflow whose code gives none any more. */
+/** A change of the stored rules: null for a workflow whose code no longer gives one. */
 export type RuleChanges = Readonly<Record<string, RetentionRule | null>>;
 
 /**

@@ -74,7 +74,7 @@ export class BackfillRunner {
    * that is repeated starts nothing twice.
    *
    * @param limit - maximum number of instants
-   * @returns null if the schedule does not exist any more; undefined if it has fired or changed in between, or a transaction
+   * @returns null if the schedule no longer exists; undefined if it has fired or changed in between, or a transaction
    *   has locked it. Then call it again
    */
   async part(

@@ -6,8 +6,8 @@ import type { ScheduleRecord, ScheduleStore } from '../../store/port/index.js';
 import { encodeSpec } from '../../workflow/schedule/index.js';
 import { columnsOf, scheduleColumns, type WantedSchedule } from './schedule-columns.js';
 
-/** Why a schedule is paused that the code does not declare any more. It is active again when the code does. */
-const NOT_DECLARED = 'The code does not declare it any more.';
+/** Why a schedule is paused that the code no longer declares. It is active again when the code does. */
+const NOT_DECLARED = 'The code no longer declares it.';
 /** Schedules of one statement. */
 const PAGE = 500;
 /** When schedules are tried again that another session had locked, in milliseconds. */

@@ -37,7 +37,7 @@ export class TenantQueue {
   running = 0;
   /** Room that is reserved for statements under way, and for claims that are not queued yet. */
   reserved = 0;
-  /** Number of this tenant's given-up handlers that have not returned. They have no slot any more. */
+  /** Number of this tenant's given-up handlers that have not returned. They no longer have a slot. */
   abandonedHandlers = 0;
   /** Sorted by priority, then by arrival. */
   readonly waiting: QueuedTask[] = [];

@@ -94,7 +94,7 @@ export class BackfillCalls {
     return { ...sum, next };
   }
 
-  /** Waits while others change or lock the schedule, for `startTimeout`. Returns null if it does not exist any more. */
+  /** Waits while others change or lock the schedule, for `startTimeout`. Returns null if it no longer exists. */
   private async part(
     range: BackfillRange,
     from: BackfillPosition,

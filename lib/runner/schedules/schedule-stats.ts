@@ -33,7 +33,7 @@ export interface ScheduleStats {
     readonly completed: number;
     readonly failed: number;
     readonly cancelled: number;
-    /** The number of those that do not exist any more. */
+    /** The number of those that no longer exist. */
     readonly deleted: number;
   };
 }

@@ -26,7 +26,7 @@ export interface ClaimBatch {
 
 export interface ClaimedTask extends TaskKey {
   /**
-   * Whether the execution must not begin any more, because its `startBefore` has passed. The task must not run; the deadline
+   * Whether the execution may no longer begin, because its `startBefore` has passed. The task must not run; the deadline
    * of the execution ends it.
    */
   readonly isExpired?: boolean;
@@ -105,7 +105,7 @@ export type RescheduleKind = 'retry' | 'defer' | 'giveBack' | 'suspend';
  * What became of a claim that was to end:
  * - `ended`: the task is Ready or Waiting, as the item says.
  * - `woken`: a suspended task was woken after its claim, so it is due at once.
- * - `refused`: the claim was not held any more.
+ * - `refused`: the claim was no longer held.
  */
 export type RescheduleResult = 'ended' | 'woken' | 'refused';
 

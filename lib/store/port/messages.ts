@@ -99,8 +99,8 @@ export interface MessageWait extends ClaimKey {
  * - `nothing`: no message. Nothing was locked or changed.
  * - `taken`: a message. It is consumed, and the checkpoint is Done with `result`.
  * - `contended`: another wait took the message at the same time. Look again: there may be another one.
- * - `over`: the checkpoint is not open any more. An earlier send of the same look has ended it.
- * - `refused`: the claim is not held any more.
+ * - `over`: the checkpoint is no longer open. An earlier send of the same look has ended it.
+ * - `refused`: the claim is no longer held.
  */
 export type TakeReply =
   | { readonly kind: 'taken'; /** JSON text. */ readonly result: string }

@@ -16,8 +16,8 @@ export type ScheduleState = 'active' | 'broken' | 'ended' | 'paused';
 /**
  * Why a schedule could not fire:
  * - `unknownWorkflow`: no running process has its workflow.
- * - `invalidInput`: its input is not valid for the workflow any more.
- * - `invalidSpec`: its spec can't be used, for example because its time zone does not exist any more.
+ * - `invalidInput`: its input is no longer valid for the workflow.
+ * - `invalidSpec`: its spec can't be used, for example because its time zone no longer exists.
  */
 export type ScheduleErrorKind = 'invalidInput' | 'invalidSpec' | 'unknownWorkflow';
 
@@ -146,7 +146,7 @@ export interface ScheduleStore extends ScheduleReportStore {
     transaction?: ScheduleTransaction,
   ): Promise<boolean>;
   /**
-   * Changes a schedule. False if it does not have this version any more.
+   * Changes a schedule. False if it no longer has this version.
    *
    * @param passed - firings that the change passes over, to be recorded
    */

@@ -271,7 +271,7 @@ describe('pollers', () => {
     expect(polled).toHaveLength(1);
     expect(await second.runner.pollers.get('p')).toMatchObject({
       state: 'paused',
-      reason: 'The code does not declare it any more.',
+      reason: 'The code no longer declares it.',
       cursor: 'kept',
     });
     await stop(second);

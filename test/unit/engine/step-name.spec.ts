@@ -28,12 +28,12 @@ describe('The name of a step', () => {
   it.each([
     ['', {}, 'name must be a string of 1 to 200 characters'],
     ['x'.repeat(201), {}, 'name must be a string of 1 to 200 characters'],
-    [7, {}, 'name must be a text'],
+    [7, {}, 'name must be a string'],
     ['a#b', {}, 'name must not contain # or @'],
     ['a\u0000', {}, 'name contains'],
-    ['a', { key: Number.NaN }, 'key must be a text or a number'],
+    ['a', { key: Number.NaN }, 'key must be a string or a number'],
     ['a', { key: '' }, 'key must be a string of 1 to 200 characters'],
-    ['a', { key: {} }, 'key must be a text'],
+    ['a', { key: {} }, 'key must be a string'],
     ['a', { version: 0 }, 'version must be a whole number from 1 on'],
     ['a', { version: '2' }, 'version must be a whole number from 1 on'],
   ])('is not %j with %j', (name, options, message) => {

@@ -87,7 +87,7 @@ export function forgetLostPlan(client: pg.ClientBase): void {
 /**
  * Runs a statement, and keeps it prepared on the connection. Beyond the maximum, the least recently used ones are dropped.
  *
- * If the server has lost the statement (26000) or can't use it any more (0A000, after a table was altered), it was not
+ * If the server has lost the statement (26000) or can no longer use it (0A000, after a table was altered), it was not
  * executed. Outside of a transaction it is sent once more. Within a transaction it fails, and is prepared again next time.
  */
 export async function runPrepared<R extends unknown[]>(

@@ -2,7 +2,7 @@ import { executionOf, NO_COLUMNS, type Statement } from './statement.js';
 import { END_CHILDREN } from '../../port/index.js';
 
 /**
- * Clears the bit of ended executions whose children need not be ended any more. An execution that was retried in between
+ * Clears the bit of ended executions whose children need no longer be ended. An execution that was retried in between
  * keeps it, because its new end has to end its children too. So does one with a child that has not ended; a scalar
  * subquery finds it, because NOT EXISTS could become a join with the whole index of parents.
  */

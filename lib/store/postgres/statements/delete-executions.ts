@@ -62,7 +62,7 @@ export function treeClause(
  * subscriber, or is on legal hold. Only an execution without a parent is the top of a tree.
  *
  * Rows that others have locked are skipped, as in `control-executions.ts`. A manual retry locks the tasks first and then the
- * execution, which has not ended any more after it. A wait that another execution begins for one of these sets its bit first.
+ * execution, which is no longer ended after it. A wait that another execution begins for one of these sets its bit first.
  * So no tree can get something to do once all its rows are locked. The conditions are checked on the locked rows again, with
  * the generation: a retry that has begun and ended since the snapshot may have started children, which the tree lacks.
  *

@@ -48,7 +48,7 @@ const OF_MAP = `i.execution_id = $1::uuid AND i.task_no = $2::integer AND i.item
 
 /**
  * Reads what the next run of a map has to know. All items have ended when a map with all of them stored runs, so their
- * statuses don't change any more.
+ * statuses no longer change.
  */
 export const readMap: Statement<StateRow> = {
   name: 'read_map',

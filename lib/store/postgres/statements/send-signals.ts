@@ -51,7 +51,7 @@ function hasOlder({ signal }: TenantTables): string {
  * waits for the lock of a task.
  *
  * **Asked for.** The wait has to be the only open one of the task, so that the task certainly sleeps in it. A wait that an
- * earlier run has opened, and that the code does not ask for any more, would swallow the signal.
+ * earlier run has opened, and that the code no longer asks for, would swallow the signal.
  *
  * **First in, first out.** The first signal of each name in the batch, and none while an older one is in the mailbox. One
  * signal for a task at a time: it may find the others when it runs.
