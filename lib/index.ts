@@ -1,3 +1,9 @@
+/**
+ * Durable workflows for NestJS on PostgreSQL, with one schema for each tenant: the module, the decorators, the runner and the
+ * errors.
+ *
+ * @packageDocumentation
+ */
 export { CloacinaModule } from './cloacina.module.js';
 export type {
   CloacinaAsyncOptions,

@@ -1,3 +1,8 @@
+/**
+ * Traces and metrics with OpenTelemetry. Needs the package `@opentelemetry/api`.
+ *
+ * @packageDocumentation
+ */
 export { openTelemetry, type OpenTelemetryOptions } from './observability/open-telemetry.js';
 export type {
   AttemptOutcome,

@@ -1,3 +1,8 @@
+/**
+ * The health of the process for `@nestjs/terminus`.
+ *
+ * @packageDocumentation
+ */
 export { CloacinaHealthIndicator } from './tenants/health/cloacina-health-indicator.js';
 // The types that the indicator names. Applications import `CloacinaHealth` from the main entry.
 export type { CloacinaHealth } from './tenants/health/cloacina-health.js';
