@@ -66,7 +66,7 @@ const orders = {
     return { cpuMs: (user + system) / 1_000, rss, heapUsed, external, maxRSS };
   },
 
-  /** One execution in each of so many tenants, one after the other, with a pause between. */
+  /** One execution in each of `count` tenants, one after the other, with a pause between. */
   latency: async ({ first, count, pauseMs }) => {
     const times = [];
     for (let i = first; i < first + count; i++) {
@@ -77,8 +77,8 @@ const orders = {
   },
 
   /**
-   * One execution in one of the others every so often, while the first tenant works off so many: all of them started
-   * in one go, which keeps the event loop for as long as the calls take; or all there `beforehand`.
+   * One execution in another tenant every `pauseMs`, while the first tenant works off `executions`. These are all started at
+   * once, which blocks the event loop for the duration of the calls, or exist `beforehand`.
    */
   flood: async ({ executions, pauseMs, beforehand }) => {
     const runner = runnerOf(0);

@@ -11,7 +11,7 @@ const IDLE_RUNS = 200;
 
 /** Throughput and idle latency against the floor, in one run on one server. */
 export async function measureThroughput(url, rounds) {
-  // The floor has a schema that nobody serves: its claims have no lease, so a process that serves it would take them.
+  // The floor has a schema that no process serves: its claims have no lease, so a process that serves it would take them.
   await (await openLibrary(url, FLOOR_SCHEMA, [])).close();
   const library = await openLibrary(url, SCHEMA, LENGTHS);
   const floor = await openFloor(url, FLOOR_SCHEMA);

@@ -1,6 +1,6 @@
 const BATCH_BYTES = 8 * 2 ** 20;
 
-/** Calls so many times, by so many callers that each wait for one call before the next. */
+/** Makes `count` calls by `callers` callers, each of which waits for one call before the next. */
 export async function withCallers(callers, count, call) {
   let left = count;
   const caller = async () => {

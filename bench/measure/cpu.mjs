@@ -53,6 +53,6 @@ function statOf(pid) {
     const [user, system, endedUser, endedSystem] = fields.slice(11, 15).map(Number);
     return { parent: Number(fields[1]), own: user + system, ended: endedUser + endedSystem };
   } catch {
-    return undefined; // it has ended meanwhile
+    return undefined; // it has ended in between
   }
 }

@@ -7,8 +7,8 @@ const WARM_MS = 1_500;
 const PAUSE_MS = 10;
 
 /**
- * Milliseconds from the call until the start is accepted and until the end is recorded, for a contender that tells
- * nobody of the latter: once the last handler has returned, the database is asked until it says so, each time at once.
+ * Milliseconds from the call until the start is accepted and until the end is recorded, for a contender that does not
+ * report the latter: once the last handler has returned, the database is asked without a pause until it shows the end.
  */
 export async function timeUntilRecorded({ handled, accept, isUnfinished }) {
   const done = handled.next();

@@ -2,7 +2,7 @@ import pg from 'pg';
 import { spread } from './callers.mjs';
 import { Handled } from './handled.mjs';
 
-/** For a peer that has an instance a schema: so many instances in this process, on one pool. */
+/** For a peer with one instance for each schema: all instances in this process, on one pool. */
 export async function openMany(contender, { schemas, ...settings }) {
   const handled = new Handled();
   // An instance may keep a connection to itself, to listen.

@@ -96,7 +96,7 @@ function parentOf(pid) {
     const text = readFileSync(`/proc/${pid}/stat`, 'utf8');
     return Number(text.slice(text.lastIndexOf(')') + 2).split(' ')[1]);
   } catch {
-    return undefined; // it has ended meanwhile
+    return undefined; // it has ended in between
   }
 }
 

@@ -29,7 +29,7 @@ export class BenchServer {
     return this.#server.url;
   }
 
-  /** A database that nobody has used. */
+  /** A database that no scenario has used. */
   async createDatabase() {
     const name = `bench_${++this.#databases}`;
     await this.#admin.query(`CREATE DATABASE ${name}`);

@@ -10,7 +10,7 @@ export function chain(length, options = {}) {
   return shapeOf({ kind: 'chain', length }, tasks, options);
 }
 
-/** One task, so many side by side after it, and one after all of these. */
+/** One task, `width` tasks in parallel after it, and one after all of these. */
 export function fan(width, options = {}) {
   const branches = Array.from({ length: width }, () => ({ dependsOn: [0] }));
   const merge = { dependsOn: branches.map((_, no) => no + 1) };

@@ -89,7 +89,7 @@ async function open(server) {
   };
 }
 
-/** What the tables and indexes hold that nobody needs: rows that are dead, and room that stands empty. */
+/** The unused parts of tables and indexes: dead rows and empty space. */
 async function bloatOf(client) {
   await client.query('CREATE EXTENSION IF NOT EXISTS pgstattuple');
   const { rows } = await client.query(

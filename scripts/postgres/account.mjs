@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 
 /**
- * Who the server runs as, as options for `spawn`. PostgreSQL refuses to run as root, and needs an account that has a
+ * The account of the server, as options for `spawn`. PostgreSQL refuses to run as root, and needs an account that has a
  * name: `nobody` is on every system, so that none has to be made.
  */
 export function serverAccount() {

@@ -29,7 +29,7 @@ export function ensureCluster({ binaries, account, directory, password, sync }) 
     initdb({ binaries, account, directory: unfinished, passwordFile, sync });
     renameSync(unfinished, directory);
   } catch (error) {
-    // ENOTEMPTY: another run has made it meanwhile.
+    // ENOTEMPTY: another run has made it in between.
     if (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST') throw error;
   } finally {
     rmSync(unfinished, { recursive: true, force: true });

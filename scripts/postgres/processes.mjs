@@ -3,8 +3,8 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /**
- * Whether a process runs, and is the one meant: its number may have gone to another since. One that has ended and
- * that nobody has buried has no command line any more, and doesn't count.
+ * Whether a process runs, and is the one meant: its number may belong to another one by now. A zombie, which has ended
+ * without a wait of its parent, no longer has a command line, and doesn't count.
  */
 export function isAlive(pid, argument = '') {
   try {

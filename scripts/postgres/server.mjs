@@ -10,7 +10,7 @@ export const keeperScript = fileURLToPath(new URL('keeper.mjs', import.meta.url)
 
 /**
  * Starts a server on a data folder, on a free port of the loopback interface, kept for as long as this process
- * lives. Undefined when another process has started one on the same folder meanwhile.
+ * lives. Undefined when another process has started one on the same folder in between.
  */
 export async function startServer({
   binaries,
@@ -32,7 +32,7 @@ export async function startServer({
     });
     if (await isReady(keeper, directory)) return { port, stop: () => stop(keeper) };
     if (runningServer(directory) !== undefined) return undefined;
-    // The port may have been taken meanwhile, or the last backends of a killed server not be gone yet.
+    // The port may have been taken in between, or the last backends of a killed server not be gone yet.
     if (attempt === 5) throw new Error(`PostgreSQL does not start:\n${readFileSync(log, 'utf8')}`);
     await sleep(500);
   }
