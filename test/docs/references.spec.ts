@@ -133,7 +133,12 @@ it.each([
     'lib/runner/history-entry.ts',
     /'((?:execution|task)\.\w+)'/g,
   ],
-  ['docs/explain.md', '## The causes: reason.kind', 'lib/runner/explain/explain-reason.ts', /\bkind: '(\w+)'/g],
+  [
+    'docs/explain.md',
+    '## The causes: reason.kind',
+    'lib/runner/explain/explain-reason.ts',
+    /\bkind: '(\w+)'/g,
+  ],
   [
     'docs/executions.md',
     '### What an execution waits for: waitingFor',

@@ -33,11 +33,7 @@ export function post(path: string, body: object = {}): Promise<ActionResponse> {
 async function call<T>(path: string, init: RequestInit): Promise<T> {
   const response = await fetch(new URL(path, base), init).catch((cause: unknown) => {
     if (cause instanceof DOMException && cause.name === 'AbortError') throw cause;
-    throw new ApiError(
-      'UNREACHABLE',
-      'The server does not answer. The page keeps trying.',
-      0,
-    );
+    throw new ApiError('UNREACHABLE', 'The server does not answer. The page keeps trying.', 0);
   });
   const text = await response.text();
   if (response.ok) return (text === '' ? {} : JSON.parse(text)) as T;

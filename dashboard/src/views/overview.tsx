@@ -76,7 +76,9 @@ function Contents({ of }: { of: Overview }) {
           <span>Tenants</span>
           <b>
             {formatNumber(of.tenants)}
-            {inTrouble > 0 ? <em class="bad"> · {formatNumber(inTrouble)} with a problem</em> : null}
+            {inTrouble > 0 ? (
+              <em class="bad"> · {formatNumber(inTrouble)} with a problem</em>
+            ) : null}
           </b>
         </p>
         <p>

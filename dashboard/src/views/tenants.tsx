@@ -38,7 +38,9 @@ export function TenantTable({ tenants }: { tenants: readonly TenantOverview[] })
               </span>
             )}
             {pausedWorkflows === 0 ? null : (
-              <span class="dim">{pausedWorkflows} paused workflow{pausedWorkflows === 1 ? '' : 's'}</span>
+              <span class="dim">
+                {pausedWorkflows} paused workflow{pausedWorkflows === 1 ? '' : 's'}
+              </span>
             )}
           </td>
         </tr>

@@ -290,7 +290,9 @@ describe('A signal', () => {
         await waiting(tenant, id);
         const task = (await runner.get(id))?.tasks[0];
         expect(task?.waitingFor).toMatchObject({ reason: 'signal', wait: 'stop' });
-        expect(task?.waitingFor?.detail).toContain('Task "wait" has been waiting for the signal "stop"');
+        expect(task?.waitingFor?.detail).toContain(
+          'Task "wait" has been waiting for the signal "stop"',
+        );
         const { items } = await runner.list({ waitingFor: Stop.name, workflow: shown });
         expect(items.map((item) => item.id)).toEqual([id]);
         expect((await runner.list({ waitingFor: 'other', workflow: shown })).items).toEqual([]);

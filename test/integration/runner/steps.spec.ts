@@ -441,7 +441,9 @@ describe('sleep', () => {
           reason: 'sleep',
           task: 'only',
           wait: 'pause',
-          detail: expect.stringMatching(/^Task "only" has been sleeping \("pause"\) since .* until /),
+          detail: expect.stringMatching(
+            /^Task "only" has been sleeping \("pause"\) since .* until /,
+          ),
         });
         expect(shown?.tasks[0]).toMatchObject({ status: 'Waiting', attempt: 1 });
         await tenant.query(

@@ -161,7 +161,12 @@ const SCENES: Record<TaskWaiting['reason'], readonly Scene[]> = {
       detail: 'waiting for the signal "pause" since 2020-01-01',
     },
   ],
-  event: [{ row: waiting('event', { eventName: 'paid' }), detail: 'has been waiting for the event "paid"' }],
+  event: [
+    {
+      row: waiting('event', { eventName: 'paid' }),
+      detail: 'has been waiting for the event "paid"',
+    },
+  ],
   child: [{ row: waiting('child', { childId: 'c' }), detail: 'the child c' }],
   items: [{ row: { status: 'Waiting', runAt: null }, detail: 'waits for its items' }],
   slot: [
@@ -222,7 +227,10 @@ const SCENES: Record<TaskWaiting['reason'], readonly Scene[]> = {
   ],
   paused: [{ row: { paused: true, runAt: NEXT_CENTURY }, detail: 'The execution is paused.' }],
   workflowPaused: [
-    { pause: PAUSE, detail: 'Workflow "waits" has been paused since 2020-01-01T00:00:00.000Z: down.' },
+    {
+      pause: PAUSE,
+      detail: 'Workflow "waits" has been paused since 2020-01-01T00:00:00.000Z: down.',
+    },
   ],
   handler: [{ hasHandler: false, detail: 'no handler for task "first" of workflow "waits"' }],
   hungHandler: [{ hung: [HUNG], detail: 'signal' }],
