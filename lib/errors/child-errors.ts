@@ -3,9 +3,13 @@ import type { StoredError } from '../workflow/describe-error.js';
 
 /** A child as its errors name it. */
 export interface EndedChild {
+  /** The id of the child. */
   readonly id: string;
+  /** The name of its workflow. */
   readonly workflow: string;
+  /** The error of a Failed child. */
   readonly error?: StoredError | undefined;
+  /** The reason of a Cancelled child, if the caller of `cancel` gave one. */
   readonly reason?: string | undefined;
 }
 
@@ -28,7 +32,9 @@ export interface EndedChild {
 export class ChildFailedError extends CloacinaError {
   /** The id of the child. */
   readonly childId: string;
+  /** The name of the workflow of the child. */
   readonly workflow: string;
+  /** The final status of the child. */
   readonly status = 'Failed' as const;
 
   constructor({ id, workflow, error }: EndedChild) {
@@ -47,7 +53,9 @@ export class ChildFailedError extends CloacinaError {
 export class ChildCancelledError extends CloacinaError {
   /** The id of the child. */
   readonly childId: string;
+  /** The name of the workflow of the child. */
   readonly workflow: string;
+  /** The final status of the child. */
   readonly status = 'Cancelled' as const;
   /** The reason that the caller gave to `cancel`. Absent without a reason. */
   readonly reason?: string;

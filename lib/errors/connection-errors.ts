@@ -5,7 +5,9 @@ import { messageWithoutSecrets } from './without-secrets.js';
 export interface DatabasePlace {
   /** A host name, an address, or the folder of a Unix socket. */
   readonly host: string;
+  /** The port of the server. */
   readonly port: number;
+  /** The name of the database. */
   readonly database: string;
 }
 
@@ -40,7 +42,9 @@ export class DatabaseConnectionError extends CloacinaError {
   readonly tenant: string | undefined;
   /** A host name, an address, or the folder of a Unix socket. */
   readonly host: string;
+  /** The port of the server. */
   readonly port: number;
+  /** The name of the database. */
   readonly database: string;
 
   constructor(

@@ -127,6 +127,7 @@ export class ConnectionsExhaustedError extends CloacinaError {
 
 /** The tenant's schema no longer contains the library's tables, which it contained at boot. Nothing was written. */
 export class TablesMissingError extends CloacinaError {
+  /** The schema of the tenant. */
   readonly schema: string;
 
   constructor(schema: string, options?: ErrorOptions) {
@@ -146,6 +147,7 @@ export class TablesMissingError extends CloacinaError {
  * release wrote it. A process that cannot read a definition leaves its executions to other processes.
  */
 export class UnreadableDefinitionError extends CloacinaError {
+  /** The schema of the tenant. */
   readonly schema: string;
   /** The id of the definition, as in the row of the execution. */
   readonly definitionId: string;
@@ -166,6 +168,7 @@ export class UnreadableDefinitionError extends CloacinaError {
  * else. With `migrate: false` it means that the schema is not current: `pending` lists the missing migrations.
  */
 export class MigrationError extends CloacinaError {
+  /** The schema of the tenant. */
   readonly schema: string;
   /** The name of the failed migration. Undefined if the failure was outside of a migration. */
   readonly migration: string | undefined;
@@ -219,6 +222,7 @@ function notCurrent(facts: {
 
 /** The database login lacks a right that the library needs. The message contains the statement that grants it. */
 export class PermissionError extends CloacinaError {
+  /** The schema that the right is for. Undefined for other rights. */
   readonly schema: string | undefined;
 
   /**

@@ -77,13 +77,19 @@ export class ContextTooLargeError extends CloacinaError {
 
 /** An execution that ended but did not complete, as a property of its error. Every `ExecutionResult` fits this type. */
 export interface EndedExecution {
+  /** The id of the execution. */
   readonly id: string;
+  /** The name of the workflow. */
   readonly workflow: string;
+  /** The final status. */
   readonly status: string;
+  /** The final context. */
   readonly context: Readonly<Record<string, unknown>>;
+  /** The error of a Failed execution. */
   readonly error?: StoredError;
   /** The reason that the caller gave to `cancel`, if the execution is Cancelled. */
   readonly reason?: string;
+  /** Its tasks, dependencies before their dependents. */
   readonly tasks: readonly {
     readonly name: string;
     readonly status: string;
@@ -110,7 +116,9 @@ export interface EndedExecution {
 export class WorkflowFailedError extends CloacinaError {
   /** The id of the execution. */
   readonly executionId: string;
+  /** The name of the workflow. */
   readonly workflow: string;
+  /** The final status of the execution. */
   readonly status = 'Failed' as const;
   /** The ended execution: its tasks with their errors, and the final context. */
   declare readonly execution: EndedExecution;
@@ -140,7 +148,9 @@ export class WorkflowFailedError extends CloacinaError {
 export class WorkflowCancelledError extends CloacinaError {
   /** The id of the execution. */
   readonly executionId: string;
+  /** The name of the workflow. */
   readonly workflow: string;
+  /** The final status of the execution. */
   readonly status = 'Cancelled' as const;
   /** The reason that the caller gave to `cancel`. Absent without a reason. */
   readonly reason?: string;
@@ -168,6 +178,7 @@ function keepQuietly(error: Error, execution: EndedExecution): void {
 
 /** The wait for the end of an execution timed out. The execution continues. */
 export class WaitTimeoutError extends CloacinaError {
+  /** The id of the execution. */
   readonly executionId: string;
   /** The timeout of the wait, in milliseconds. */
   readonly timeoutMs: number;
@@ -188,6 +199,7 @@ export class WaitTimeoutError extends CloacinaError {
  * tasks were cancelled, and it is Failed.
  */
 export class WorkflowTimeoutError extends CloacinaError {
+  /** The name of the workflow. */
   readonly workflow: string;
   /** The workflow's timeout, in milliseconds. */
   readonly timeoutMs: number;

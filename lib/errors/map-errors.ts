@@ -3,8 +3,11 @@ import type { StoredError } from '../workflow/describe-error.js';
 
 /** The items of a map that failed, as the error names them. */
 export interface FailedItems {
+  /** The number of Failed items. */
   readonly failed: number;
+  /** The number of Cancelled items. */
   readonly cancelled: number;
+  /** The number of all items. */
   readonly total: number;
   /** The first of them. */
   readonly first?: { readonly index: number; readonly error?: StoredError | undefined } | undefined;

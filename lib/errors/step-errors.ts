@@ -60,6 +60,7 @@ export class StepsTooLargeError extends CloacinaError {
 /** A task has as many steps and waits as it may. It fails and is not retried. */
 export class TooManyStepsError extends CloacinaError {
   readonly task: string;
+  /** The largest number of steps and waits: `maxSteps`. */
   readonly limit: number;
 
   constructor(task: string, limit: number) {

@@ -89,6 +89,7 @@ export class TaskAbandonedError extends CloacinaError {
  */
 export class ClaimLostError extends CloacinaError {
   readonly task: string;
+  /** The id of the execution. */
   readonly executionId: string;
 
   constructor(task: string, executionId: string) {

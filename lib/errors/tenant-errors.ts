@@ -3,7 +3,9 @@ import { messageWithoutSecrets, withoutSecrets } from './without-secrets.js';
 
 /** `CloacinaAdmin.createTenant()` found a complete tenant, and left it and its password unchanged. */
 export class TenantExistsError extends CloacinaError {
+  /** The schema of the tenant. */
   readonly schema: string;
+  /** The role of the tenant. */
   readonly username: string;
 
   constructor(schema: string, username: string) {
@@ -21,6 +23,7 @@ export class TenantExistsError extends CloacinaError {
  * A call of `CloacinaAdmin` did not finish. Its committed steps remain; call the same method again to continue.
  */
 export class TenantIncompleteError extends CloacinaError {
+  /** The schema of the tenant. */
   readonly schema: string;
   /** The parts of the tenant that exist: `schema "tenant_acme"`, `role "acme"`. */
   readonly remaining: readonly string[];

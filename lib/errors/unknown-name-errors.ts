@@ -64,6 +64,7 @@ export class NoTenantError extends CloacinaError {
 export class UnknownExecutionError extends CloacinaError {
   /** The id, or the idempotency key if the execution was looked up by it. */
   readonly executionId: string;
+  /** The name of the tenant. */
   readonly tenant: string;
 
   /** @param workflow - if the execution was looked up by its idempotency key: the workflow; `executionId` is then the key */
@@ -88,6 +89,7 @@ export class UnknownExecutionError extends CloacinaError {
  * the same idempotency key.
  */
 export class TenantRemovedError extends CloacinaError {
+  /** The name of the tenant. */
   readonly tenant: string;
 
   constructor(tenant: string) {

@@ -39,11 +39,15 @@ export interface MapSource {
 
 /** A checked map: a task that runs once for each item. */
 export interface MapNode {
+  /** The kind of the node. */
   readonly kind: 'map';
   /** The name of the workflow that each item starts. Absent if each item has a handler. */
   readonly workflow?: string;
+  /** The key of a child's context that is the value of its item. Absent: the whole context. */
   readonly output?: string;
+  /** What happens to children that have not ended when this execution is Cancelled or Failed. */
   readonly onParentEnd?: ParentEnd;
+  /** The largest number of items. */
   readonly maxItems: number;
   /** The number of items that the handler gets at a time. Absent: one, by itself. */
   readonly chunk?: number;
@@ -51,6 +55,7 @@ export interface MapNode {
   readonly concurrency?: number;
   /** Whether the values of the items are stored in the context, in place of a summary. */
   readonly collect: boolean;
+  /** What the failure of items does to the map. */
   readonly onItemFailure: ItemFailureRule;
 }
 

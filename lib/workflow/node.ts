@@ -9,6 +9,7 @@ export type { ParentEnd } from './parent-end.js';
  * handler for its items.
  */
 export type TaskKind = 'task' | NodeKind;
+/** The kinds of tasks that the library runs itself: waits for messages, sleeps, children and maps. */
 export type NodeKind = 'wait' | 'sleep' | 'child' | 'map';
 
 /**
@@ -74,10 +75,15 @@ export type SleepNode =
 
 /** A checked child. */
 export interface ChildNode {
+  /** The kind of the node. */
   readonly kind: 'child';
+  /** The name of the child's workflow. */
   readonly workflow: string;
+  /** The key of the child's context that is stored. Absent: the whole context. */
   readonly output?: string;
+  /** What happens to the child if it has not ended when this execution is Cancelled or Failed. */
   readonly onParentEnd: ParentEnd;
+  /** Whether a function of the code makes the child's input. Otherwise it is the context that the node sees. */
   readonly mapsInput: boolean;
 }
 

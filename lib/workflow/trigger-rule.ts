@@ -11,7 +11,9 @@ export type ContextOperator =
 
 /** A condition on the outcome of one dependency. */
 export interface TaskRule<Task extends string = string, Kind extends TaskRuleKind = TaskRuleKind> {
+  /** The status that the rule asks for. */
   readonly kind: Kind;
+  /** The name of the dependency. */
   readonly task: Task;
 }
 
@@ -20,17 +22,24 @@ export type TaskRuleKind = 'taskSucceeded' | 'taskFailed' | 'taskSkipped';
 
 /** A condition on one key of the task's context. */
 export interface ContextRule<Key extends string = string> {
+  /** The kind of the rule. */
   readonly kind: 'contextValue';
+  /** The key of the context. */
   readonly key: Key;
+  /** The comparison. */
   readonly operator: ContextOperator;
+  /** The value that the comparison takes. Absent for `exists` and `notExists`. */
   readonly value?: unknown;
 }
+
 /** A condition on several rules. */
 export interface GroupRule<
   Rules extends readonly unknown[] = readonly TriggerRule[],
   Kind extends GroupRuleKind = GroupRuleKind,
 > {
+  /** How the rules are joined. */
   readonly kind: Kind;
+  /** The joined rules. */
   readonly rules: Rules;
 }
 
@@ -39,8 +48,10 @@ export type GroupRuleKind = 'all' | 'any' | 'none';
 
 /** A condition on all dependencies together. */
 export interface DependenciesRule {
+  /** `always`: the task runs. `notFailed`: it runs unless a dependency failed or was skipped because of a failure. */
   readonly kind: 'always' | 'notFailed';
 }
+
 /**
  * Decides whether a task runs, after all its dependencies have ended. Plain JSON.
  *
