@@ -9,7 +9,7 @@ import { boolean, columns, integer, json, long, orNull, text } from './columns.j
 import { holdersOf, withHolders } from './limit-holders.js';
 import type { TenantTables } from './statement.js';
 
-/** Replaces the task's number in a row that tells of a key. */
+/** Replaces the task's number in a row that describes a key. */
 export const KEY_ROW = -2;
 
 export const LIMITED = columns({
