@@ -1,5 +1,7 @@
+import type { ChosenTenants } from '../discovery/chosen-tenants.js';
 import type { DeclaredPoller, ExploredPollers } from '../discovery/poller-explorer.js';
 import type { RegisteredWorkflow } from '../discovery/registered-workflow.js';
+import { haveOneName } from '../discovery/schedule.decorator.js';
 import { didYouMean } from '../errors/index.js';
 import { registerPoller } from '../runner/pollers/poller-workflow.js';
 
@@ -32,27 +34,54 @@ export function registerPollers(
   };
 }
 
-/** A poller has the name of its schedule, so no other schedule of the code may have it. */
+interface Named {
+  readonly name: string;
+  readonly tenants: ChosenTenants | undefined;
+  readonly place: string;
+  readonly isPoller: boolean;
+}
+
+/**
+ * A tenant has one schedule of a name, and a poller has the name of its schedule. Two schedules may share a name if lists of
+ * tenants keep them apart. A poller shares its name with nothing: its workflow has the name in the whole application.
+ */
 function takenNames(
   pollers: readonly DeclaredPoller[],
   workflows: readonly RegisteredWorkflow[],
 ): string[] {
-  const places = new Map<string, string>();
+  const known = new Map<string, Named[]>();
   const named = [
     ...workflows.flatMap(({ definition, schedules = [] }) =>
-      schedules.map(({ name }) => ({ name, place: `A schedule of workflow "${definition.name}"` })),
+      schedules.map(({ name, tenants }) => ({
+        name,
+        tenants,
+        place: `A schedule of workflow "${definition.name}"`,
+        isPoller: false,
+      })),
     ),
-    ...pollers.map(({ name, place }) => ({ name, place: `@Poller of ${place}` })),
+    ...pollers.map(({ name, place }) => ({
+      name,
+      tenants: undefined,
+      place: `@Poller of ${place}`,
+      isPoller: true,
+    })),
   ];
-  return named.flatMap(({ name, place }) => {
-    const other = places.get(name);
-    places.set(name, place);
+  return named.flatMap((one) => {
+    const others = known.get(one.name) ?? [];
+    known.set(one.name, [...others, one]);
     // Two of one workflow are among its own problems.
-    if (other === undefined || other === place) return [];
-    return [
-      `${place} has the name ${JSON.stringify(name)}, which ${other.replace(/^@Poller of /, '').replace(/^A /, 'a ')} has too. Rename one of them.`,
-    ];
+    const other = others.find((each) => each.place !== one.place && haveOneName(one, each));
+    return other === undefined ? [] : [taken(one, other)];
   });
+}
+
+function taken({ name, place, isPoller }: Named, other: Named): string {
+  const holder = other.place.replace(/^@Poller of /, '').replace(/^A /, 'a ');
+  const instead =
+    isPoller || other.isPoller
+      ? ''
+      : ", or give both a list of tenants that has none of the other's";
+  return `${place} has the name ${JSON.stringify(name)}, which ${holder} has too. Rename one of them${instead}.`;
 }
 
 function unknownWorkflows(

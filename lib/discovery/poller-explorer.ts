@@ -1,6 +1,7 @@
 import { Scope } from '@nestjs/common';
 import { CloacinaError } from '../errors/index.js';
-import { anything, callable, checkOptions, text, type Checks } from '../errors/option-checks.js';
+import { anything, checkOptions, text, type Checks } from '../errors/option-checks.js';
+import { chosenTenantsProblem } from './chosen-tenants.js';
 import { getPollers, type PollerMetadata } from './poller.decorator.js';
 import type { PollerContext, PollerOptions } from './poller-types.js';
 import { instanceOf, type NestModule, type NestProvider } from './workflow-providers.js';
@@ -13,7 +14,7 @@ const OPTIONS: Checks<PollerOptions> = {
   name: text(MAX_NAME),
   every: anything,
   workflow: anything,
-  tenants: callable,
+  tenants: chosenTenantsProblem,
   retry: anything,
   timeout: anything,
 };

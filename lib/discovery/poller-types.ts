@@ -15,8 +15,8 @@ export interface PollerOptions<R extends WorkflowRef = WorkflowRef> {
   readonly every: Duration;
   /** The workflow that the poller starts, by class, name or definition. Tenants that do not run it are not polled. */
   readonly workflow: R;
-  /** Which tenants are polled. Default: all that run the workflow. */
-  readonly tenants?: (tenant: string) => boolean;
+  /** Which tenants are polled: their names, or a function that decides. Default: all that run the workflow. */
+  readonly tenants?: readonly string[] | ((tenant: string) => boolean);
   /**
    * How a poll that failed is tried again. No other poll begins before the last attempt. Default: 10 attempts, with
    * exponential delays from 1 s to 5 min and jitter.

@@ -2,18 +2,27 @@ import 'reflect-metadata';
 import { formatValue } from '../errors/option-checks.js';
 import { encodeJson } from '../workflow/index.js';
 import { planSchedule, type ScheduleSpec } from '../workflow/schedule/index.js';
+import {
+  areDisjoint,
+  chosenTenantsProblem,
+  isChosen,
+  type ChosenTenants,
+} from './chosen-tenants.js';
 import type { JsonObject } from './context-types.js';
 
 const SCHEDULES = Symbol.for('nestjs-cloacina:schedules');
 
 /** The options of {@link Schedule}. */
 export interface ScheduleOptions extends ScheduleSpec {
-  /** The schedule's name, unique in the tenant, 1 to 200 characters. Default: the workflow's name. */
+  /**
+   * The schedule's name, 1 to 200 characters. Two schedules may share a name only if the `tenants` of both are lists without a
+   * common tenant. Default: the workflow's name.
+   */
   readonly name?: string;
   /** The input of each execution. Default: none. */
   readonly input?: JsonObject;
-  /** Which tenants have the schedule. Default: all that run the workflow. */
-  readonly tenants?: (tenant: string) => boolean;
+  /** Which tenants have the schedule: their names, or a function that decides. Default: all that run the workflow. */
+  readonly tenants?: readonly string[] | ((tenant: string) => boolean);
 }
 
 /** A schedule in the code, checked. */
@@ -21,6 +30,8 @@ export interface DeclaredSchedule {
   readonly name: string;
   readonly spec: ScheduleSpec;
   readonly input: JsonObject | undefined;
+  /** Undefined: all that run the workflow. */
+  readonly tenants: ChosenTenants | undefined;
   readonly isFor: (tenant: string) => boolean;
 }
 
@@ -73,7 +84,7 @@ export function declareSchedules(
 ): { readonly schedules: readonly DeclaredSchedule[]; readonly problems: readonly string[] } {
   const problems: string[] = [];
   const schedules = declared.map((options): DeclaredSchedule => {
-    const { name = workflow, input, tenants = () => true, ...spec } = options;
+    const { name = workflow, input, tenants, ...spec } = options;
     const whose = `${owner}, schedule ${JSON.stringify(name)}`;
     const plan = planSchedule(spec, 0);
     if ('problems' in plan)
@@ -83,17 +94,27 @@ export function declareSchedules(
       problems.push(`${whose}: name must be a string of 1 to ${MAX_NAME} characters.`);
     const problem = input === undefined ? undefined : inputProblem(input);
     if (problem !== undefined) problems.push(`${whose}: ${problem}.`);
-    if (typeof tenants !== 'function')
-      problems.push(`${whose}: tenants must be a function, not ${formatValue(tenants)}.`);
-    return { name, spec, input, isFor: tenants };
+    const choice = tenants === undefined ? undefined : chosenTenantsProblem(tenants);
+    if (choice !== undefined) problems.push(`${whose}: tenants ${choice}.`);
+    return { name, spec, input, tenants, isFor: (tenant) => isChosen(tenants, tenant) };
   });
-  const names = schedules.map(({ name }) => name);
-  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  const twice = schedules.find((one, i) =>
+    schedules.slice(0, i).some((other) => haveOneName(one, other)),
+  );
   if (twice !== undefined)
     problems.push(
-      `${owner} has two schedules of the name ${JSON.stringify(twice)}: give each a name.`,
+      `${owner} has two schedules of the name ${JSON.stringify(twice.name)}: give each a name, or lists of tenants without a ` +
+        'common one.',
     );
   return { schedules, problems };
+}
+
+/** Whether a tenant might have two schedules of one name. A function of tenants can't be compared with another. */
+export function haveOneName(
+  a: Pick<DeclaredSchedule, 'name' | 'tenants'>,
+  b: Pick<DeclaredSchedule, 'name' | 'tenants'>,
+): boolean {
+  return a.name === b.name && !areDisjoint(a.tenants, b.tenants);
 }
 
 const MAX_NAME = 200;

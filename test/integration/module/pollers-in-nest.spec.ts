@@ -171,7 +171,7 @@ describe('@Poller in an application', () => {
       /there is no option "attempts"/,
       /timeout "soon"/,
       /there is no option "evry"/,
-      /tenants must be a function/,
+      /tenants must be a function or a list of names, not 'acme'/,
       /has the name "nightly", which a schedule of workflow "nightly" has too/,
       /PerRequest \(in RootTestModule\) has @Poller, but Nest creates it for each request/,
       /static method/,

@@ -7,6 +7,7 @@ import {
   declareSchedules,
   Schedule,
   schedulesOf,
+  type ScheduleOptions,
 } from '../../../lib/discovery/schedule.decorator.js';
 
 describe('@Schedule', () => {
@@ -39,6 +40,40 @@ describe('@Schedule', () => {
       { every: '1h', input: input as JsonObject },
     ]);
     expect(problems).toEqual([expect.stringContaining(`Totals, schedule "totals": ${problem}`)]);
+  });
+
+  it('takes one name twice if lists keep its tenants apart', () => {
+    const twice = (a: ScheduleOptions['tenants'], b: ScheduleOptions['tenants']) =>
+      declareSchedules('Totals', 'totals', [
+        { cron: '0 2 * * *', tenants: a },
+        { cron: '0 4 * * *', tenants: b },
+      ] as ScheduleOptions[]);
+    const { schedules, problems } = twice(['acme', 'globex'], ['late']);
+    expect(problems).toEqual([]);
+    const of = (tenant: string) =>
+      schedules.filter(({ isFor }) => isFor(tenant)).map(({ spec }) => spec.cron);
+    expect(['acme', 'late', 'other'].map(of)).toEqual([['0 2 * * *'], ['0 4 * * *'], []]);
+    const refused = ['Totals has two schedules of the name "totals": give each a name, or lists'];
+    for (const pair of [
+      [['acme', 'globex'], ['late', 'acme']],
+      [['acme'], undefined],
+      [['acme'], (tenant: string) => tenant === 'late'],
+    ] as const) {
+      expect(twice(...pair).problems).toEqual(refused.map((one) => expect.stringContaining(one)));
+    }
+  });
+
+  it.each<[unknown, string]>([
+    ['acme', 'must be a function or a list of names'],
+    [['acme', ''], 'must be an array of names of tenants, but [1] is'],
+    [[7], 'must be an array of names of tenants, but [0] is 7'],
+  ])('names what is wrong with the tenants %p', (tenants, problem) => {
+    const { problems } = declareSchedules('Totals', 'totals', [
+      { every: '1h', tenants: tenants as string[] },
+    ]);
+    expect(problems).toEqual([
+      expect.stringContaining(`Totals, schedule "totals": tenants ${problem}`),
+    ]);
   });
 
   it('refuses turns for a workflow with an admission', () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
-import { declareSchedules } from '../../../lib/discovery/schedule.decorator.js';
+import { declareSchedules, type ScheduleOptions } from '../../../lib/discovery/schedule.decorator.js';
 import type { CatchUp } from '../../../lib/workflow/schedule/index.js';
 import { DAY, HOUR, MINUTE, sceneOfSchedules, START } from './schedule-scene.js';
 
@@ -279,13 +279,28 @@ describe('schedules', () => {
       expect(scene.ran).toHaveLength(1);
     });
 
-    it('are left to other tenants', async () => {
-      const [schedule] = declareSchedules('w', 'w', [
-        { every: '1h', tenants: (tenant) => tenant !== 't' },
-      ]).schedules;
-      const process = await boot([schedule!]);
+    it.each<[string, ScheduleOptions['tenants']]>([
+      ['a function', (tenant) => tenant !== 't'],
+      ['a list', ['others']],
+    ])('are left to other tenants by %s', async (_, tenants) => {
+      const { schedules } = declareSchedules('w', 'w', [{ every: '1h', tenants: tenants! }]);
+      const process = await boot(schedules);
       await scene.clock.advance(2 * HOUR);
       expect(await process.runner.schedules.list()).toEqual([]);
+    });
+
+    it('follow a tenant from one list to another under one name', async () => {
+      const lists = (first: string[], second: string[]) =>
+        declareSchedules('w', 'w', [
+          { every: '1h', tenants: first },
+          { every: '2h', tenants: second },
+        ]).schedules;
+      await stop(await boot(lists(['t'], ['others'])));
+      const second = await boot(lists(['others'], ['t']));
+      await scene.clock.advance(1_000);
+      expect(await second.runner.schedules.list()).toMatchObject([
+        { name: 'w', spec: { every: '2h' }, state: 'active' },
+      ]);
     });
   });
 });
