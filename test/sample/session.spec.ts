@@ -1,29 +1,48 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { beforeAll, describe, expect, it } from '@jest/globals';
+import { SpanStatusCode } from '@opentelemetry/api';
 import { checkout, codeBlocks, textOf } from '../docs/markdown.js';
 import { startChild, type TestChild } from '../support/child-process.js';
 import { scratchDatabase } from '../support/scratch-database.js';
+import { waitFor } from '../support/wait-for.js';
 import { buildSample } from './build-sample.js';
 import { type CliExit, runBuiltCli } from './built-cli.js';
+import type { Question } from './session-app.js';
 
-interface Ended {
-  kind: 'ended';
-  id: string;
-  status: string;
+/** As session-app.ts tells it. */
+interface Span {
+  readonly name: string;
+  readonly status: SpanStatusCode;
+  readonly trace: string;
+  readonly attributes: Readonly<Record<string, unknown>>;
+  readonly events: readonly object[];
+}
+
+interface Telemetry {
+  readonly spans: readonly Span[];
+  /** The values of the metric `cloacina.execution.ended`. */
+  readonly ended: readonly { readonly attributes: object; readonly value: number }[];
 }
 
 const HEADING = '## A failure from start to mend';
+const RUN = 'run order-fulfilment/ship';
+
+type Asked = Question extends infer Q ? (Q extends Question ? Omit<Q, 'no'> : never) : never;
 
 /**
  * What a user does on a night of failures, with two releases of an application as processes and the commands that docs/cli.md
- * shows. The test knows no command: it takes them from the page, in their order.
+ * shows. The test knows no command: it takes them from the page, in their order, and the code that the page shows.
  */
 describe("A user's session by the commands of docs/cli.md", () => {
   let database = '';
   let app: TestChild;
   let failed = '';
-  const commands = commandsUnder(HEADING);
+  let trace = '';
+  let questions = 0;
+  const commands = blocksUnder(HEADING, 'sh')
+    .flatMap((code) => code.split('\n'))
+    .map((line) => line.split(' ').slice(2));
 
   beforeAll(async () => {
     [database] = await Promise.all([scratchDatabase(), buildSample()]);
@@ -38,10 +57,19 @@ describe("A user's session by the commands of docs/cli.md", () => {
     return child;
   }
 
-  /** Starts an order, or waits for the end of the one with the id. */
-  async function ended(order: { tenant: string; orderId?: number; id?: string }): Promise<Ended> {
-    app.send(order);
-    return app.message<Ended>(({ kind }) => kind === 'ended');
+  function ask<T>(question: Asked): Promise<T> {
+    const no = questions++;
+    app.send({ no, ...question });
+    return app.message<T & { no?: number }>((reply) => reply.no === no);
+  }
+
+  /** The telemetry of the process, once it is what it has to become. */
+  function telemetry(what: string, isThere: (of: Telemetry) => boolean): Promise<Telemetry> {
+    const look = async (): Promise<Telemetry | undefined> => {
+      const known = await ask<Telemetry>({ kind: 'telemetry' });
+      return isThere(known) ? known : undefined;
+    };
+    return waitFor(look, { what });
   }
 
   /** Runs the next command of the page. */
@@ -55,7 +83,8 @@ describe("A user's session by the commands of docs/cli.md", () => {
   }
 
   it('an order of one of two tenants fails', async () => {
-    const { id, status } = await ended({ tenant: 'acme', orderId: 17 });
+    const order = { kind: 'order', tenant: 'acme', orderId: 17 } as const;
+    const { id, status } = await ask<{ id: string; status: string }>(order);
     expect(status).toBe('Failed');
     failed = id;
   });
@@ -69,24 +98,100 @@ describe("A user's session by the commands of docs/cli.md", () => {
     const shown = await next('executions show');
     expect(shown.code).toBe(0);
     // Both attempts, and when each of them ended.
-    expect(shown.stdout.match(/^ship .* ms +Error: no carrier for order 17$/gm)).toHaveLength(2);
+    expect(
+      shown.stdout.match(/^ship .* (?:ms|s) +Error: no carrier for order 17$/gm),
+    ).toHaveLength(2);
     const { code, stdout } = await next('doctor');
     expect(code).toBe(1);
     expect(stdout).toContain('Executions failed within the last 24 hours (failed-executions)');
     expect(stdout).toMatch(/1 execution of workflow "order-fulfilment" failed in task "ship"/);
   });
 
+  it('the trace shows both attempts and their error, and a metric counts the failure', async () => {
+    const { spans, ended } = await telemetry(
+      'the spans of both attempts',
+      (known) => known.ended.length > 0 && runsOf(known).length === 2,
+    );
+    const [start] = spans.filter(({ name }) => name === 'start order-fulfilment');
+    trace = start?.trace ?? '';
+    const runs = spans.filter(({ name }) => name === RUN);
+    expect(runs).toMatchObject(
+      [1, 2].map((attempt) => ({
+        trace,
+        status: SpanStatusCode.ERROR,
+        attributes: {
+          'cloacina.execution.id': failed,
+          'cloacina.tenant': 'acme',
+          'cloacina.attempt.number': attempt,
+          'error.type': 'Error',
+        },
+        events: [{ 'exception.message': 'no carrier for order 17' }],
+      })),
+    );
+    expect(ended).toEqual([endedAs('Failed', 'acme')]);
+  });
+
   it('a release mends it, and a retry completes the order', async () => {
     await app.kill('SIGTERM');
     app = await release('2');
+    expect(await ask({ kind: 'telemetry' })).toMatchObject({ spans: [], ended: [] });
     expect(await next('executions retry')).toMatchObject({ code: 0 });
-    expect(await ended({ tenant: 'acme', id: failed })).toMatchObject({ status: 'Completed' });
+    const end = { kind: 'end', tenant: 'acme', id: failed } as const;
+    expect(await ask(end)).toMatchObject({ status: 'Completed' });
     const { stdout: completed } = await next('executions list');
     expect(completed).toMatch(new RegExp(`^${failed} +order-fulfilment +Completed `, 'm'));
+  });
+
+  it('the trace of the order goes on, and the metric counts its completion', async () => {
+    const { spans, ended } = await telemetry(
+      'the span of the retry',
+      (known) => known.ended.length > 0 && runsOf(known).length === 1,
+    );
+    expect(spans.filter(({ name }) => name === RUN)).toMatchObject([
+      {
+        trace,
+        status: SpanStatusCode.UNSET,
+        attributes: {
+          'cloacina.execution.id': failed,
+          'cloacina.attempt.outcome': 'completed',
+        },
+      },
+    ]);
+    expect(ended).toEqual([endedAs('Completed', 'acme')]);
+  });
+
+  it('the purge deletes the order, and nothing of the other tenant', async () => {
+    const order = { kind: 'order', tenant: 'globex', orderId: 18 } as const;
+    const other = await ask<{ id: string; status: string }>(order);
+    expect(other.status).toBe('Completed');
+    const blocks = blocksUnder(HEADING, 'ts');
+    expect(blocks).toHaveLength(1);
+    const code = blocks.join('\n');
+    expect(await ask({ kind: 'code', tenant: 'acme', code })).toMatchObject({
+      done: { matched: 1, changed: 1 },
+    });
+    const purged = await next('executions list');
+    expect(purged).toMatchObject({ code: 0 });
+    expect(purged.stdout).not.toContain(failed);
+    const kept = await runBuiltCli(['executions', 'show', other.id, '--tenant', 'globex'], database);
+    expect(kept).toMatchObject({ code: 0 });
     expect(commands).toEqual([]);
     await app.kill('SIGTERM');
   });
 });
+
+function runsOf({ spans }: Telemetry): readonly Span[] {
+  return spans.filter(({ name }) => name === RUN);
+}
+
+function endedAs(status: string, tenant: string): object {
+  const attributes = {
+    'cloacina.status': status,
+    'cloacina.tenant': tenant,
+    'cloacina.workflow': 'order-fulfilment',
+  };
+  return { attributes, value: 1 };
+}
 
 describe('The built command line', () => {
   beforeAll(async () => {
@@ -145,13 +250,12 @@ describe('The built command line', () => {
   });
 });
 
-/** The words of each command in the shell blocks under a heading. */
-function commandsUnder(heading: string): string[][] {
+/** The code blocks of a language under a heading of docs/cli.md. */
+function blocksUnder(heading: string, wanted: string): string[] {
   const lines = textOf('docs/cli.md').split('\n');
   const begin = lines.indexOf(heading) + 1;
   const end = lines.findIndex((line, i) => i >= begin && line.startsWith('## '));
   return codeBlocks('docs/cli.md')
-    .filter(({ language, line }) => language === 'sh' && line > begin && line < end)
-    .flatMap(({ code }) => code.split('\n'))
-    .map((line) => line.split(' ').slice(2));
+    .filter(({ language, line }) => language === wanted && line > begin && line < end)
+    .map(({ code }) => code);
 }
