@@ -1,6 +1,6 @@
 /**
  * A process with the schedules of one contender. It tells when they are made, and then when each firing after an instant has
- * reached its handler.
+ * reached its handler. It tells its processor time when it is asked.
  */
 import { cronOf } from '../peers/cron.mjs';
 
@@ -31,7 +31,11 @@ const spec =
       (no) => ({ every: everyMs, startAt: new Date(at + Math.floor((no * everyMs) / count)) });
 const stop = await cronOf[name]({ url, count, tenants, spec, fired });
 process.send({ isReady: true });
-process.once('message', () => {
+process.on('message', (order) => {
+  if (order === 'usage') {
+    process.send({ usage: process.cpuUsage() });
+    return;
+  }
   process.send({ lags, twice });
   void stop().finally(() => process.disconnect());
 });

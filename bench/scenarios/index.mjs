@@ -21,6 +21,7 @@ import { processes } from './processes.mjs';
 import { recovery } from './recovery.mjs';
 import { retention, retentionIdle, retentionSteady } from './retention.mjs';
 import { schedules, schedulesAlone, schedulesOfTenants } from './schedules.mjs';
+import { schedulesIdle } from './schedules-idle.mjs';
 import { signals } from './signals.mjs';
 import { tenSteps, tenStepsLatency } from './steps.mjs';
 import { tenants } from './tenants.mjs';
@@ -60,6 +61,7 @@ export const scenarios = [
   handlers,
   recovery,
   idle,
+  schedulesIdle,
   waiting,
   watch,
   tenants,
