@@ -3,6 +3,7 @@ import { describeAdmissions } from './admissions.js';
 import { describeBatches } from './batches.js';
 import { describeBulk } from './bulk.js';
 import { describeChildEnds } from './child-ends.js';
+import { describeChildUse } from './child-use.js';
 import { describeChildren } from './children.js';
 import { describeClaimTokens } from './claim-tokens.js';
 import { describeClaims } from './claims.js';
@@ -68,6 +69,7 @@ const PARTS: readonly (readonly [name: string, describePart: (tested: TestedStor
   ['limits of items', describeItemLimits],
   ['the end of an execution', describeExecutionEnd],
   ['children', describeChildren],
+  ['whether a tenant has children', describeChildUse],
   ['the ends of children and parents', describeChildEnds],
   ['tasks that are given back', describeReschedule],
   ['tasks that sleep and are woken', describeSuspension],

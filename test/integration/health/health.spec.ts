@@ -83,6 +83,24 @@ it('is down while only the control connection is away, because nothing is claime
   ]);
 });
 
+it('is degraded, and not down, without a control connection in a process that has no slots', async () => {
+  const proxy = await TcpProxy.start();
+  const none = { controlUrl: proxy.url, maxConcurrentTasks: 0 };
+  const tenant = await openTenant([simple], none);
+  const health = healthOf(tenant);
+  await proxy.refuse();
+  const lost = await report(
+    health,
+    ({ databases }) => databases[0]?.controlConnection === 'lost' && databases[0].isUp,
+  );
+  expect(lost).toMatchObject({ status: 'degraded', isLive: true, isReady: true });
+  tenant.engine.pauseClaiming();
+  // Nothing was claimed before either.
+  expect((await health.check()).reasons).toEqual([
+    expect.stringMatching(/^The control connection to .+ is lost\./),
+  ]);
+});
+
 it('is degraded while claiming is paused, and names the backlog that no process claims', async () => {
   const tenant = await openTenant([simple]);
   const health = healthOf(tenant);

@@ -229,6 +229,50 @@ describe('Bulk calls', () => {
     }),
   );
 
+  it(
+    'change the executions of the given ids only, if they may',
+    inTenant((serve) => {
+      const until = { fails: true };
+      const of = serve(failing(undefined, until));
+      const others = serve(done());
+      return async (tenant) => {
+        const { runner } = tenant;
+        const ids = await started(tenant, of, 4);
+        await untilAll(tenant, of, 'Failed', 4);
+        const [other] = await started(tenant, others, 1);
+        await untilAll(tenant, others, 'Completed', 1);
+        const [first, second, third, fourth] = ids;
+        // That of the other workflow has not failed, and an id that is given twice counts once.
+        const given = { ids: [first!, second!, first!, other!] };
+        expect(await runner.retryMany(given, { dryRun: true })).toMatchObject({ matched: 2 });
+        until.fails = false;
+        expect(await runner.retryMany(given)).toEqual({ matched: 2, changed: 2 });
+        for (const id of [first!, second!]) (await runner.handle(id).result()).orThrow();
+        expect(await statusesOf(tenant, ids)).toEqual([
+          'Completed',
+          'Completed',
+          'Failed',
+          'Failed',
+        ]);
+        const both = { ids: [first!, third!], workflow: of };
+        expect(await runner.deleteMany(both)).toEqual({ matched: 2, changed: 2 });
+        expect(await statusesOf(tenant, ids)).toEqual(['none', 'Completed', 'none', 'Failed']);
+        expect(await runner.deleteMany({ ids: [other!], workflow: of })).toMatchObject({
+          matched: 0,
+        });
+        const later = await runner.deleteMany({ ids: [fourth!] }, { background: true });
+        await later.result();
+        expect(await statusesOf(tenant, [...ids, other!])).toEqual([
+          'none',
+          'Completed',
+          'none',
+          'none',
+          'Completed',
+        ]);
+      };
+    }),
+  );
+
   it('refuse a filter that may mean more than it says', async () => {
     const { runner } = await openTenant([done()]);
     const refused = async (call: Promise<unknown>, option: string): Promise<void> => {
@@ -245,6 +289,10 @@ describe('Bulk calls', () => {
     await refused(runner.cancelMany(null as never), 'filter');
     await refused(runner.cancelMany({ status: 'Completed' }), 'must be one of');
     await refused(runner.deleteMany({ status: ['Failed', 'Running'] }), 'must be one of');
+    await refused(runner.deleteMany({ ids: undefined }), 'is undefined');
+    await refused(runner.deleteMany({ ids: ['17'] }), 'ids');
+    const id = '0190a000-0000-7000-8000-000000000000';
+    await refused(runner.retryMany({ ids: [id], parent: id }), 'cannot be combined');
     await refused(runner.cancelMany({ limit: 5 } as never), 'limit');
     await refused(runner.cancelMany({ all: true }, { dryrun: true } as never), 'dryRun');
     await refused(runner.cancelMany({ all: true }, { background: 1 as never }), 'background');
