@@ -172,6 +172,7 @@ export class CloacinaSchedules extends ScheduleReports {
    *
    * @param options.catchUp - which of the firings in the pause are made now. Default: `'skip'`
    * @throws UnknownScheduleError
+   * @throws InvalidArgumentError for options, or a stored spec, that are not valid (any more)
    * @throws DatabaseUnavailableError if the database was unavailable, or others held the schedule's row, for `startTimeout`
    */
   async resume(name: string, { catchUp = 'skip' }: ResumeOptions = {}): Promise<void> {

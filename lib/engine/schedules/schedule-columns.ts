@@ -1,3 +1,4 @@
+import { InvalidArgumentError } from '../../errors/index.js';
 import type { ScheduleColumns, ScheduleRecord } from '../../store/port/index.js';
 import {
   decodeSpec,
@@ -61,11 +62,16 @@ export function nextFiring(
   return { nextFor: next, nextAt: dueTime(plan, name, next) };
 }
 
-/** The plan of a spec that was checked before. */
+/**
+ * The plan of a spec that was checked when it was stored.
+ *
+ * @throws InvalidArgumentError if it is not valid any more, for example because its time zone does not exist any more
+ */
 export function planOf(spec: ScheduleSpec, createdAt: number): SchedulePlan {
   const plan = planSchedule(spec, createdAt);
   if (!('problems' in plan)) return plan;
-  throw new Error(plan.problems.map(({ field, problem }) => `${field} ${problem}`).join('; '));
+  const [first] = plan.problems;
+  throw new InvalidArgumentError(first?.field ?? 'spec', first?.problem ?? 'is not valid');
 }
 
 /** The columns of the stored schedule, to change some of them. */

@@ -45,6 +45,37 @@ describe('runner.limits', () => {
     await Promise.all(handles.map((handle) => handle.result()));
   });
 
+  it('sets the number of all keys of a workflow, and takes that of the code again', async () => {
+    const { runner } = await openTenant([sync]);
+    await runner.limits.setAdmission(sync, { concurrency: 0 });
+    const [first, second] = [
+      await runner.start(sync, { id: 'a' }),
+      await runner.start(sync, { id: 'b' }),
+    ];
+    const numbers = async () =>
+      (await runner.limits.listAdmissions({ workflow: sync })).items.map(
+        ({ key, inUse, concurrency, waiting }) => [key, inUse, concurrency, waiting],
+      );
+    expect(await numbers()).toEqual([
+      ['a', 0, 0, 1],
+      ['b', 0, 0, 1],
+    ]);
+    await runner.limits.setAdmission(sync, { key: 'b', concurrency: 2 });
+    await waitFor(async () => (await second.status()) === 'Running');
+    expect(await numbers()).toEqual([
+      ['a', 0, 0, 1],
+      ['b', 1, 2, 0],
+    ]);
+    await runner.limits.setAdmission(sync, { concurrency: null });
+    await waitFor(async () => (await first.status()) === 'Running');
+    expect(await numbers()).toEqual([
+      ['a', 1, 1, 0],
+      ['b', 1, 2, 0],
+    ]);
+    open.open();
+    await Promise.all([first.result(), second.result()]);
+  });
+
   it.each([
     ['a total', { total: 3 }, 'total'],
     ['a weight', { weight: 3 }, 'weight'],

@@ -260,6 +260,7 @@ describe('Bulk calls', () => {
         expect(await runner.deleteMany({ ids: [other!], workflow: of })).toMatchObject({
           matched: 0,
         });
+        expect(await runner.deleteMany({ ids: [] })).toEqual({ matched: 0, changed: 0 });
         const later = await runner.deleteMany({ ids: [fourth!] }, { background: true });
         await later.result();
         expect(await statusesOf(tenant, [...ids, other!])).toEqual([

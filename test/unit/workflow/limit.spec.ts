@@ -96,7 +96,16 @@ describe('A fairKey', () => {
 
   it('is a path, and not beside a limit', () => {
     expect(problemsOfTask({ fairKey: 7 })).toContain('the fairKey 7; it must be a path');
+    expect(problemsOfTask({ fairKey: 'a..b' })).toContain('the fairKey');
     expect(problemsOfTask({ fairKey: 'a', limit: 'n' })).toContain('both a limit and a fairKey');
+  });
+
+  it.each<[string, object]>([
+    ['a sleep', { kind: 'sleep', for: '1h' }],
+    ['a child', { kind: 'child', workflow: 'other' }],
+    ['a map, whose items take turns by the key of a limit', { kind: 'map' }],
+  ])('is refused for %s', (_, node) => {
+    expect(problemsOfTask({ fairKey: 'a', node })).toContain('is a node, which has no fairKey');
   });
 });
 
