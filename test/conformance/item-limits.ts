@@ -151,6 +151,16 @@ export function describeItemLimits(tested: TestedStore): void {
       expect(states[0]?.tokenInMs).toBeGreaterThan(3_000_000);
     });
 
+    test('are told to have a total, whether the code has set it or a call', async () => {
+      const id = await map(['a', 'a']);
+      const hasTotal = async (numbers: CheckedNumbers): Promise<boolean | undefined> =>
+        (await claim([joined(id, 'a')], numbers)).keys[0]?.hasTotal;
+      expect(await hasTotal({ total: 4 })).toBe(true);
+      expect(await hasTotal({})).toBe(false);
+      await tested.store.limits.setLimit(name, { total: 3 });
+      expect(await hasTotal({})).toBe(true);
+    });
+
     test('say that there may be more, until their rows are full', async () => {
       const id = await map(['a', 'a', 'a', 'b']);
       const keys = [joined(id, 'a'), joined(id, 'b')];
