@@ -5,6 +5,7 @@ import { gate } from '../../support/gate.js';
 import {
   enginePartOf,
   type OpenTenant,
+  openTenant,
   openTenants,
   processEngineOf,
 } from '../../support/open-tenant.js';
@@ -85,5 +86,32 @@ describe('Idle tenants', () => {
     await waitFor(() => isSettled(tenants));
     const afterwards = await statementsDuring(first, () => process.sweepOnce());
     expect(forSome(afterwards)).toEqual([]);
+  });
+
+  it('have their schedules read only if there are some, and firings only when one is due', async () => {
+    const tenants = await openTenants([workflow], [{}, {}, {}]);
+    const [first, second] = tenants as [OpenTenant, OpenTenant];
+    const other = await openTenant([workflow], { schema: second.schema });
+    const process = processEngineOf(first);
+    const sweep = () => statementsDuring(first, () => process.sweepOnce());
+    const isRead = (texts: readonly string[], { schema }: OpenTenant): boolean =>
+      texts.some((text) => new RegExp(`"?${schema}"?\\."?cloacina_schedule"?\\s`).test(text));
+    /** Waits for a sweep that reads the schedules of these tenants: the first one has looked whether there are any. */
+    const untilRead = (expected: readonly OpenTenant[]) =>
+      waitFor(async () => {
+        const texts = await sweep();
+        return tenants.every((tenant) => isRead(texts, tenant) === expected.includes(tenant));
+      });
+    await untilRead([]);
+    const nextYear = { at: new Date(Date.now() + 365 * 86_400_000) };
+    await other.runner.schedules.create('far', workflow, nextYear);
+    await untilRead([second]);
+    await first.runner.schedules.create('far', workflow, nextYear);
+    await untilRead([first, second]);
+    // What the news of a schedule has set off is over then: until it is due, there is nothing to look for.
+    await waitFor(async () => {
+      const texts = await sweep();
+      return !texts.some((text) => text.includes('pauseAfterFailures'));
+    });
   });
 });
