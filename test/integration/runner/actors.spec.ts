@@ -5,13 +5,13 @@ import type { CloacinaRunner } from '../../../lib/runner/cloacina-runner.js';
 import { sharedTenant } from '../../support/open-tenant.js';
 import { waitFor } from '../../support/wait-for.js';
 
-const Go = defineSignal('go');
+const Go = defineSignal<{ n: number }>('go');
 const inTenant = sharedTenant();
 
 /** A workflow that waits for a signal. */
 const waiting = (name: string) =>
   defineWorkflow(name)
-    .task('wait', (context) => context.waitFor(Go))
+    .task('wait', async (context) => ({ went: await context.waitFor(Go) }))
     .build();
 
 /** Each change of the execution by a caller, with the name of the caller. */
@@ -65,13 +65,10 @@ describe('The history names the actor', () => {
       );
       return async ({ runner }) => {
         const { id } = await runner.start(parent);
-        const [of] = await waitFor(async () => {
-          const { items } = await runner.list({ parent: id });
-          return items.length > 0 && items;
-        });
+        const of = await waitFor(async () => (await runner.list({ parent: id })).items[0]);
         await runner.pause(id, { tree: true, actor: 'Ann' });
         await runner.resume(id, { tree: true, actor: 'Ben' });
-        for (const each of [id, of!.id]) {
+        for (const each of [id, of.id]) {
           expect(await changesOf(runner, each)).toEqual(['paused by Ann', 'resumed by Ben']);
         }
         await runner.cancel(id);
