@@ -38,7 +38,7 @@ export function describeChildUse(tested: TestedStore): void {
   test('an end that is not settled is use of children, also if they are gone', async () => {
     const id = await family.parent();
     const child = await family.started(id, 'mail', { parent: { waits: false } });
-    await family.worker.complete([outcomeOf(family.of, id, 0)]);
+    await tested.store.cancel(id, null);
     await tested.behind.deleteExecution(child);
     expect(await family.unsettledOf(id)).toBe(END_CHILDREN);
     expect(await isUsed()).toBe(true);

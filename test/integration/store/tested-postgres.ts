@@ -95,8 +95,8 @@ export async function openPostgres(): Promise<OpenedStore> {
     },
     heardDuring: (work) => heardDuring(admin, work),
     empty: async () => {
-      const { execution, task, lease, claimBatch } = tables;
-      await admin.query(`TRUNCATE ${execution}, ${task}, ${lease}, ${claimBatch} CASCADE`);
+      const { execution, task, step, lease, claimBatch } = tables;
+      await admin.query(`TRUNCATE ${execution}, ${task}, ${step}, ${lease}, ${claimBatch} CASCADE`);
     },
     close: () => open.close(),
   };
