@@ -69,11 +69,11 @@ async function answer(question: Question): Promise<object> {
       return { done: await evaluate(question.code, runnerOf(question.tenant)) };
     case 'telemetry':
       return {
-        spans: recorded.spans.map(({ name, attributes, events, status, ...span }) => ({
-          name,
-          attributes,
-          events: events.map((event) => event.attributes),
-          status: status.code,
+        spans: recorded.spans.map((span) => ({
+          name: span.name,
+          attributes: span.attributes,
+          events: span.events.map(({ attributes }) => attributes),
+          status: span.status.code,
           trace: span.spanContext().traceId,
         })),
         ended: await recorded.values('cloacina.execution.ended'),

@@ -57,10 +57,14 @@ describe("A user's session by the commands of docs/cli.md", () => {
     return child;
   }
 
-  function ask<T>(question: Asked): Promise<T> {
+  async function ask<T>(question: Asked): Promise<T> {
     const no = questions++;
     app.send({ no, ...question });
-    return app.message<T & { no?: number }>((reply) => reply.no === no);
+    const answer = await app.message<T & { no?: number; error?: string }>(
+      (reply) => reply.no === no,
+    );
+    if (answer.error !== undefined) throw new Error(answer.error);
+    return answer;
   }
 
   /** The telemetry of the process, once it is what it has to become. */

@@ -30,7 +30,8 @@ export async function compileForChildren() {
 async function prepare(folder) {
   const { name, type } = JSON.parse(await textOf(path.join(checkout, 'package.json')));
   const compiler = { version, options: await textOf(path.join(checkout, '.swcrc')) };
-  const manifest = JSON.stringify({ name, type, exports: './lib/index.js', compiler });
+  const exports = { '.': './lib/index.js', './*': './lib/*.js' };
+  const manifest = JSON.stringify({ name, type, exports, compiler });
   const file = path.join(folder, 'package.json');
   if ((await textOf(file).catch(() => undefined)) === manifest) return;
   await rm(folder, { recursive: true, force: true });
