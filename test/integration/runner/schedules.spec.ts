@@ -122,6 +122,35 @@ describe('Schedules on PostgreSQL', () => {
     expect(await schedules.get('lost')).toBeNull();
   });
 
+  it('take no turns of their own if their workflow has an admission', async () => {
+    const admitted = defineWorkflow('admitted', {
+      admission: { concurrency: 1, whenFull: 'queue' },
+    })
+      .task('run', () => ({}))
+      .build();
+    const tenant = await openTenant([admitted]);
+    const { schedules } = tenant.runner;
+    const refused = { code: 'INVALID_ARGUMENT', argument: 'overlap' };
+    const queue = { every: '1h', overlap: 'queue' } as const;
+    await expect(schedules.create('s', admitted, queue)).rejects.toMatchObject(refused);
+    await schedules.create('s', admitted, { every: '1h' });
+    const change = schedules.update('s', { overlap: 'cancelPrevious' });
+    await expect(change).rejects.toMatchObject(refused);
+    await expect(schedules.runNow('s', { overlap: 'queue' })).rejects.toMatchObject(refused);
+    expect(await schedules.get('s')).toMatchObject({ state: 'active', spec: { every: '1h' } });
+    // The admission came with a release, and the schedule was there before.
+    await tenant.query(
+      `UPDATE cloacina_schedule
+       SET spec = $1, next_for = now() - interval '1 second', next_at = now() - interval '1 second'`,
+      [JSON.stringify(queue)],
+    );
+    await tenant.engine.schedules.fireDue();
+    expect(await schedules.get('s')).toMatchObject({
+      state: 'broken',
+      lastError: { kind: 'invalidSpec', message: expect.stringContaining('has an admission') },
+    });
+  });
+
   it('do not wait for a row that another transaction has locked', async () => {
     const tenant = await openTenant([tick]);
     const { schedules } = tenant.runner;

@@ -77,6 +77,20 @@ describe('@Schedule', () => {
     ]);
   });
 
+  it('ends the boot if it is not valid, with the name of its workflow', () => {
+    const schedule = [{ cron: '0 25 * * *' }, { name: 'often', every: '15m', input: [1] as never }];
+    const definition = defineWorkflow('totals', { schedule })
+      .task('sum', () => undefined)
+      .build();
+    if (!(definition instanceof BuiltWorkflow)) throw new TypeError('Not a definition.');
+    expect(describeDefinition({ definition, module: 'Totals' })).toMatchObject({
+      problems: [
+        expect.stringMatching(/Workflow "totals", schedule "totals": cron is not a valid/),
+        expect.stringMatching(/Workflow "totals", schedule "often": input must be an object/),
+      ],
+    });
+  });
+
   it('refuses turns for a workflow with an admission', () => {
     const definition = defineWorkflow('totals', {
       admission: { concurrency: 1, whenFull: 'queue' },
