@@ -102,6 +102,30 @@ describe('The concurrency of a map', () => {
     ]);
   });
 
+  it('holds beside a limit of the items that has more room', async () => {
+    let running = 0;
+    let most = 0;
+    const roomy = defineWorkflow('roomy')
+      .map(
+        'each',
+        {
+          items: () => Array.from({ length: 60 }, (_, n) => ({ region: `r${n % 2}` })),
+          concurrency: 2,
+          limit: { name: 'roomy', key: 'item.region', concurrency: 50 },
+        },
+        async () => {
+          most = Math.max(most, ++running);
+          await new Promise((resolve) => setImmediate(resolve));
+          running--;
+        },
+      )
+      .build();
+    const { runner } = await openTenant([roomy], { maxConcurrentTasks: 20 });
+    const { context } = await runner.execute(roomy);
+    expect(context.each).toMatchObject({ completed: 60 });
+    expect(most).toBeLessThanOrEqual(2);
+  });
+
   it('fails a map with an item that has no key', async () => {
     const keyless = defineWorkflow('keyless')
       .map(

@@ -338,6 +338,28 @@ describe('an archive', () => {
     ]);
   });
 
+  it('gets a tree again of which an execution was retried while it was archived', async () => {
+    const process = processOf({ rule: { completedMs: MINUTE }, archive });
+    const id = await ended();
+    const child = await running();
+    const row = store.handle.executions.get(child)!;
+    Object.assign(row, { parentExecutionId: id });
+    await end(child);
+    during = () => {
+      // It has ended again by now.
+      if (archived.length === 1) Object.assign(row, { generation: row.generation + 1 });
+    };
+    await pass(MINUTE + 30_000, process);
+    expect(archived.map((ids) => ids.length)).toEqual([2]);
+    expect([id, child].map(exists)).toEqual([true, true]);
+    await pass(HOUR, process);
+    expect(archived.map((ids) => ids.toSorted())).toEqual([
+      [id, child].toSorted(),
+      [id, child].toSorted(),
+    ]);
+    expect([id, child].map(exists)).toEqual([false, false]);
+  });
+
   it('that fails stops the deletion, is logged at growing intervals, and shows in the state', async () => {
     const process = processOf({ rule: { completedMs: MINUTE }, archive });
     const error = jest.spyOn(Logger.prototype, 'error').mockReturnValue(undefined);
