@@ -1,6 +1,8 @@
 import {
   Module,
   type INestApplicationContext,
+  type LoggerService,
+  type LogLevel,
   type ModuleMetadata,
   type Provider,
   type Type,
@@ -20,7 +22,16 @@ export interface CreateTestingTenantOptions
   extends Omit<TestingOptions, 'workflows'>, Pick<ModuleMetadata, 'imports' | 'providers'> {
   /** The workflows of the test: classes with `@Workflow`, and results of `defineWorkflow()`. Default: those of `imports`. */
   workflows?: (Type<unknown> | WorkflowDefinition)[];
+  /**
+   * The logger of the application, as `NestFactory` takes it: levels, a logger, or false for no log. `['log', 'warn', 'error']`
+   * shows what the library does, such as each recovery. Default: errors only, as in Nest's testing module; with `logFailures`,
+   * warnings too.
+   */
+  logger?: LoggerService | LogLevel[] | false;
 }
+
+/** What a test sees of the log. Recoveries and retries, which tests cause on purpose, are warnings. */
+const QUIET: LogLevel[] = ['fatal', 'error'];
 
 /** A testing tenant with an application of its own. */
 export class OwnTestingTenant extends TestingTenant {
@@ -63,7 +74,8 @@ class TestingApplication {}
 export async function createTestingTenant(
   options: CreateTestingTenantOptions = {},
 ): Promise<OwnTestingTenant> {
-  const { workflows = [], imports = [], providers = [], ...rest } = options;
+  const { workflows = [], imports = [], providers = [], logger, ...rest } = options;
+  const levels: LogLevel[] = rest.logFailures === true ? [...QUIET, 'warn'] : QUIET;
   let made: TestHarness | undefined;
   const application = await NestFactory.createApplicationContext(
     {
@@ -74,7 +86,7 @@ export async function createTestingTenant(
       ],
       providers: [...workflows.map(providerOf), ...providers],
     },
-    { logger: ['error', 'warn'], abortOnError: false },
+    { logger: logger ?? levels, abortOnError: false },
   ).catch(async (error: unknown) => {
     // Nest calls no hook when a boot fails, and the schemas of the test would stay.
     await made?.end().catch(() => undefined);
