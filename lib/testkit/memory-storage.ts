@@ -2,6 +2,7 @@ import type { GroupSession } from '../tenants/hosting/storage-override.js';
 import { SERVER_CLOCK } from '../store/postgres/statements/sql-clock.js';
 import { MemoryDatabase, MemorySession, MemoryStore } from '../testing/memory-store/index.js';
 import type { Clock } from '../runtime/clock.js';
+import { includeThisInstant } from './include-this-instant.js';
 import type { ProcessLife } from './process-life.js';
 import type { AddedWorkflows, ProcessStorage, TestStorage } from './test-storage.js';
 import { watched } from './watched.js';
@@ -50,7 +51,7 @@ export class MemoryStorage implements TestStorage {
         ends.push(() => session.close(), unlisten);
         return watched(session, life);
       },
-      storeOf: (schema) => watched(new MemoryStore(database, schema), life),
+      storeOf: (schema) => watched(includeThisInstant(new MemoryStore(database, schema)), life),
       builtIns: (ofLibrary) => workflows.withThem(ofLibrary),
       cut: async () => {
         await Promise.all(ends.map((end) => end()));

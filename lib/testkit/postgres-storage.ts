@@ -5,6 +5,7 @@ import { connectionConfig } from '../store/postgres/connections/connection-confi
 import type { SqlClock } from '../store/postgres/statements/sql-clock.js';
 import { quoteIdentifier } from '../tenants/quote-identifier.js';
 import { systemClock } from '../runtime/clock.js';
+import { includeThisInstant } from './include-this-instant.js';
 import type { ProcessLife } from './process-life.js';
 import type { AddedWorkflows, ProcessStorage, TestStorage } from './test-storage.js';
 import { watched } from './watched.js';
@@ -56,7 +57,7 @@ export class PostgresStorage implements TestStorage {
         });
         return watched(session, life);
       },
-      storeOf: (_, usual) => watched(usual(), life),
+      storeOf: (_, usual) => watched(includeThisInstant(usual()), life),
       builtIns: (ofLibrary) => this.workflows.withThem(ofLibrary),
       cut: () => this.terminate([...names]),
     };

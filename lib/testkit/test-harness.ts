@@ -88,7 +88,8 @@ export class TestHarness implements Platform {
       {
         openTenant: (options) => this.openTenant(options),
         startClaiming: () => this.timeline.driven(this.living.manager.startClaiming()),
-        drain: () => (this.isDown ? Promise.resolve() : this.timeline.driven(this.living.manager.drain())),
+        drain: () =>
+          this.isDown ? Promise.resolve() : this.timeline.driven(this.living.manager.drain()),
         close: () => this.end(),
       },
     );
@@ -119,9 +120,11 @@ export class TestHarness implements Platform {
     if (process === undefined || process.life.isDead) return;
     process.life.kill();
     this.clock.drop(process.life);
-    for (const runtime of process.manager.list()) {
-      runtime.tenant.runner.closed();
-      runtime.engine.close();
+    for (const { tenant, engine } of process.manager.list()) {
+      tenant.runner.closed();
+      // The contexts of the handlers that run refuse steps and waits from now on.
+      engine.claims.loseHeld(engine.claims.all());
+      engine.close();
     }
     this.dead.push({ ...process, gone: process.storage.cut() });
   }
@@ -132,7 +135,9 @@ export class TestHarness implements Platform {
     await Promise.all(this.dead.map(({ gone }) => gone));
     if (this.boot === undefined) throw crashed('Restarting');
     const { manager } = (this.process = this.newProcess(this.boot));
-    await this.timeline.driven(Promise.all(this.tenants.map((options) => manager.openTenant(options))));
+    await this.timeline.driven(
+      Promise.all(this.tenants.map((options) => manager.openTenant(options))),
+    );
     await this.timeline.driven(manager.startClaiming());
     await this.settle();
   }

@@ -13,7 +13,7 @@ const STALLED_MS = { memory: 1, postgres: 500 } as const;
 /** How far time moves at most before a wait is given up, in milliseconds: 366 days. */
 export const YEAR_MS = 366 * 86_400_000;
 /** Minimum time between two rounds of upkeep on the way of a longer advance, in milliseconds. */
-const UPKEEP_MS = 3_600_000;
+const UPKEEP_MS = 86_400_000;
 
 export interface TestTimelineParts {
   readonly options: ResolvedTestingOptions;

@@ -43,5 +43,17 @@ export function describeKit(store: 'memory' | 'postgres'): void {
       expect(ledger.lines.slice(-2)).toEqual(['ship', 'ship']);
       expect(tenant.time.now().getTime() - before.getTime()).toBeLessThan(1_000);
     });
+
+    it('has bulk calls take what was started while time stood still', async () => {
+      const { ids } = await tenant.runner.startMany(Order, [{ orderId: 1 }, { orderId: 2 }]);
+      const filter = { workflow: Order };
+      expect(await tenant.runner.pauseMany(filter)).toEqual({ matched: 2, changed: 2 });
+      expect(await tenant.runner.resumeMany(filter)).toEqual({ matched: 2, changed: 2 });
+      await tenant.drain();
+      const approved = await tenant.runner.signalMany(filter, Approval, { approved: true });
+      expect(approved).toEqual({ matched: 2, changed: 2 });
+      for (const id of ids) expect(await tenant.time.advanceUntil(id)).toHaveCompleted();
+      expect(await tenant.runner.deleteMany(filter)).toEqual({ matched: 2, changed: 2 });
+    });
   });
 }
