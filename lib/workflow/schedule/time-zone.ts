@@ -30,10 +30,16 @@ export function timeZone(name: string): TimeZone | undefined {
  * UTC. So local times can be compared and added to, and `instant + offset` is the local time of an instant.
  */
 export class TimeZone {
-  constructor(private readonly format: Intl.DateTimeFormat) {}
+  /** Most schedules are in UTC, and `format` takes microseconds. */
+  private readonly isUtc: boolean;
+
+  constructor(private readonly format: Intl.DateTimeFormat) {
+    this.isUtc = format.resolvedOptions().timeZone === 'UTC';
+  }
 
   /** Local time minus UTC at an instant, in milliseconds. */
   offsetAt(instant: number): number {
+    if (this.isUtc) return 0;
     const [, sign, hours = 0, minutes = 0, seconds = 0] =
       OFFSET.exec(this.format.format(instant)) ?? [];
     const offset = Number(hours) * HOUR + Number(minutes) * 60 * SECOND + Number(seconds) * SECOND;
