@@ -157,7 +157,6 @@ export function insert(
   const limit = item.startBefore;
   const limitAt = limit === null ? null : (limit.at?.getTime() ?? now + (limit.inMs ?? 0));
   tables.executions.set(id, {
-    ...parent,
     id,
     workflow: plan.workflow,
     definitionId: plan.definitionId,
@@ -166,7 +165,6 @@ export function insert(
     priority: item.priority,
     input: item.input,
     traceContext: item.traceContext,
-    unsettled: parent.unsettled | (item.admission === null ? 0 : ADMIT_NEXT),
     debounceKey: debounceKey ?? null,
     batchCount: batchCount ?? null,
     admissionKey: item.admission?.key ?? null,
@@ -187,6 +185,9 @@ export function insert(
     deadlineAt: begins ? (plan.timeoutMs === null ? null : now + plan.timeoutMs) : limitAt,
     startedAt: begins ? now : null,
     completedAt: null,
+    // Behind the others: an object that begins with a spread costs V8 several times as much.
+    ...parent,
+    unsettled: parent.unsettled | (item.admission === null ? 0 : ADMIT_NEXT),
   });
   const limitKeys = JSON.parse(item.limitKeys ?? '{}') as Readonly<Record<number, string>>;
   const tasks = plan.priorities.map((priority, taskNo) => {
