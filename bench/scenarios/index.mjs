@@ -25,6 +25,7 @@ import { schedulesIdle } from './schedules-idle.mjs';
 import { signals } from './signals.mjs';
 import { tenSteps, tenStepsLatency } from './steps.mjs';
 import { tenants } from './tenants.mjs';
+import { testkit } from './testkit.mjs';
 import { waiting } from './waiting.mjs';
 import { watch } from './watch.mjs';
 
@@ -70,6 +71,7 @@ export const scenarios = [
   retention,
   retentionSteady,
   retentionIdle,
+  testkit,
   floor,
   noise,
 ];
