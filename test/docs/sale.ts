@@ -1,8 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { defineSignal, NonRetryableError, Task, Workflow, type TaskContext } from 'nestjs-cloacina';
 
-// The application of the examples in docs/testing.md.
-
 export const Approval = defineSignal<{ by: string }>('approval');
 
 export interface SaleData {
@@ -12,6 +10,7 @@ export interface SaleData {
   parcel?: string;
 }
 
+/** Charges cards and sends parcels. */
 @Injectable()
 export class Shop {
   async charge(amount: number, key: string): Promise<string> {

@@ -120,7 +120,7 @@ export class TestChild {
 }
 
 /** The same file as `compile-for-children.mjs` has compiled it, where it has. */
-function compiled(script: string, byModule: boolean): string {
+export function compiled(script: string, byModule = false): string {
   const folder = process.env[byModule ? 'CLOACINA_TEST_COMPILED' : 'CLOACINA_TEST_BUNDLED'];
   if (folder === undefined || !script.endsWith('.ts')) return script;
   const file = path.join(folder, path.relative(checkout, script).replace(/\.ts$/, '.js'));
