@@ -10,7 +10,7 @@
  * - `settings`: what replaces the starter's settings of the same names in `tsconfig.json`.
  */
 const express = '@nestjs/platform-express';
-const fastify = '@nestjs/platform-fastify';
+export const fastify = '@nestjs/platform-fastify';
 
 /** What `nest new` wrote until 11.0: no `moduleResolution`, which is node10 then. */
 const NODE10 = {

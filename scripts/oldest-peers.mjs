@@ -1,9 +1,11 @@
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { checkout, runNode, runNpm } from './run.mjs';
 
 const SOURCES = path.join(checkout, 'test/package/oldest-peers');
+/** Uses the test kit. The other applications have it too. */
+const TWO_WEEKS = path.join(checkout, 'test/package/application/two-weeks.ts');
 
 /**
  * Tasks that an old compiler must get through: with types that it works out again for each later task, it takes minutes,
@@ -19,6 +21,7 @@ export async function runOldestPeers(tarball, databaseUrl) {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'nestjs-cloacina-oldest-'));
   try {
     cpSync(SOURCES, folder, { recursive: true });
+    copyFileSync(TWO_WEEKS, path.join(folder, 'two-weeks.ts'));
     const file = path.join(folder, 'package.json');
     const manifest = JSON.parse(readFileSync(file, 'utf8'));
     manifest.dependencies['nestjs-cloacina'] = `file:${tarball}`;

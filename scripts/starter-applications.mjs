@@ -10,9 +10,18 @@ import {
 } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { fastify } from './applications.mjs';
 import { checkout, outputOf, run, runNpm } from './run.mjs';
 
 const ADDED = path.join(checkout, 'test/package/application');
+/** The examples of docs/testing.md, which are tests of this project. */
+const EXAMPLES = path.join(checkout, 'test/docs');
+const EXAMPLE = /^(sale|testing-(unit|kit|task|failures|real-time|e2e)\.spec)\.ts$/;
+/** What a stall is given up after, in milliseconds: the starters' five seconds are not enough on a busy machine. */
+const TIMEOUTS = {
+  jest: ['--testTimeout=60000'],
+  vitest: ['--testTimeout=60000', '--hookTimeout=60000'],
+};
 const CACHE = path.join(checkout, 'node_modules/.cache/matrix');
 
 /**
@@ -59,21 +68,42 @@ async function generate({ schematics, type }, place) {
   return path.join(place, 'application');
 }
 
-function addWorkflow({ type, manifest, http }, folder) {
+function addWorkflow({ type, manifest, http, steps }, folder) {
   const isEsm = type === 'esm' || manifest?.type === 'module';
-  for (const name of readdirSync(ADDED)) {
-    const text = readFileSync(path.join(ADDED, name), 'utf8');
+  const add = (name, text) => {
     // Jest's CommonJS finds no TypeScript under the name of its JavaScript.
-    const imports = isEsm ? text : text.replaceAll(/(from '\.\/[^']*)\.js'/g, "$1'");
+    const imports = isEsm ? text : text.replaceAll(/((?:from|import) '\.\/[^']*)\.js'/g, "$1'");
     writeFileSync(path.join(folder, 'src', name), imports);
-  }
-  writeFileSync(path.join(folder, 'src/readme.ts'), readmeExample().code);
+  };
+  for (const name of readdirSync(ADDED)) add(name, readFileSync(path.join(ADDED, name), 'utf8'));
+  const testRunner = steps.find(({ test }) => test !== undefined)?.test;
+  if (testRunner !== undefined) addExamples({ testRunner, http }, add);
+  add('readme.ts', readmeExample().code);
   if (isEsm && type === undefined) addFileExtensions(path.join(folder, 'src'));
   edit(path.join(folder, 'package.json'), (content) => {
     Object.assign(content, manifest);
     const { [`@nestjs/platform-express`]: version, ...others } = content.dependencies;
     content.dependencies = { ...others, [http]: version };
   });
+}
+
+/** The examples of docs/testing.md, with what the page says of Vitest. */
+function addExamples({ testRunner, http }, add) {
+  for (const name of readdirSync(EXAMPLES).filter((each) => EXAMPLE.test(each))) {
+    // It creates the application as it is with Express.
+    if (name.includes('e2e') && http === fastify) continue;
+    const text = readFileSync(path.join(EXAMPLES, name), 'utf8');
+    add(name, testRunner === 'vitest' ? forVitest(text) : text);
+  }
+  // Beside `src`, which the builds compile without Vitest's types.
+  if (testRunner === 'vitest') add('../test/matchers.ts', vitestExample());
+}
+
+function forVitest(text) {
+  return text
+    .replace("'@jest/globals'", "'vitest'")
+    .replaceAll(/\bjest\b/g, 'vi')
+    .replace('expect.extend(cloacinaMatchers);', "import '../test/matchers.js';");
 }
 
 /** Nest 11's starter is CommonJS. As ES modules, its own imports need the names of files. */
@@ -122,7 +152,10 @@ async function takeStep({ name, http }, { node, build, test, settings }, { folde
       await run(command, [compiler, '-p', 'tsconfig.build.json'], options);
     }
     // By the starter's own script, which has the flags that its test runner needs.
-    if (test !== undefined) await npm(['test'], options);
+    if (test !== undefined) await npm(['test', '--', ...TIMEOUTS[test]], options);
+    // The test runner does not look at types: those of the matchers come from the test kit.
+    if (test === 'vitest' && build === 'tsc')
+      await run(command, [inPackages('typescript/bin/tsc'), '--noEmit'], options);
   } finally {
     writeFileSync(config, original);
   }
@@ -143,6 +176,12 @@ function readmeExample() {
   const readme = readFileSync(path.join(checkout, 'README.md'), 'utf8');
   const block = (language) => readme.match(new RegExp(`\`\`\`${language}\n([^]*?)\n\`\`\``))?.[1];
   return { code: block('ts'), output: block('text') };
+}
+
+/** What docs/testing.md says of Vitest. */
+function vitestExample() {
+  const page = readFileSync(path.join(checkout, 'docs/testing.md'), 'utf8');
+  return page.match(/```ts\n(import [^`]*from 'vitest';[^]*?)\n```/)[1];
 }
 
 /** A Node.js of the npm package that brings it for this machine, with the npm that runs this script. */

@@ -5,8 +5,9 @@ import { NestFactory } from '@nestjs/core';
 import * as library from 'nestjs-cloacina';
 import { AppModule } from './app.module.js';
 import { OrderWorkflow } from './order.workflow.js';
+import { passTwoWeeks } from './two-weeks.js';
 
-/** The HTTP application serves a request, runs a workflow to its end, and closes. */
+/** The HTTP application serves a request, runs a workflow to its end, and closes. Then two weeks pass in the test kit. */
 async function run(): Promise<void> {
   // Messages name classes, and a bundler may rename them.
   for (const [name, exported] of Object.entries(library)) {
@@ -28,6 +29,7 @@ async function run(): Promise<void> {
   await app.close();
   equal(status, 'Completed');
   deepEqual(context, { price: 7, quantity: 6, total: 42, shipped: 'worth 42' });
+  await passTwoWeeks();
 }
 
 /** A compiler for CommonJS makes `require()` of an `import()`, but not of this one. */

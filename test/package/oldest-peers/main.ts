@@ -4,6 +4,7 @@ import { Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import * as library from 'nestjs-cloacina';
 import { CloacinaModule, CloacinaRunner, Task, type TaskContext, Workflow } from 'nestjs-cloacina';
+import { passTwoWeeks } from './two-weeks';
 
 /** The least application there is: one tenant, one workflow. */
 interface Order {
@@ -50,6 +51,7 @@ async function main(): Promise<void> {
   await application.close();
   assert.equal(status, 'Completed');
   assert.deepEqual(context, { price: 7, quantity: 6, total: 42, shipped: 'worth 42' });
+  await passTwoWeeks();
   console.log('OK');
 }
 
