@@ -1,6 +1,11 @@
 import { Injectable, Module, Scope } from '@nestjs/common';
+import { Test } from '@nestjs/testing';
 import { describe, expect, it } from '@jest/globals';
-import { CloacinaModule } from '../../../lib/cloacina.module.js';
+import {
+  CloacinaTestingModule,
+  getTestingTenantToken,
+  type TestingTenant,
+} from 'nestjs-cloacina/testing';
 import { OnWorkflowEvent } from '../../../lib/discovery/on-workflow-event.decorator.js';
 import { Poller } from '../../../lib/discovery/poller.decorator.js';
 import type { PollerContext, PollerOptions } from '../../../lib/discovery/poller-types.js';
@@ -10,9 +15,7 @@ import { Task } from '../../../lib/discovery/task.decorator.js';
 import { Workflow } from '../../../lib/discovery/workflow.decorator.js';
 import { ConfigurationError } from '../../../lib/errors/index.js';
 import type { WorkflowEventOf } from '../../../lib/events/event-name.js';
-import { databaseUrl, freshSchema } from '../../support/postgres.js';
-import { waitFor } from '../../support/wait-for.js';
-import { compile, start } from '../tenants/application.js';
+import { CloacinaTenants } from '../../../lib/tenants/hosting/cloacina-tenants.js';
 
 @Injectable()
 class Shelf {
@@ -53,29 +56,29 @@ Reflect.defineMetadata('design:paramtypes', [Shelf], Inbox);
 
 describe('@Poller in an application', () => {
   it('polls its tenants, each with a cursor of its own', async () => {
-    const tenantOf = (tenant: string) =>
-      CloacinaModule.forTenant({ tenant, schema: freshSchema(tenant) });
-    const { app, tenants } = await start([ImportFile, Inbox, Shelf], {
-      imports: [tenantOf('acme'), tenantOf('globex'), tenantOf('demo')],
-    });
+    const app = await Test.createTestingModule({
+      imports: [CloacinaTestingModule.forTenants(['acme', 'globex', 'demo'])],
+      providers: [ImportFile, Inbox, Shelf],
+    }).compile();
     const { files } = app.get(Shelf);
-    const { imported } = app.get(ImportFile);
     files.set('acme', ['a.csv', 'b.csv']).set('globex', ['a.csv']).set('demo', ['a.csv']);
-    await waitFor(() => imported.length === 3, { what: 'the imports' });
+    await app.init();
+    const { time } = app.get<TestingTenant>(getTestingTenantToken('acme'));
+    const { imported } = app.get(ImportFile);
+    // The jitter of a poll is at most its interval.
+    await time.advance('2s');
+    expect(imported.toSorted()).toEqual(['acme: a.csv', 'acme: b.csv', 'globex: a.csv']);
     files.set('acme', ['a.csv', 'b.csv', 'c.csv']);
-    await waitFor(() => imported.length === 4, { what: 'the import of the new file' });
-    // Two further polls of a tenant find nothing new.
-    const before = app.get(Inbox).polls.filter((tenant) => tenant === 'acme').length;
-    await waitFor(
-      () => app.get(Inbox).polls.filter((tenant) => tenant === 'acme').length >= before + 2,
-      { what: 'two polls' },
-    );
-    expect(imported.toSorted()).toEqual([
-      'acme: a.csv',
-      'acme: b.csv',
-      'acme: c.csv',
-      'globex: a.csv',
-    ]);
+    await time.advance('1s');
+    expect(imported.slice(3)).toEqual(['acme: c.csv']);
+    // Further polls find nothing new.
+    const { polls } = app.get(Inbox);
+    const before = polls.filter((tenant) => tenant === 'acme').length;
+    await time.advance('2s');
+    expect(polls.filter((tenant) => tenant === 'acme')).toHaveLength(before + 2);
+    expect(polls).not.toContain('demo');
+    expect(imported).toHaveLength(4);
+    const tenants = app.get(CloacinaTenants);
     const cursors = await Promise.all(
       ['acme', 'globex', 'demo'].map(async (name) => {
         const poller = await tenants.get(name).runner.pollers.get('inbox');
@@ -84,8 +87,10 @@ describe('@Poller in an application', () => {
     );
     expect(cursors).toEqual(['c.csv', 'a.csv', null]);
     files.set('late', ['z.csv']);
-    await tenants.add({ tenant: 'late', schema: freshSchema('late') });
-    await waitFor(() => imported.includes('late: z.csv'), { what: 'the import of a new tenant' });
+    await tenants.add({ tenant: 'late', schema: 'late' });
+    await time.advance('2s');
+    expect(imported.slice(4)).toEqual(['late: z.csv']);
+    await app.close();
   });
 
   it('are told what is wrong with them at boot, all at once', async () => {
@@ -124,8 +129,9 @@ describe('@Poller in an application', () => {
       scope,
     });
     const booted = async (): Promise<void> => {
-      const { app } = await compile(
-        [
+      const app = await Test.createTestingModule({
+        imports: [Again, CloacinaTestingModule.forTenant({ tenant: 'acme' })],
+        providers: [
           ImportFile,
           Nightly,
           Inbox,
@@ -142,17 +148,7 @@ describe('@Poller in an application', () => {
           provide(PerRequest, Scope.REQUEST),
           provide(Static),
         ],
-        {
-          imports: [
-            Again,
-            CloacinaModule.forTenant({
-              tenant: 'acme',
-              schema: freshSchema(),
-              databaseUrl: databaseUrl(),
-            }),
-          ],
-        },
-      );
+      }).compile();
       await app.init();
     };
     const error = await booted().then(

@@ -1,7 +1,7 @@
-import { Injectable, Module } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { Test, type TestingModule } from '@nestjs/testing';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { CloacinaModule } from '../../../lib/cloacina.module.js';
+import { CloacinaTestingModule, TestingTenant } from 'nestjs-cloacina/testing';
 import { InjectRunner } from '../../../lib/cloacina.tokens.js';
 import { defineSignal } from '../../../lib/discovery/message-definitions.js';
 import type { TaskContext } from '../../../lib/discovery/task-context.js';
@@ -9,8 +9,6 @@ import { Task } from '../../../lib/discovery/task.decorator.js';
 import { Workflow } from '../../../lib/discovery/workflow.decorator.js';
 import type { BulkHandle } from '../../../lib/runner/bulk/bulk-options.js';
 import { CloacinaRunner } from '../../../lib/runner/cloacina-runner.js';
-import { databaseUrl, freshSchema } from '../../support/postgres.js';
-import { waitFor } from '../../support/wait-for.js';
 
 const Approval = defineSignal<{ approved: boolean }>('approval');
 
@@ -67,15 +65,10 @@ let invoice: Invoice;
 let runner: CloacinaRunner;
 
 beforeAll(async () => {
-  @Module({
-    imports: [
-      CloacinaModule.forRoot({ databaseUrl: databaseUrl(), logFailures: false }),
-      CloacinaModule.forTenant({ tenant: 'acme', schema: freshSchema('bulk') }),
-    ],
+  app = await Test.createTestingModule({
+    imports: [CloacinaTestingModule.forTenant({ tenant: 'acme' })],
     providers: [Invoice, Invoicing],
-  })
-  class AppModule {}
-  app = await Test.createTestingModule({ imports: [AppModule] }).compile();
+  }).compile();
   await app.init();
   invoicing = app.get(Invoicing);
   invoice = app.get(Invoice);
@@ -83,11 +76,11 @@ beforeAll(async () => {
 });
 afterAll(() => app.close());
 
-async function untilAll(batch: string, status: 'Completed' | 'Failed', count: number) {
-  await waitFor(async () => {
-    const [counts] = await runner.counts({ tags: { batch } });
-    return counts?.byStatus[status] === count;
-  });
+/** The numbers of executions by status, once nothing is left to do. */
+async function statusesOf(batch: string) {
+  await app.get(TestingTenant).drain();
+  const [counts] = await runner.counts({ tags: { batch } });
+  return counts?.byStatus;
 }
 
 describe('Bulk calls in a Nest application', () => {
@@ -100,7 +93,7 @@ describe('Bulk calls in a Nest application', () => {
     expect(await invoicing.approve('may')).toEqual({ matched: 26, changed: 26 });
     expect((await runner.get(ids[0]!))?.waitingFor?.reason).toBe('paused');
     expect(await invoicing.resume('may')).toEqual({ matched: 26, changed: 26 });
-    await untilAll('may', 'Completed', 26);
+    expect(await statusesOf('may')).toMatchObject({ Completed: 26 });
     expect((await runner.handle(ids[7]!).result()).context).toEqual({
       batch: 'may',
       n: 7,
@@ -121,12 +114,12 @@ describe('Bulk calls in a Nest application', () => {
     invoice.isAway = true;
     await invoicing.start('july', 12);
     await invoicing.approve('july');
-    await untilAll('july', 'Failed', 12);
+    expect(await statusesOf('july')).toMatchObject({ Failed: 12 });
     invoice.isAway = false;
     const operation = await invoicing.retry('july');
     const { context, workflow } = await operation.result();
     expect(workflow).toBe('cloacina.bulk');
     expect(context).toMatchObject({ matched: 12, changed: 12 });
-    await untilAll('july', 'Completed', 12);
+    expect(await statusesOf('july')).toMatchObject({ Completed: 12 });
   });
 });

@@ -3,12 +3,11 @@ import { NestFactory } from '@nestjs/core';
 import { expect, it } from '@jest/globals';
 import type { AddressInfo } from 'node:net';
 import { finalize, from, map, type Observable } from 'rxjs';
-import { CloacinaModule } from '../../../lib/cloacina.module.js';
+import { CloacinaTestingModule } from 'nestjs-cloacina/testing';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
 import { CloacinaRunner } from '../../../lib/runner/cloacina-runner.js';
 import type { ExecutionUpdate } from '../../../lib/runner/execution.js';
 import { gate } from '../../support/gate.js';
-import { databaseUrl, freshSchema } from '../../support/postgres.js';
 import { waitFor } from '../../support/wait-for.js';
 
 const end = gate();
@@ -46,10 +45,7 @@ class WatchController {
 }
 
 @Module({
-  imports: [
-    CloacinaModule.forRoot({ databaseUrl: databaseUrl() }),
-    CloacinaModule.forTenant({ tenant: 'watched', schema: freshSchema() }),
-  ],
+  imports: [CloacinaTestingModule.forTenant({ tenant: 'watched' })],
   providers: [{ provide: workflow.name, useValue: workflow }],
   controllers: [WatchController],
 })

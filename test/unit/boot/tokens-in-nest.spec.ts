@@ -10,7 +10,7 @@ import {
 import { NestFactory } from '@nestjs/core';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import type { AddressInfo } from 'node:net';
-import { CloacinaModule } from '../../../lib/cloacina.module.js';
+import { CloacinaTestingModule } from 'nestjs-cloacina/testing';
 import { getRunnerToken } from '../../../lib/cloacina.tokens.js';
 import { defineSignal } from '../../../lib/discovery/message-definitions.js';
 import type { TaskContext } from '../../../lib/discovery/task-context.js';
@@ -19,7 +19,6 @@ import { Workflow } from '../../../lib/discovery/workflow.decorator.js';
 import { TokenExpiredError } from '../../../lib/errors/index.js';
 import type { CloacinaRunner } from '../../../lib/runner/cloacina-runner.js';
 import { CloacinaTokens } from '../../../lib/tenants/hosting/cloacina-tokens.js';
-import { databaseUrl, freshSchema } from '../../support/postgres.js';
 import { waitFor } from '../../support/wait-for.js';
 
 const Callback = defineSignal<{ readonly state: string }>('provider callback');
@@ -50,21 +49,16 @@ class CallbackController {
   }
 }
 
-const root = { databaseUrl: databaseUrl(), signalSecret: 'the secret of all tenants but one, 32' };
-
 /** A feature module that imports nothing of the library. */
 @Module({ controllers: [CallbackController] })
 class CallbackModule {}
 
 @Module({
   imports: [
-    CloacinaModule.forRoot(root),
-    CloacinaModule.forTenant({ tenant: 'acme', schema: freshSchema() }),
-    CloacinaModule.forTenant({
-      tenant: 'globex',
-      schema: freshSchema(),
-      signalSecret: 'a secret that only globex has, 32 long',
-    }),
+    CloacinaTestingModule.forTenants(
+      ['acme', { tenant: 'globex', signalSecret: 'a secret that only globex has, 32 long' }],
+      { signalSecret: 'the secret of all tenants but one, 32' },
+    ),
     CallbackModule,
   ],
   providers: [IdentityCheck],
