@@ -1,9 +1,10 @@
-import { BROWSER, wholeRun, withServer } from './jest.config.js';
+import { wholeRun, withServer } from './jest.config.js';
 
-/** The page of the dashboard in Chromium, as a user sees it: too slow for `npm test`, and not every machine has a browser. */
+/** The page of the dashboard in Chromium, as a user sees it: apart from `npm test`, because not every machine has a browser. */
 export default {
   ...wholeRun,
   ...withServer,
-  testMatch: [`<rootDir>/${BROWSER}`],
-  maxWorkers: 1,
+  testMatch: ['<rootDir>/test/browser/**/*.spec.ts'],
+  globalSetup: '<rootDir>/test/browser/global-setup.mjs',
+  maxWorkers: 2,
 };

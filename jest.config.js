@@ -15,9 +15,6 @@ const common = {
 /** It loads packages that bring the Nest that is installed, and there must be one Nest. */
 const BESIDE_OTHER_MODULES = 'test/integration/module/explorers.spec.ts';
 
-/** It needs a browser: `jest.browser.config.js` has it. */
-export const BROWSER = 'test/integration/dashboard/page.spec.ts';
-
 /** Tests of one folder that have a server, and what else `global-setup.mjs` prepares. */
 export const withServer = {
   ...common,
@@ -50,7 +47,7 @@ export default {
     {
       ...withServer,
       testMatch: ['<rootDir>/test/{integration,docs,sample}/**/*.spec.ts'],
-      testPathIgnorePatterns: [BESIDE_OTHER_MODULES, BROWSER],
+      testPathIgnorePatterns: [BESIDE_OTHER_MODULES],
     },
     {
       ...withServer,

@@ -55,12 +55,17 @@ export function goLive(pollMs: number): void {
     },
   });
   setInterval(() => {
-    if (isOpen || Date.now() - lostAt < PATIENCE_MS) return;
+    if (isOpen || document.hidden || Date.now() - lostAt < PATIENCE_MS) return;
     connection.value = 'polling';
-    if (document.hidden) return;
     void readOverview();
     touch('*');
   }, pollMs);
+  document.addEventListener('visibilitychange', () => {
+    if (document.hidden) return;
+    lostAt = now.value = Date.now();
+    // What happened meanwhile was told to no one.
+    touch('*');
+  });
   addEventListener('pagehide', () => stream());
 }
 
@@ -70,11 +75,15 @@ interface StreamOptions {
   readonly onLost?: () => void;
 }
 
-/** Opens a stream that is opened again whenever it is lost. Returns what closes it. */
+/**
+ * Opens a stream that is opened again whenever it is lost. Returns what closes it. A hidden page has no stream: a browser has few
+ * connections to a server, so that some pages in the background would leave none for the one that is seen.
+ */
 export function openStream(path: string, { events, onOpen, onLost }: StreamOptions): () => void {
   let source: EventSource | undefined;
   let again: ReturnType<typeof setTimeout> | undefined;
   const open = (): void => {
+    close();
     source = new EventSource(new URL(path, base));
     source.addEventListener('open', () => onOpen?.());
     source.addEventListener('error', () => {
@@ -87,9 +96,19 @@ export function openStream(path: string, { events, onOpen, onLost }: StreamOptio
         use(JSON.parse((event as MessageEvent<string>).data)),
       );
   };
-  open();
-  return () => {
+  const close = (): void => {
     clearTimeout(again);
     source?.close();
+  };
+  const follow = (): void => {
+    if (!document.hidden) return open();
+    close();
+    onLost?.();
+  };
+  if (!document.hidden) open();
+  document.addEventListener('visibilitychange', follow);
+  return () => {
+    document.removeEventListener('visibilitychange', follow);
+    close();
   };
 }

@@ -41,9 +41,19 @@ export function linkTo(
   return base.pathname + segments.map(encodeURIComponent).join('/') + (search && `?${search}`);
 }
 
+/** The state of entries that this page added to the history: before them, there is one of this page too. */
+const FOLLOWED = { isFollowed: true };
+
+/** Goes back where the page was before, unless it began here. Returns whether it did. */
+export function goBack(): boolean {
+  const isFollowed = (history.state as Partial<typeof FOLLOWED> | null)?.isFollowed === true;
+  if (isFollowed) history.back();
+  return isFollowed;
+}
+
 export function navigate(url: string, { replace = false } = {}): void {
-  if (replace) history.replaceState(null, '', url);
-  else history.pushState(null, '', url);
+  if (replace) history.replaceState(history.state, '', url);
+  else history.pushState(FOLLOWED, '', url);
   const before = place.value.segments.join('/');
   place.value = readPlace();
   if (before === place.value.segments.join('/')) return;

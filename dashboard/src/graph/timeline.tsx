@@ -75,7 +75,9 @@ export function Timeline({
               aria-label={`${cutText(task, 200)}: ${cutText(spans.map(({ label: text }) => text).join('; '), 500)}`}
               onClick={pick}
               onKeyDown={(event) => {
-                if (event.key === 'Enter') pick();
+                if (event.key !== 'Enter' && event.key !== ' ') return;
+                event.preventDefault();
+                pick();
               }}
             >
               <rect class="back" x={0} y={y} width={width} height={ROW} rx={6} />

@@ -179,10 +179,12 @@ function SignalForm({ of, signals }: { of: Of; signals: readonly string[] }) {
     <ActionForm
       label="Send"
       done="Signal sent."
-      run={(form) => {
-        const payload: unknown = JSON.parse(textOf(form, 'payload').trim() || 'null');
-        return post(pathOf(of, 'signal'), { name: textOf(form, 'name'), payload });
-      }}
+      run={(form) =>
+        post(pathOf(of, 'signal'), {
+          name: textOf(form, 'name'),
+          payload: jsonOf(textOf(form, 'payload')),
+        })
+      }
     >
       <Field
         label="Name"
@@ -206,10 +208,25 @@ function SignalForm({ of, signals }: { of: Of; signals: readonly string[] }) {
         ))}
       </datalist>
       <Field label="Payload" hint="JSON">
-        <textarea name="payload" rows={6} class="mono" spellcheck={false} defaultValue="{}" />
+        <textarea
+          name="payload"
+          rows={6}
+          class="mono"
+          spellcheck={false}
+          defaultValue="{}"
+          autofocus={signals.length > 0}
+        />
       </Field>
     </ActionForm>
   );
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text.trim() || 'null');
+  } catch (error) {
+    throw new Error(`The payload is not JSON: ${(error as Error).message}`, { cause: error });
+  }
 }
 
 /** Counts what an action would change, asks, and follows it to its end. */

@@ -9,8 +9,9 @@ export function showDialog(title: string, content: ComponentChildren): void {
   open.value = { title, content };
 }
 
+/** By its own method, so that the browser gives the focus back to where it was. */
 export function closeDialog(): void {
-  open.value = undefined;
+  document.querySelector<HTMLDialogElement>('dialog[open]')?.close();
 }
 
 export function isDialogOpen(): boolean {
@@ -21,11 +22,16 @@ export function DialogHost() {
   const ref = useRef<HTMLDialogElement>(null);
   const shown = open.value;
   useEffect(() => {
-    if (shown !== undefined && ref.current?.open === false) ref.current.showModal();
+    const dialog = ref.current;
+    if (shown === undefined || dialog === null || dialog.open) return;
+    dialog.showModal();
+    // The browser takes the first control, which is the one that closes.
+    if (dialog.querySelector('[autofocus]') === null)
+      dialog.querySelector<HTMLElement>('input, select, textarea')?.focus();
   }, [shown]);
   if (shown === undefined) return null;
   return (
-    <dialog ref={ref} onClose={closeDialog} aria-labelledby="dialog-title">
+    <dialog ref={ref} onClose={() => (open.value = undefined)} aria-labelledby="dialog-title">
       <header>
         <h2 id="dialog-title">{shown.title}</h2>
         <button type="button" class="icon" aria-label="Close" onClick={closeDialog}>

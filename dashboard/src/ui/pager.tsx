@@ -1,13 +1,13 @@
-import { navigate, place } from '../core/router.js';
+import { goBack, navigate, place, setQuery } from '../core/router.js';
 
-/** The link to the next page of a list; the browser's way back leads to the one before. */
+/** The way to the next page of a list. The browser's way back leads to the one before. A page that was opened by a link has none before: it gets the first. */
 export function Pager({ next }: { next: string | null }) {
   const { query } = place.value;
   const isFirst = !query.has('cursor');
   if (next === null && isFirst) return null;
   return (
     <nav class="pager" aria-label="Pages">
-      <button type="button" disabled={isFirst} onClick={() => history.back()}>
+      <button type="button" disabled={isFirst} onClick={() => goBack() || setQuery({})}>
         ← Previous
       </button>
       <button

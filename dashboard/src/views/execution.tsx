@@ -179,13 +179,16 @@ function Head({ execution }: { execution: ExecutionResponse }) {
         </h1>
         <p class="id">
           <code>{id}</code>
-          <button
-            type="button"
-            class="link"
-            onClick={() => void navigator.clipboard?.writeText(id).then(() => toast('Copied.'))}
-          >
-            Copy
-          </button>
+          {/* Without HTTPS, browsers have no clipboard. */}
+          {isSecureContext ? (
+            <button
+              type="button"
+              class="link"
+              onClick={() => void navigator.clipboard.writeText(id).then(() => toast('Copied.'))}
+            >
+              Copy
+            </button>
+          ) : null}
         </p>
       </div>
       <div class="buttons">

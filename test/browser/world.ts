@@ -1,0 +1,104 @@
+import type { INestApplication } from '@nestjs/common';
+import type { CloacinaDashboardOptions } from '../../lib/dashboard/dashboard-options.js';
+import type { CloacinaRunner } from '../../lib/runner/cloacina-runner.js';
+import { CloacinaTenants } from '../../lib/tenants/hosting/cloacina-tenants.js';
+import { Served, UserGuard, type Platform } from '../integration/dashboard/served.js';
+import {
+  approval,
+  group,
+  hostile,
+  HOSTILE,
+  imported,
+  order,
+  RIGHT_TO_LEFT,
+  subsidiary,
+} from './workflows.js';
+
+/** An application with a dashboard, and what its pages show. */
+export class World {
+  readonly acme: CloacinaRunner;
+  readonly globex: CloacinaRunner;
+
+  private constructor(
+    readonly app: INestApplication,
+    /** The address of the page, without a slash at its end. */
+    readonly url: string,
+  ) {
+    const tenants = app.get(CloacinaTenants);
+    this.acme = tenants.get('acme').runner;
+    this.globex = tenants.get('globex').runner;
+  }
+
+  /** @param prepare - is called before the application listens, to add middleware */
+  static async start(
+    platform: Platform,
+    options: Partial<CloacinaDashboardOptions> = {},
+    prepare?: (app: INestApplication) => void,
+  ): Promise<World> {
+    // Built by global-setup.mjs.
+    const page = process.env['CLOACINA_TEST_PAGE'];
+    const { app, origin } = await Served.start(
+      platform,
+      {
+        path: 'ops/cloacina',
+        guards: [UserGuard],
+        actor: () => 'ann',
+        redact: ['card'],
+        ...options,
+      },
+      [order, approval, imported, hostile, subsidiary, group],
+      page,
+      prepare,
+    );
+    return new World(app, origin);
+  }
+
+  /** Orders of two tenants: three of acme are completed, two have failed. Returns the id of a failed one. */
+  async orders(): Promise<string> {
+    const ended = await Promise.all(
+      [40, 1_200, 75, 2_000, 99].map((total) =>
+        this.acme.execute(
+          order,
+          { customer: 'c-7', card: '4242', total },
+          { settled: true, tags: { region: 'eu' } },
+        ),
+      ),
+    );
+    await this.globex.execute(
+      order,
+      { customer: 'c-8', card: '4242', total: 5_000 },
+      { settled: true },
+    );
+    return ended.find(({ status }) => status === 'Failed')!.id;
+  }
+
+  /** An execution that waits for the signal `approval`. */
+  async waiting(tags: Record<string, string> = {}): Promise<string> {
+    const { id } = await this.acme.start(approval, { amount: 120 }, { tags });
+    return id;
+  }
+
+  /** What harms a page that shows it as markup, or all at once. */
+  async hostile(): Promise<string> {
+    const large = Array.from({ length: 130_000 }, (_, no) => `line ${no} of a value that is large`);
+    const { id } = await this.acme.execute(
+      hostile,
+      { text: HOSTILE, rtl: RIGHT_TO_LEFT, large },
+      { settled: true, tags: { note: 'x'.repeat(200) } },
+    );
+    return id;
+  }
+
+  async schedule(): Promise<void> {
+    await this.acme.schedules.create(
+      'nightly-orders',
+      order,
+      { cron: '0 3 * * *', timezone: 'Europe/Lisbon' },
+      { customer: 'c-1', card: '4242', total: 1 },
+    );
+  }
+
+  close(): Promise<void> {
+    return this.app.close();
+  }
+}
