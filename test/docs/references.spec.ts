@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import * as main from 'nestjs-cloacina';
@@ -208,6 +208,15 @@ describe('docs/tasks.md', () => {
 });
 
 describe('README.md', () => {
+  /** What test/browser/readme.spec.ts makes. */
+  it('begins with a picture of the dashboard, which loads at once', () => {
+    const [beginning = ''] = textOf('README.md').split('\n## In 60 seconds');
+    const [, file = ''] = /!\[[^\]]+\]\((docs\/images\/\S+\.png)\)/.exec(beginning) ?? [];
+    const picture = readFileSync(path.join(checkout, file));
+    expect(picture.subarray(1, 4).toString()).toBe('PNG');
+    expect(picture.length).toBeLessThan(200_000);
+  });
+
   it('leads to each page', () => {
     const linked = links('README.md');
     expect(pages().filter((page) => page !== 'README.md' && !linked.includes(page))).toEqual([

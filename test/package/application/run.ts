@@ -7,7 +7,10 @@ import { AppModule } from './app.module.js';
 import { OrderWorkflow } from './order.workflow.js';
 import { passTwoWeeks } from './two-weeks.js';
 
-/** The HTTP application serves a request, runs a workflow to its end, and closes. Then two weeks pass in the test kit. */
+/**
+ * The HTTP application serves a request and the dashboard, runs a workflow to its end, and closes. Then two weeks pass in the
+ * test kit.
+ */
 async function run(): Promise<void> {
   // Messages name classes, and a bundler may rename them.
   for (const [name, exported] of Object.entries(library)) {
@@ -22,7 +25,9 @@ async function run(): Promise<void> {
   const app = await createApplication();
   app.enableShutdownHooks();
   await app.listen(0, '127.0.0.1');
-  equal((await fetch(await app.getUrl())).status, 200);
+  const url = await app.getUrl();
+  equal((await fetch(url)).status, 200);
+  await openDashboard(`${url}/cloacina`);
   const { status, context } = await app
     .get(library.CloacinaRunner)
     .execute(OrderWorkflow, { price: 7, quantity: 6 }, { timeout: '60s' });
@@ -30,6 +35,15 @@ async function run(): Promise<void> {
   equal(status, 'Completed');
   deepEqual(context, { price: 7, quantity: 6, total: 42, shipped: 'worth 42' });
   await passTwoWeeks();
+}
+
+/** As a browser does: the page, its script, and its first call. */
+async function openDashboard(url: string): Promise<void> {
+  const page = await (await fetch(url)).text();
+  const [script = 'no script'] = /assets\/main[^"]*\.js/.exec(page) ?? [];
+  for (const file of [script, 'api/session', 'api/overview']) {
+    equal((await fetch(`${url}/${file}`)).status, 200, file);
+  }
 }
 
 /** A compiler for CommonJS makes `require()` of an `import()`, but not of this one. */
