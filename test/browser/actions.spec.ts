@@ -282,6 +282,26 @@ describe.each<Platform>(['Express', 'Fastify'])('A user of the page on %s', (pla
     await user.see(/order-fulfilment|expense-approval/);
   });
 
+  it('has no stream in a hidden page, which catches up when it is seen again', async () => {
+    const { page } = user;
+    /** As the browser does when the user chooses another tab: a headless one shows all of them. */
+    const show = (isHidden: boolean): Promise<unknown> =>
+      page.evaluate(`Object.defineProperty(document, 'hidden', { configurable: true, value: ${isHidden} });
+        document.dispatchEvent(new Event('visibilitychange'))`);
+    await user.go('t/globex/executions');
+    await user.seeRows(1);
+    const closed = page.waitForEvent('requestfailed', {
+      predicate: (request) => request.url().endsWith('/api/events'),
+    });
+    await show(true);
+    await closed;
+    await world.globex.execute(order, { customer: 'c', card: '1', total: 1 }, { settled: true });
+    const opened = page.waitForRequest('**/api/events');
+    await show(false);
+    await opened;
+    await user.seeRows(2);
+  });
+
   it('sees moving numbers by polling while there is no stream', async () => {
     await user.context.route('**/api/events', (route) => route.abort());
     await user.go('');
