@@ -198,7 +198,7 @@ describe.each<Platform>(['Express', 'Fastify'])('A user of the page on %s', (pla
     await user.see('208 of 210 items');
     const items = user.main.locator('.items li');
     await items.nth(1).waitFor();
-    await user.main.getByLabel('Items').selectOption('Completed');
+    await user.main.getByLabel('Items', { exact: true }).selectOption('Completed');
     await items.filter({ hasText: '#19' }).waitFor();
     await user.button('Next items').click();
     await items.filter({ hasText: '#40' }).locator('summary').click();

@@ -62,12 +62,13 @@ it('text of the other direction stays in its place', async () => {
   const hebrew = RIGHT_TO_LEFT.slice(0, 4);
   await user.main.locator('.values pre', { hasText: hebrew }).first().waitFor();
   // Each element that has such text in itself is isolated from what is beside it.
-  const open = await user.main.evaluate(
-    `(main, hebrew) => [...main.querySelectorAll('*')]
-      .filter((element) => [...element.childNodes].some((node) => node.nodeType === 3 && node.data.includes(hebrew)))
+  const open = await user.page.evaluate<string[]>(
+    `[...document.querySelectorAll('main *')]
+      .filter((element) => [...element.childNodes].some((node) => node.nodeType === 3 && node.data.includes('${hebrew}')))
       .filter((element) => element.closest('bdi') === null && getComputedStyle(element).unicodeBidi !== 'plaintext')
+      // The tooltips of drawings have no markup: characters isolate in them.
+      .filter((element) => !/\u2068[^\u2069]*${hebrew}/.test(element.textContent))
       .map((element) => element.outerHTML.slice(0, 100))`,
-    hebrew,
   );
   expect(open).toEqual([]);
 });

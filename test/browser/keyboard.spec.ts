@@ -50,8 +50,9 @@ describe.each<Platform>(['Express', 'Fastify'])('By the keyboard alone, on %s', 
     await user.page.waitForURL(/workflow=order-fulfilment/);
     await user.seeRows(2);
 
-    // The second row, opened, retried, and left again.
-    await user.press('j', 'j', 'Enter');
+    // The second row, opened, retried, and left again. A letter in a list chooses there.
+    await user.tabTo(user.rows.first().getByRole('link'));
+    await user.press('j', 'Enter');
     await user.heading('order-fulfilment').waitFor();
     await user.main.locator('.graph .node').first().waitFor();
     await user.tabTo(user.main.locator('.graph .node', { hasText: 'reserve' }));

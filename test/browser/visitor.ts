@@ -84,21 +84,21 @@ export class Visitor {
     await target.waitFor();
     const focused = target.and(this.page.locator(':focus'));
     for (let presses = 0; presses < 120; presses++) {
-      if ((await focused.count()) > 0) return this.seeFocus(target);
+      if ((await focused.count()) > 0) return await this.seeFocus(target);
       await this.press('Tab');
     }
     throw new Error(`The Tab key does not lead to ${String(target)}`);
   }
 
   private async seeFocus(target: Locator): Promise<void> {
-    // Evaluated in the page, whose types the tests do not have. Nodes of graphs have a stroke in place of an outline.
-    const isSeen = await target.evaluate(
-      `(element) => {
-        const parts = [element, ...element.querySelectorAll('rect')].map((part) => getComputedStyle(part));
-        return parts.some(({ outlineStyle, strokeWidth }) => outlineStyle !== 'none' || parseFloat(strokeWidth) > 2);
-      }`,
+    // Nodes of graphs have a stroke in place of an outline.
+    const isSeen = await this.page.evaluate<boolean>(
+      `[document.activeElement, ...document.activeElement.querySelectorAll('rect')].some((part) => {
+        const { outlineStyle, strokeWidth } = getComputedStyle(part);
+        return outlineStyle !== 'none' || parseFloat(strokeWidth) > 2;
+      })`,
     );
-    if (isSeen !== true) throw new Error(`It is not seen that ${String(target)} has the focus`);
+    if (!isSeen) throw new Error(`It is not seen that ${String(target)} has the focus`);
   }
 
   async look({ colorScheme, width }: { colorScheme: 'light' | 'dark'; width: number }) {

@@ -60,6 +60,11 @@ export function formatBytes(bytes: number): string {
     : `${(bytes / 1_000_000).toFixed(1)} MB`;
 }
 
+/** A text of any direction, for places without markup: what follows it stays in its place. */
+export function isolated(text: string): string {
+  return `\u2068${text}\u2069`;
+}
+
 /** The beginning of a text that may have any length. */
 export function cutText(text: string, max: number): string {
   return text.length > max ? `${text.slice(0, max - 1)}…` : text;

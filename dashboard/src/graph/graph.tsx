@@ -1,7 +1,7 @@
 import { useEffect, useState } from 'preact/hooks';
 import type { TaskRow } from '../../../lib/dashboard/http-types.js';
 import type { WorkflowGraph } from '../../../lib/runner/workflow-graph.js';
-import { cutText, formatDuration, formatNumber } from '../core/format.js';
+import { cutText, formatDuration, formatNumber, isolated } from '../core/format.js';
 import { now } from '../core/live.js';
 import { MARKS } from '../ui/parts.js';
 import { useWidth } from '../ui/size.js';
@@ -97,7 +97,7 @@ export function Graph({ graph, tasks, chosen, onChoose }: GraphProps) {
                     })}
               >
                 <g>
-                  <title>{`${cutText(name, 500)}, ${row?.status ?? kind}`}</title>
+                  <title>{`${isolated(cutText(name, 500))}, ${row?.status ?? kind}`}</title>
                   <rect width={NODE_WIDTH} height={NODE_HEIGHT} rx={10} />
                   <circle class="mark" cx={24} cy={NODE_HEIGHT / 2} r={12} />
                   <text class="glyph" x={24} y={NODE_HEIGHT / 2 + 4.5} text-anchor="middle">

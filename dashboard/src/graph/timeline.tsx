@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks';
 import type { ExecutionResponse, HistoryResponse } from '../../../lib/dashboard/http-types.js';
-import { cutText, formatDuration } from '../core/format.js';
+import { cutText, formatDuration, isolated } from '../core/format.js';
 import { now } from '../core/live.js';
 import { useWidth } from '../ui/size.js';
 import { ticksOf, timelineRows, type Span } from './timeline-rows.js';
@@ -125,7 +125,7 @@ function Bar({
   y: number;
 }) {
   const x = xOf(span.from);
-  const title = `${cutText(span.label, 300)} · ${formatDuration((span.to ?? end) - span.from)}`;
+  const title = `${isolated(cutText(span.label, 300))} · ${formatDuration((span.to ?? end) - span.from)}`;
   if (span.look === 'recovered' || span.look === 'skipped') {
     return (
       <path class={`bar b-${span.look}`} d={`M${x} ${y + 7}l7 8l-7 8l-7 -8z`}>
