@@ -125,7 +125,9 @@ describe.each<Platform>(['Express', 'Fastify'])('A user of the page on %s', (pla
     await user.dialog.getByRole('link', { name: 'The operation' }).click();
     await user.main.locator('h1 .s-Completed').waitFor();
     const cancelled = { tags: { batch: 'many' }, status: 'Cancelled' } as const;
-    expect(await world.acme.retryMany(cancelled, { dryRun: true })).toMatchObject({ matched: MANY });
+    expect(await world.acme.retryMany(cancelled, { dryRun: true })).toMatchObject({
+      matched: MANY,
+    });
   });
 
   it('reads an execution: graph, timeline, values, causes and history', async () => {
@@ -308,7 +310,10 @@ describe.each<Platform>(['Express', 'Fastify'])('A user of the page on %s', (pla
     await user.main.locator('.live.polling').waitFor();
     const before = Number(await user.main.locator('.tile.s-Completed b').innerText());
     await world.acme.execute(order, { customer: 'c-1', card: '1', total: 1 }, { settled: true });
-    await user.main.locator('.tile.s-Completed b').getByText(String(before + 1)).waitFor();
+    await user.main
+      .locator('.tile.s-Completed b')
+      .getByText(String(before + 1))
+      .waitFor();
     await user.context.unroute('**/api/events');
     // Chromium says of each aborted call that it failed.
     expect(user.complaints.splice(0)).not.toEqual([]);

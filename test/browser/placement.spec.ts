@@ -59,7 +59,8 @@ describe.each<Platform>(['Express', 'Fastify'])('The page on %s', (platform) => 
       ] as const) {
         await user.go(place);
         await user.see(text);
-        const action = /^(Signal…|Retry…|Retry all…|Cancel…|Cancel all…|Pause…|Resume…?|Run now|Backfill…)$/;
+        const action =
+          /^(Signal…|Retry…|Retry all…|Cancel…|Cancel all…|Pause…|Resume…?|Run now|Backfill…)$/;
         expect([place, await user.main.getByRole('button', { name: action }).count()]).toEqual([
           place,
           0,

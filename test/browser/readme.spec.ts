@@ -62,7 +62,7 @@ it('an execution that waits for a person is the picture of the README', async ()
       if (tasks.some(({ waitingFor }) => waitingFor?.reason === 'signal')) break;
     }
     const user = await Visitor.open(browser, served.origin);
-    await user.page.setViewportSize({ width: 1280, height: 800 });
+    await user.page.setViewportSize({ width: 1440, height: 860 });
     await user.go(`t/acme/executions/${id}`);
     await user.page.getByRole('region', { name: 'Why it has not ended' }).waitFor();
     await user.main.locator('.graph .node').nth(5).waitFor();

@@ -1,4 +1,4 @@
-import type { HistoryResponse } from '../../../lib/dashboard/http-types.js';
+import type { ExecutionResponse, HistoryResponse } from '../../../lib/dashboard/http-types.js';
 
 type Entry = HistoryResponse['entries'][number];
 
@@ -16,6 +16,7 @@ export interface Span {
     | 'Waiting'
     | 'wait'
     | 'step'
+    | 'items'
     | 'recovered'
     | 'skipped';
   readonly label: string;
@@ -30,8 +31,9 @@ export interface TimelineRow {
 export function timelineRows(
   entries: readonly Entry[],
   order: readonly string[] = [],
+  items: ReadonlyMap<string, Span> = new Map(),
 ): TimelineRow[] {
-  const rows = new Map<string, Span[]>();
+  const rows = new Map([...items].map(([task, span]) => [task, [span]]));
   for (const entry of entries) {
     const span = spanOf(entry);
     if (span === undefined || !('task' in entry)) continue;
@@ -45,6 +47,29 @@ export function timelineRows(
     .sort(
       (one, other) => (place.get(one.task) ?? Infinity) - (place.get(other.task) ?? Infinity) || 0,
     );
+}
+
+/**
+ * When the items of each map ran: the history has only the runs of the map itself, before and after them. They begin when the tasks
+ * before the map have ended, and end when the map does.
+ */
+export function itemSpans({
+  tasks,
+  graph,
+  startedAt,
+}: Pick<ExecutionResponse, 'tasks' | 'graph' | 'startedAt'>): Map<string, Span> {
+  const endOf = new Map(tasks.map(({ name, completedAt }) => [name, completedAt]));
+  const spans = tasks.flatMap(({ name, items, completedAt }): [string, Span][] => {
+    const before = graph?.tasks.find((task) => task.name === name)?.dependsOn ?? [];
+    const ends = [startedAt, ...before.map((one) => endOf.get(one))].filter(
+      (at) => at !== undefined,
+    );
+    if (items === undefined || ends.length === 0) return [];
+    const from = Math.max(...ends.map((at) => Date.parse(at)));
+    const label = `${items.completed} of ${items.total} items`;
+    return [[name, { from, ...toOf(completedAt), look: 'items', label }]];
+  });
+  return new Map(spans);
 }
 
 function spanOf(entry: Entry): Span | undefined {

@@ -3,7 +3,7 @@ import type { ExecutionResponse, HistoryResponse } from '../../../lib/dashboard/
 import { cutText, formatDuration, isolated } from '../core/format.js';
 import { now } from '../core/live.js';
 import { useWidth } from '../ui/size.js';
-import { ticksOf, timelineRows, type Span } from './timeline-rows.js';
+import { itemSpans, ticksOf, timelineRows, type Span } from './timeline-rows.js';
 
 const ROW = 30;
 const TOP = 24;
@@ -26,6 +26,7 @@ export function Timeline({
   const all = timelineRows(
     history.entries,
     execution.tasks.map(({ name }) => name),
+    itemSpans(execution),
   );
   const rows = isWhole ? all : all.slice(0, MAX_ROWS);
   if (rows.length === 0) return <p class="empty">No task has begun yet.</p>;
@@ -134,7 +135,11 @@ function Bar({
     );
   }
   const [top, height] =
-    span.look === 'step' ? [y + 23, 4] : span.look === 'wait' ? [y + 10, 10] : [y + 7, 15];
+    span.look === 'step'
+      ? [y + 23, 4]
+      : span.look === 'wait' || span.look === 'items'
+        ? [y + 10, 10]
+        : [y + 7, 15];
   return (
     <rect
       class={`bar b-${span.look}`}

@@ -158,14 +158,17 @@ export function Table({
   label,
   columns,
   children,
+  isStacked = false,
 }: {
   label: string;
   columns: readonly string[];
   children: ComponentChildren;
+  /** On a small screen, each row is a block with all its cells. */
+  isStacked?: boolean;
 }) {
   return (
     <div class="table" tabindex={0} role="region" aria-label={label}>
-      <table>
+      <table class={isStacked ? 'stacked' : undefined}>
         <thead>
           <tr>
             {columns.map((column) => (
@@ -181,15 +184,26 @@ export function Table({
   );
 }
 
-const INSTANT = /(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z)/;
+const INSTANT = /((?:since )?\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z)/;
 
-/** A sentence of the server: the instants in it are written as people say them. */
+/** A sentence of the server: the instants in it are written as people say them, `for 5 min` and `until Dec 2, 20:12:38`. */
 export function Sentence({ text, max = 400 }: { text: string; max?: number }) {
   return (
     <bdi class="breaks">
       {cutText(text, max)
         .split(INSTANT)
-        .map((part, no) => (no % 2 === 1 ? <Ago key={no} at={part} /> : part))}
+        .map((part, no) => (no % 2 === 1 ? <Instant key={no} text={part} /> : part))}
     </bdi>
+  );
+}
+
+function Instant({ text }: { text: string }) {
+  const at = text.replace('since ', '');
+  return (
+    <time dateTime={at} title={`${formatMoment(at)} · ${at}`}>
+      {at === text
+        ? formatMoment(at)
+        : `for ${formatDuration(Math.max(0, Math.floor((now.value - Date.parse(at)) / 1_000) * 1_000))}`}
+    </time>
   );
 }

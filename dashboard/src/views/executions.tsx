@@ -212,6 +212,7 @@ function ExecutionTable({ items, tenant }: { items: readonly ExecutionRow[]; ten
   return (
     <Table
       label="Executions"
+      isStacked
       columns={[
         'Status',
         'Workflow',
