@@ -66,7 +66,8 @@ describe.each<Platform>(['Express', 'Fastify'])('By the keyboard alone, on %s', 
     await user.press('Enter');
     await user.dialog.waitFor({ state: 'detached' });
     await user.see(/Retried/);
-    await user.press('Alt+ArrowLeft');
+    // The key of the browser, which has no window here.
+    await user.page.goBack();
     await user.heading('Executions').waitFor();
 
     // By its tag, the one that waits. The payload of the signal is typed, and sent.

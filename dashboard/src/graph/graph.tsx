@@ -104,10 +104,10 @@ export function Graph({ graph, tasks, chosen, onChoose }: GraphProps) {
                     {row === undefined ? '•' : MARKS[row.status]}
                   </text>
                   <text class="name" x={46} y={23}>
-                    {cutText(name, 20)}
+                    {cutText(name, 17)}
                   </text>
                   <text class="sub" x={46} y={40}>
-                    {row === undefined ? KINDS[kind] : cutText(subtitle(row), 25)}
+                    {row === undefined ? KINDS[kind] : cutText(subtitle(row), 21)}
                   </text>
                 </g>
               </g>

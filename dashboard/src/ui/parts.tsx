@@ -203,7 +203,7 @@ function Instant({ text }: { text: string }) {
     <time dateTime={at} title={`${formatMoment(at)} · ${at}`}>
       {at === text
         ? formatMoment(at)
-        : `for ${formatDuration(Math.max(0, Math.floor((now.value - Date.parse(at)) / 1_000) * 1_000))}`}
+        : `for ${formatDuration(Math.max(0, Math.floor((now.value - Date.parse(at)) / 1_000) * 1_000)).replace('.0', '')}`}
     </time>
   );
 }

@@ -8,7 +8,7 @@ import {
   shortId,
 } from '../../../dashboard/src/core/format.js';
 import { curveOf, layoutOf } from '../../../dashboard/src/graph/layout.js';
-import { ticksOf, timelineRows } from '../../../dashboard/src/graph/timeline-rows.js';
+import { itemSpans, ticksOf, timelineRows } from '../../../dashboard/src/graph/timeline-rows.js';
 
 describe('The page writes', () => {
   it.each([
@@ -46,6 +46,27 @@ describe('The page writes', () => {
 
 describe('The timeline', () => {
   const at = (seconds: number): string => new Date(seconds * 1_000).toISOString();
+
+  it('shows when the items of a map ran, also while the map has no run of its own', () => {
+    const task = (name: string, more: object) => ({ name, status: 'Running', ...more });
+    const execution = (completedAt: string | undefined) => ({
+      startedAt: at(0),
+      tasks: [
+        task('load', { completedAt: at(2) }),
+        task('each', { items: { total: 1_000, completed: 400 }, completedAt }),
+      ],
+      graph: {
+        tasks: [
+          { name: 'load', dependsOn: [] },
+          { name: 'each', dependsOn: ['load'] },
+        ],
+      },
+    });
+    const span = { from: 2_000, look: 'items', label: '400 of 1000 items' };
+    const open = itemSpans(execution(undefined) as never);
+    expect(timelineRows([], ['load', 'each'], open)).toEqual([{ task: 'each', spans: [span] }]);
+    expect([...itemSpans(execution(at(9)) as never)]).toEqual([['each', { ...span, to: 9_000 }]]);
+  });
 
   it('has a row for each task, in the order of the graph, with its attempts, waits and recoveries', () => {
     const rows = timelineRows(
