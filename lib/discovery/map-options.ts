@@ -174,4 +174,6 @@ export interface ItemResult<V = unknown> {
 export interface ResultsOptions {
   /** Only items with this status. Default: all. */
   status?: TaskStatus;
+  /** Only items behind the one with this `index`, to go on where an earlier call stopped. Default: from the first item on. */
+  after?: number;
 }

@@ -1,6 +1,10 @@
 import type { ItemResult, ResultsOptions } from '../discovery/map-options.js';
 import type { DefinitionCatalog } from '../engine/definitions/definition-catalog.js';
-import { checkStatus, itemResults, type ReadResults } from '../engine/items/item-results.js';
+import {
+  checkResultsOptions,
+  itemResults,
+  type ReadResults,
+} from '../engine/items/item-results.js';
 import { UnknownExecutionError } from '../errors/index.js';
 import type { AvailabilityRetry } from '../runtime/availability-retry.js';
 import type { ExecutionStore, ItemStore } from '../store/port/index.js';
@@ -32,7 +36,7 @@ export class ItemReader {
     options: ResultsOptions = {},
   ): AsyncIterable<ItemResult<never>> {
     if (!isExecutionId(id)) throw new UnknownExecutionError(id, this.parts.tenant);
-    checkStatus(options);
+    checkResultsOptions(options);
     return this.pages(id, mapTask, options);
   }
 

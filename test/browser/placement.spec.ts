@@ -16,7 +16,7 @@ afterAll(() => browser?.close());
 /** All applications of these tests have a global prefix and versions in their URLs. */
 describe.each<Platform>(['Express', 'Fastify'])('The page on %s', (platform) => {
   it("works behind a proxy with a path of its own, with helmet's default policy", async () => {
-    const world = await World.start(platform, {}, (app) => app.use(helmet()));
+    const world = await World.start(platform, { prepare: (app) => app.use(helmet()) });
     const proxy = await StrippingProxy.start(new URL(world.url), '/internal/tools');
     const user = await Visitor.open(browser, proxy.url);
     try {
@@ -42,7 +42,7 @@ describe.each<Platform>(['Express', 'Fastify'])('The page on %s', (platform) => 
   });
 
   it('shows no action in read-only mode', async () => {
-    const world = await World.start(platform, { readOnly: true });
+    const world = await World.start(platform, { options: { readOnly: true } });
     const user = await Visitor.open(browser, world.url);
     try {
       const failedId = await world.orders();

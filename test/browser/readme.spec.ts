@@ -4,10 +4,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, it } from '@jest/globals';
 import { defineWorkflow } from '../../lib/discovery/define-workflow.js';
 import { defineSignal } from '../../lib/discovery/message-definitions.js';
-import { CloacinaTenants } from '../../lib/tenants/hosting/cloacina-tenants.js';
-import { Served, UserGuard } from '../integration/dashboard/served.js';
 import { openBrowser } from './chromium.js';
 import { Visitor } from './visitor.js';
+import { World } from './world.js';
 
 /** `CLOACINA_PICTURES=docs/images npm run test:browser -- readme` takes the picture of the README anew. */
 const PICTURES = process.env['CLOACINA_PICTURES'];
@@ -44,15 +43,10 @@ const order = defineWorkflow<{ customer: string; amount: number }>('order-fulfil
   .build();
 
 it('an execution that waits for a person is the picture of the README', async () => {
-  const served = await Served.start(
-    'Express',
-    { path: 'ops/cloacina', guards: [UserGuard], actor: () => 'ann' },
-    [order],
-    process.env['CLOACINA_TEST_PAGE'],
-  );
+  const world = await World.start('Express', { workflows: [order] });
   const browser = await openBrowser();
   try {
-    const { runner } = served.app.get(CloacinaTenants).get('acme');
+    const runner = world.acme;
     const { id } = await runner.start(
       order,
       { customer: 'Lovelace', amount: 1_250 },
@@ -61,7 +55,7 @@ it('an execution that waits for a person is the picture of the README', async ()
     for await (const { tasks } of runner.watch(id)) {
       if (tasks.some(({ waitingFor }) => waitingFor?.reason === 'signal')) break;
     }
-    const user = await Visitor.open(browser, served.origin);
+    const user = await Visitor.open(browser, world.url);
     await user.page.setViewportSize({ width: 1440, height: 860 });
     await user.go(`t/acme/executions/${id}`);
     await user.page.getByRole('region', { name: 'Why it has not ended' }).waitFor();
@@ -74,6 +68,6 @@ it('an execution that waits for a person is the picture of the README', async ()
     writeFileSync(path.join(PICTURES, 'dashboard.png'), picture);
   } finally {
     await browser.close();
-    await served.app.close();
+    await world.close();
   }
 });

@@ -1,8 +1,17 @@
-import type { INestApplication } from '@nestjs/common';
+import type { AddressInfo } from 'node:net';
+import { Module, VersioningType, type INestApplication } from '@nestjs/common';
+import { ExpressAdapter } from '@nestjs/platform-express';
+import { FastifyAdapter } from '@nestjs/platform-fastify';
+import { Test } from '@nestjs/testing';
+import { CloacinaModule } from '../../lib/cloacina.module.js';
 import type { CloacinaDashboardOptions } from '../../lib/dashboard/dashboard-options.js';
+import { CloacinaDashboardModule } from '../../lib/dashboard/dashboard.module.js';
+import { PageFiles } from '../../lib/dashboard/page-files.js';
+import type { WorkflowDefinition } from '../../lib/discovery/workflow-builder.js';
 import type { CloacinaRunner } from '../../lib/runner/cloacina-runner.js';
 import { CloacinaTenants } from '../../lib/tenants/hosting/cloacina-tenants.js';
-import { Served, UserGuard, type Platform } from '../integration/dashboard/served.js';
+import { UserGuard, type Platform } from '../integration/dashboard/served.js';
+import { databaseUrl, freshSchema } from '../support/postgres.js';
 import {
   approval,
   group,
@@ -29,28 +38,49 @@ export class World {
     this.globex = tenants.get('globex').runner;
   }
 
-  /** @param prepare - is called before the application listens, to add middleware */
   static async start(
     platform: Platform,
-    options: Partial<CloacinaDashboardOptions> = {},
-    prepare?: (app: INestApplication) => void,
+    {
+      options = {},
+      workflows = [order, approval, imported, hostile, subsidiary, group],
+      prepare = () => undefined,
+    }: {
+      readonly options?: Partial<CloacinaDashboardOptions>;
+      readonly workflows?: readonly WorkflowDefinition[];
+      /** Adds middleware. */
+      readonly prepare?: (app: INestApplication) => void;
+    } = {},
   ): Promise<World> {
-    // Built by global-setup.mjs.
-    const page = process.env['CLOACINA_TEST_PAGE'];
-    const { app, origin } = await Served.start(
-      platform,
-      {
-        path: 'ops/cloacina',
-        guards: [UserGuard],
-        actor: () => 'ann',
-        redact: ['card'],
-        ...options,
-      },
-      [order, approval, imported, hostile, subsidiary, group],
-      page,
-      prepare,
-    );
-    return new World(app, origin);
+    @Module({
+      imports: [
+        CloacinaModule.forRoot({ databaseUrl: databaseUrl(), maxContextSize: 8_000_000 }),
+        CloacinaModule.forTenant({ tenant: 'acme', schema: freshSchema() }),
+        CloacinaModule.forTenant({ tenant: 'globex', schema: freshSchema() }),
+        CloacinaDashboardModule.register({
+          path: 'ops/cloacina',
+          guards: [UserGuard],
+          actor: () => 'ann',
+          redact: ['card'],
+          ...options,
+        }),
+      ],
+      providers: workflows.map((workflow) => ({ provide: workflow.name, useValue: workflow })),
+    })
+    class AppModule {}
+
+    const module = await Test.createTestingModule({ imports: [AppModule] })
+      .overrideProvider(PageFiles)
+      // Built by global-setup.mjs.
+      .useValue(new PageFiles(process.env['CLOACINA_TEST_PAGE']))
+      .compile();
+    const adapter = platform === 'Express' ? new ExpressAdapter() : new FastifyAdapter();
+    const app = module.createNestApplication(adapter, { logger: false });
+    app.setGlobalPrefix('v');
+    app.enableVersioning({ type: VersioningType.URI, defaultVersion: '1' });
+    prepare(app);
+    await app.listen(0, '127.0.0.1');
+    const { port } = app.getHttpServer().address() as AddressInfo;
+    return new World(app, `http://127.0.0.1:${port}/v/ops/cloacina`);
   }
 
   /** Orders of two tenants: three of acme are completed, two have failed. Returns the id of a failed one. */

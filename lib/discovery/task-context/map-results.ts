@@ -8,6 +8,7 @@ export interface MapResults {
    *
    * @param mapTask - the name of the map
    * @param options.status - only items with this status
+   * @param options.after - only items behind the one with this index
    * @throws InvalidArgumentError for a name that is not that of a map, and for invalid options
    * @example
    * ```ts

@@ -20,7 +20,7 @@ export type ReadResults = (
   options?: ResultsOptions,
 ) => AsyncIterable<ItemResult<never>>;
 
-const OPTIONS: ReadonlySet<string> = new Set<keyof ResultsOptions>(['status']);
+const OPTIONS: ReadonlySet<string> = new Set<keyof ResultsOptions>(['status', 'after']);
 
 /** Reads the results of items. The arguments are checked at once, the rows are read when they are asked for. */
 export function itemResults(
@@ -29,21 +29,32 @@ export function itemResults(
 ): ReadResults {
   return (executionId, workflow, mapTask, options = {}) => {
     const taskNo = mapNoOf(workflow, mapTask);
-    const status = checkStatus(options);
-    return pages((after) =>
+    const { status, after: from = -1 } = checkResultsOptions(options);
+    const read = (after: number) =>
       whileUnavailable.run(() =>
         store.items.results({ executionId, taskNo }, { status, after, limit: RESULTS_PAGE }),
-      ),
-    );
+      );
+    return pages(read, from + 1);
   };
 }
 
-/** @throws InvalidArgumentError for an unknown option or status */
-export function checkStatus(options: ResultsOptions): TaskStatus | undefined {
+/** @throws InvalidArgumentError for an unknown option or status, and for an `after` that is not an index */
+export function checkResultsOptions(options: ResultsOptions): ResultsOptions {
   checkCallOptions('results()', options, OPTIONS);
-  const { status } = options;
-  if (status === undefined || Object.hasOwn(TASK_TRANSITIONS, status)) return status;
-  throw new InvalidArgumentError('status', `must be a status of tasks, not ${formatValue(status)}`);
+  const { status, after } = options;
+  if (status !== undefined && !Object.hasOwn(TASK_TRANSITIONS, status)) {
+    throw new InvalidArgumentError(
+      'status',
+      `must be a status of tasks, not ${formatValue(status)}`,
+    );
+  }
+  if (after !== undefined && !(Number.isSafeInteger(after) && after >= 0)) {
+    throw new InvalidArgumentError(
+      'after',
+      `must be the index of an item, not ${formatValue(after)}`,
+    );
+  }
+  return options;
 }
 
 /** @throws InvalidArgumentError if the workflow has no map of this name */
@@ -58,10 +69,12 @@ function mapNoOf({ name, tasks }: CompiledWorkflow, mapTask: unknown): number {
   );
 }
 
+/** @param from - the number of an item, from 1; 0 for the beginning */
 async function* pages(
   read: (after: number) => Promise<ItemResultRow[]>,
+  from: number,
 ): AsyncGenerator<ItemResult<never>, void, undefined> {
-  for (let after = 0; ;) {
+  for (let after = from; ;) {
     const page = await read(after);
     const last = page.at(-1);
     if (last === undefined) return;

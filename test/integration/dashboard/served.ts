@@ -57,7 +57,6 @@ export class Served {
     options: CloacinaDashboardOptions,
     workflows: readonly WorkflowDefinition[],
     page = pageDirectory(),
-    prepare: (app: INestApplication) => void = () => undefined,
   ): Promise<Served> {
     @Module({
       imports: [
@@ -80,7 +79,6 @@ export class Served {
         : module.createNestApplication(new FastifyAdapter(), { logger: false });
     app.setGlobalPrefix('v');
     app.enableVersioning({ type: VersioningType.URI, defaultVersion: '1' });
-    prepare(app);
     await app.listen(0, '127.0.0.1');
     const { port } = app.getHttpServer().address() as AddressInfo;
     return new Served(app, `http://127.0.0.1:${port}/v/ops/cloacina`);

@@ -51,6 +51,10 @@ describe('A map', () => {
           sum: numbers.reduce((sum, n) => sum + n ** 2, 0),
         });
         const results = await resultsOf(tenant, result.id, 'square');
+        const rest = await resultsOf(tenant, result.id, 'square', { after: 27 });
+        expect(rest.map(({ index }) => index)).toEqual([28, 29]);
+        const call = resultsOf(tenant, result.id, 'square', { after: -1 });
+        await expect(call).rejects.toThrow(/after must be the index of an item/);
         expect(results).toEqual(
           numbers.map((n) => ({
             index: n,
