@@ -272,14 +272,18 @@ export type {
 export {
   CloacinaStatistics,
   type CappedCount,
+  type CappedWorkflowCounts,
+  type CountsByWorkflow,
   type FailureGroup,
   type FailureGroups,
   type FailureOptions,
+  type NotCompletedStatus,
   type Series,
   type SeriesBucket,
   type SeriesOptions,
   type StatusCountOptions,
   type StatusCounts,
+  type WorkflowCountOptions,
 } from './runner/statistics/index.js';
 export type { ExecutionHandle } from './runner/execution-handle.js';
 export type { ResultOptions, UnsettledOptions } from './runner/result-options.js';

@@ -31,6 +31,11 @@ export interface CloacinaDashboardOptions {
   /** `true`: all actions are refused. Default: `false`. */
   readOnly?: boolean;
   /**
+   * How many streams of server-sent events this process holds open, 1 to 100,000; each open page has one, and one more while it
+   * shows an execution. Further pages poll. Default: 200.
+   */
+  maxStreams?: number;
+  /**
    * Names of properties whose values are never shown, at any depth of contexts, payloads, items and progress. Upper and lower
    * case, `_` and `-` do not count. Names of secrets, such as `password` and `apiKey`, need not be listed. Default: none.
    */
@@ -45,6 +50,7 @@ export interface CheckedDashboardOptions extends CloacinaDashboardOptions {
   readonly path: string;
   readonly guards: (Type<CanActivate> | CanActivate)[];
   readonly readOnly: boolean;
+  readonly maxStreams: number;
   readonly redact: readonly string[];
 }
 
@@ -60,8 +66,11 @@ const OPTIONS: ReadonlySet<string> = new Set<keyof CloacinaDashboardOptions>([
   'tenants',
   'actor',
   'readOnly',
+  'maxStreams',
   'redact',
 ]);
+const DEFAULT_STREAMS = 200;
+const MAX_STREAMS = 100_000;
 const PATH = /^[\w.~-]+(?:\/[\w.~-]+)*$/;
 
 /**
@@ -73,6 +82,7 @@ export function checkDashboardOptions(
   isProduction: boolean,
 ): CheckedDashboardOptions {
   const { path = 'cloacina', guards = [], readOnly = false, redact = [] } = options;
+  const { maxStreams = DEFAULT_STREAMS } = options;
   const problems: string[] = [];
   for (const name of Object.keys(options)) {
     if (!OPTIONS.has(name)) problems.push(`${WHO} has no option "${name}". Remove it.`);
@@ -101,9 +111,14 @@ export function checkDashboardOptions(
         'if something else protects the path.',
     );
   }
+  if (!Number.isInteger(maxStreams) || maxStreams < 1 || maxStreams > MAX_STREAMS) {
+    problems.push(
+      `${WHO}: maxStreams must be a whole number from 1 to ${MAX_STREAMS}, not ${formatValue(maxStreams)}.`,
+    );
+  }
   if (!Array.isArray(redact) || redact.some((name) => typeof name !== 'string')) {
     problems.push(`${WHO}: redact must be an array of names, not ${formatValue(redact)}.`);
   }
   if (problems.length > 0) throw new ConfigurationError(problems);
-  return { ...options, path: trimmed, guards: [...guards], readOnly, redact };
+  return { ...options, path: trimmed, guards: [...guards], readOnly, maxStreams, redact };
 }

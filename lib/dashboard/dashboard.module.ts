@@ -13,6 +13,7 @@ import {
 } from '@nestjs/common';
 import { DashboardAccess } from './access.js';
 import { ActionGuard } from './action.guard.js';
+import { dashboardClock } from './clock.js';
 import { ActionsController } from './controllers/actions.controller.js';
 import { ExecutionsController } from './controllers/executions.controller.js';
 import { OverviewController } from './controllers/overview.controller.js';
@@ -29,6 +30,8 @@ import { Overviews } from './overviews.js';
 import { PageFiles } from './page-files.js';
 import { ProblemFilter } from './problem.js';
 import { DashboardStreams } from './streams.js';
+import { TenantChanges } from './tenant-changes.js';
+import { TenantReads } from './tenant-reads.js';
 
 /**
  * A page for people, and the HTTP API behind it, on Express and Fastify: executions, failures, schedules, workflows and processes
@@ -74,6 +77,9 @@ export class CloacinaDashboardModule implements NestModule {
         DashboardAccess,
         ActionGuard,
         ExecutionViews,
+        dashboardClock,
+        TenantReads,
+        TenantChanges,
         Overviews,
         DashboardStreams,
       ],

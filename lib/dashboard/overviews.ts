@@ -1,8 +1,8 @@
-import { Injectable, Logger } from '@nestjs/common';
+import { Inject, Injectable, Logger } from '@nestjs/common';
 import { InvalidArgumentError, toStoredError } from '../errors/index.js';
 import type { ServingProcess } from '../runner/explain/explanation.js';
 import type { FailureGroups, Series as RunnerSeries } from '../runner/statistics/index.js';
-import { systemClock } from '../runtime/clock.js';
+import { systemClock, type Clock } from '../runtime/clock.js';
 import type { Tenant } from '../tenants/hosting/tenant.js';
 import type {
   FailureGroupRow,
@@ -12,19 +12,15 @@ import type {
   Series,
   TenantOverview,
 } from './http-types.js';
+import { DASHBOARD_CLOCK } from './clock.js';
 import { mergeProcesses, sumCounts, sumSeries } from './merge.js';
-import { TenantReads } from './tenant-reads.js';
+import { TenantChanges } from './tenant-changes.js';
+import { TenantReads, type Kept } from './tenant-reads.js';
 
-/**
- * How old numbers may be, in milliseconds: those of one page, of a tenant at work, and of a tenant where nothing happens. This
- * process reads them again when it has changed the tenant; of other processes it hears nothing.
- */
+/** How old numbers may be that have just changed, in milliseconds; see {@link TenantReads}. */
 const FRESH_MS = 2_000;
-const BUSY_MS = 5_000;
-const QUIET_FEW_MS = 15_000;
-const QUIET_MS = 60_000;
-/** With more tenants, those where nothing happens are read less often. */
-const MANY = 50;
+const NUMBERS_MS = 5_000;
+const DAY_SERIES_MS = 60_000;
 /** How long a page waits for tenants that were not read yet, in milliseconds. */
 const BUDGET_MS = 120;
 const DAY_MS = 86_400_000;
@@ -43,17 +39,38 @@ interface TenantNumbers {
 @Injectable()
 export class Overviews {
   private readonly logger = new Logger('CloacinaDashboard');
-  private readonly reads = new TenantReads();
   /** What was logged of each tenant that can't be read, so that each trouble is one line. */
   private readonly troubles = new Map<string, string>();
+  private readonly numbers: Kept<TenantNumbers> = {
+    key: 'numbers',
+    minAgeMs: NUMBERS_MS,
+    read: (tenant) => this.numbersOf(tenant),
+    shape: shapeOf,
+  };
 
-  /** The tenant has changed, so its numbers are read again when a page asks. */
+  constructor(
+    @Inject(TenantReads) private readonly reads: TenantReads,
+    @Inject(TenantChanges) private readonly changes: TenantChanges,
+    @Inject(DASHBOARD_CLOCK) private readonly clock: Clock,
+  ) {}
+
+  /** The user has changed the tenant, so it is read again when a page asks. */
   changed(tenant: string): void {
-    this.reads.forget(tenant);
+    this.reads.forget(tenant, true);
+  }
+
+  /** Begins to read what is old, for a stream, and waits for nothing. */
+  refresh(tenants: readonly Tenant[]): void {
+    this.reads.refresh(tenants, this.numbers);
+  }
+
+  /** Another one when some number may be another one. The series moves with the minutes. */
+  get version(): string {
+    return `${this.reads.version} ${Math.floor(this.clock.wallTime() / 60_000)}`;
   }
 
   async overview(tenants: readonly Tenant[]): Promise<Overview> {
-    const { values, isComplete } = await this.numbers(tenants);
+    const { values, isComplete } = await this.numbersOfAll(tenants);
     const all = values.map(({ value }) => value);
     const overviews = all.map(({ overview }) => overview);
     const [oldest] = overviews
@@ -84,13 +101,13 @@ export class Overviews {
   }
 
   async tenants(tenants: readonly Tenant[]): Promise<TenantOverview[]> {
-    const { values } = await this.numbers(tenants);
+    const { values } = await this.numbersOfAll(tenants);
     const known = new Map(values.map(({ tenant, value }) => [tenant.name, value.overview]));
     return tenants.map(({ name }) => known.get(name) ?? unread(name));
   }
 
   async processes(tenants: readonly Tenant[]): Promise<ProcessRow[]> {
-    return processesOf((await this.numbers(tenants)).values);
+    return processesOf((await this.numbersOfAll(tenants)).values);
   }
 
   async series(
@@ -98,17 +115,15 @@ export class Overviews {
     range: 'hour' | 'day',
     workflow?: string,
   ): Promise<Series> {
-    const key = `series ${range} ${workflow ?? ''}`;
-    const maxAge = range === 'hour' ? FRESH_MS : QUIET_MS;
-    const { values, isComplete } = await this.reads.many(
-      tenants,
-      key,
-      { maxAge, budgetMs: BUDGET_MS },
-      (tenant) =>
+    const { values, isComplete } = await this.many(tenants, {
+      key: `series ${range} ${workflow ?? ''}`,
+      minAgeMs: range === 'hour' ? FRESH_MS : DAY_SERIES_MS,
+      read: (tenant) =>
         this.unlessTrouble(tenant, ({ runner }) =>
           runner.statistics.series({ range, ...(workflow === undefined ? {} : { workflow }) }),
         ),
-    );
+      shape: (series) => series?.buckets.filter(({ started }) => started > 0),
+    });
     const all = values.flatMap(({ value }) => value ?? []);
     return sumSeries(
       range,
@@ -119,15 +134,14 @@ export class Overviews {
   }
 
   async failures(tenants: readonly Tenant[], workflow?: string): Promise<FailuresResponse> {
-    const { values, isComplete } = await this.reads.many(
-      tenants,
-      `failures ${workflow ?? ''}`,
-      { maxAge: FRESH_MS, budgetMs: BUDGET_MS },
-      (tenant): Promise<FailureGroups | undefined> =>
+    const { values, isComplete } = await this.many(tenants, {
+      key: `failures ${workflow ?? ''}`,
+      minAgeMs: FRESH_MS,
+      read: (tenant): Promise<FailureGroups | undefined> =>
         this.unlessTrouble(tenant, ({ runner }) =>
           runner.statistics.failures(workflow === undefined ? {} : { workflow }),
         ),
-    );
+    });
     const groups = values.flatMap(({ tenant, value }) =>
       (value?.groups ?? []).map(
         ({ filter: _, error, firstAt, lastAt, ...group }): FailureGroupRow => ({
@@ -153,13 +167,13 @@ export class Overviews {
     };
   }
 
-  private numbers(tenants: readonly Tenant[]) {
-    const quietMs = tenants.length > MANY ? QUIET_MS : QUIET_FEW_MS;
-    const maxAge = ({ overview: { counts } }: TenantNumbers): number =>
-      counts !== undefined && counts.Running.count + counts.Pending.count > 0 ? BUSY_MS : quietMs;
-    return this.reads.many(tenants, 'numbers', { maxAge, budgetMs: BUDGET_MS }, (tenant) =>
-      this.numbersOf(tenant),
-    );
+  private numbersOfAll(tenants: readonly Tenant[]) {
+    return this.many(tenants, this.numbers);
+  }
+
+  private many<T>(tenants: readonly Tenant[], of: Kept<T>) {
+    this.changes.asked(tenants);
+    return this.reads.many(tenants, of, BUDGET_MS);
   }
 
   /** A tenant that can't be read is a row that says so, and no error of the page. */
@@ -228,6 +242,11 @@ async function readNumbers({ name, runner, recovery }: Tenant): Promise<TenantNu
     recoveries: { recovered: recoveries.recovered, abandoned: recoveries.abandoned },
     processes,
   };
+}
+
+/** What makes the numbers of two reads the same. The series belongs to the executions that are counted. */
+function shapeOf({ overview: { asOf: _, ...numbers }, recoveries, processes }: TenantNumbers): unknown {
+  return [numbers, recoveries, processes.map(({ id, state, claimed }) => [id, state, claimed])];
 }
 
 function unread(tenant: string): TenantOverview {

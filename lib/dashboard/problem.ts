@@ -26,6 +26,20 @@ export function noSuchTenant(): DashboardProblem {
   return new DashboardProblem(HttpStatus.NOT_FOUND, 'NOT_FOUND', 'There is no such tenant.');
 }
 
+/** A tenant of which too much is read already. The page tries again. */
+export function tooBusy(): DashboardProblem {
+  const detail =
+    'Too many requests read this tenant at the same time, so this one was refused. Try again in a few seconds.';
+  return new DashboardProblem(HttpStatus.SERVICE_UNAVAILABLE, 'TOO_MANY_READS', detail);
+}
+
+/** The page polls instead. */
+export function tooManyStreams(): DashboardProblem {
+  const detail =
+    'This process has as many open streams as the option maxStreams of the dashboard allows. Poll, or try again later.';
+  return new DashboardProblem(HttpStatus.SERVICE_UNAVAILABLE, 'TOO_MANY_STREAMS', detail);
+}
+
 /** Codes that would tell that a tenant exists. */
 const TENANT_CODES: ReadonlySet<string> = new Set([
   'UNKNOWN_TENANT',
@@ -47,9 +61,9 @@ export class ProblemFilter implements ExceptionFilter {
 
   catch(error: unknown, host: ArgumentsHost): unknown {
     const answer = this.problemOf(error);
-    return host
-      .switchToHttp()
-      .getResponse<Response>()
+    const response = host.switchToHttp().getResponse<Response>();
+    if (answer.status === 503) response.header('retry-after', '5');
+    return response
       .status(answer.status)
       .header('content-type', 'application/problem+json; charset=utf-8')
       .header('cache-control', 'no-store')

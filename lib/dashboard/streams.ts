@@ -1,28 +1,75 @@
 import { Inject, Injectable, type MessageEvent, type OnModuleDestroy } from '@nestjs/common';
-import { Observable, share, Subject, type Subscription } from 'rxjs';
-import { systemClock } from '../runtime/clock.js';
+import { finalize, Observable, share, shareReplay, Subject, takeUntil } from 'rxjs';
+import type { CloacinaRunner } from '../runner/cloacina-runner.js';
+import type { ExecutionUpdate } from '../runner/execution.js';
+import type { Clock } from '../runtime/clock.js';
 import type { Tenant } from '../tenants/hosting/tenant.js';
-import type { ChangedEvent, Overview } from './http-types.js';
+import { DASHBOARD_CLOCK } from './clock.js';
+import { DASHBOARD_OPTIONS, type CheckedDashboardOptions } from './dashboard-options.js';
+import type { Overview } from './http-types.js';
 import { Overviews } from './overviews.js';
+import { tooManyStreams } from './problem.js';
+import { streamOf } from './stream-access.js';
+import { TenantChanges } from './tenant-changes.js';
 
 /** The time between two events of a kind, and the longest silence, in milliseconds. */
 const TICK_MS = 1_000;
 const PING_MS = 15_000;
-/** How often the numbers of a tenant at work are read for a stream, in milliseconds. */
-const CHANGED_MS = 2_000;
-const MAX_CHANGED = 50;
 
 /** The streams of pages. All pages that show the same tenants share one; without pages nothing is read. */
 @Injectable()
 export class DashboardStreams implements OnModuleDestroy {
   /** Ends all streams: a server closes only when its responses have ended. */
-  readonly closing = new Subject<void>();
+  private readonly closing = new Subject<void>();
   private readonly streams = new Map<string, Observable<MessageEvent>>();
+  private readonly executions = new Map<
+    string,
+    { readonly runner: CloacinaRunner; readonly stream: Observable<MessageEvent> }
+  >();
+  private open = 0;
 
-  constructor(@Inject(Overviews) private readonly overviews: Overviews) {}
+  constructor(
+    @Inject(Overviews) private readonly overviews: Overviews,
+    @Inject(TenantChanges) private readonly changes: TenantChanges,
+    @Inject(DASHBOARD_CLOCK) private readonly clock: Clock,
+    @Inject(DASHBOARD_OPTIONS) private readonly options: CheckedDashboardOptions,
+  ) {}
 
   onModuleDestroy(): void {
     this.closing.next();
+  }
+
+  /**
+   * Counts a stream of a connection until it ends.
+   *
+   * @throws DashboardProblem (503) if there are as many as the option `maxStreams` allows
+   */
+  admit(stream: Observable<MessageEvent>): Observable<MessageEvent> {
+    if (this.open >= this.options.maxStreams) throw tooManyStreams();
+    return new Observable<MessageEvent>((subscriber) => {
+      this.open++;
+      return stream.pipe(takeUntil(this.closing), finalize(() => this.open--)).subscribe(subscriber);
+    });
+  }
+
+  /** The changes of one execution. All pages that show it share a stream. */
+  execution(
+    { name, runner }: Tenant,
+    id: string,
+    eventOf: (update: ExecutionUpdate) => MessageEvent,
+  ): Observable<MessageEvent> {
+    const key = JSON.stringify([name, id]);
+    const known = this.executions.get(key);
+    if (known?.runner === runner) return known.stream;
+    const stream = streamOf((signal) => runner.watch(id, { signal }), eventOf).pipe(
+      finalize(() => {
+        if (this.executions.get(key)?.stream === stream) this.executions.delete(key);
+      }),
+      // Each update is the whole state, so a page that joins others begins with the last one.
+      shareReplay({ bufferSize: 1, refCount: true }),
+    );
+    this.executions.set(key, { runner, stream });
+    return stream;
   }
 
   /** Overviews whenever they change, and what changes. */
@@ -32,7 +79,8 @@ export class DashboardStreams implements OnModuleDestroy {
     if (known !== undefined) return known;
     let latest: MessageEvent | undefined;
     const shared = new Observable<MessageEvent>((subscriber) => {
-      const source = new StreamSource(tenants, this.overviews, (event) => {
+      const parts = { overviews: this.overviews, changes: this.changes, clock: this.clock };
+      const source = new StreamSource(tenants, parts, (event) => {
         if (event.type === 'overview') latest = event;
         subscriber.next(event);
       });
@@ -51,69 +99,60 @@ export class DashboardStreams implements OnModuleDestroy {
   }
 }
 
-/** Makes the events of one stream. */
+interface SourceParts {
+  readonly overviews: Overviews;
+  readonly changes: TenantChanges;
+  readonly clock: Clock;
+}
+
+/** Makes the events of one stream. The tenants are listened to and read for all streams together. */
 class StreamSource {
-  private readonly subscriptions: Subscription[];
-  private readonly changes = new Map<string, Set<string>>();
-  private readonly toldAt = new Map<string, number>();
+  private readonly names: ReadonlySet<string>;
+  private readonly release: () => void;
+  private readonly subscription;
   private readonly timer;
   private last = '';
-  private sentAt = systemClock.now();
+  private seen = '';
+  private sentAt: number;
   private isReading = false;
 
   constructor(
     private readonly tenants: readonly Tenant[],
-    private readonly overviews: Overviews,
+    private readonly parts: SourceParts,
     private readonly send: (event: MessageEvent) => void,
   ) {
-    this.subscriptions = tenants.map(({ name, runner }) =>
-      runner.events$.subscribe({
-        next: (event) => this.changed(name, 'executionId' in event ? event.executionId : undefined),
-        error: () => undefined,
-      }),
-    );
-    this.timer = systemClock.interval(() => void this.tick(), TICK_MS);
+    const { changes, clock } = parts;
+    this.names = new Set(tenants.map(({ name }) => name));
+    this.sentAt = clock.now();
+    this.release = changes.watch(tenants);
+    this.subscription = changes.events.subscribe((event) => {
+      if (this.names.has(event.tenant)) this.emit('changed', event);
+    });
+    this.timer = clock.interval(() => void this.tick(), TICK_MS);
     void this.tick();
   }
 
   close(): void {
     this.timer.cancel();
-    for (const subscription of this.subscriptions) subscription.unsubscribe();
-  }
-
-  private changed(tenant: string, id: string | undefined): void {
-    const ids = this.changes.get(tenant) ?? new Set<string>();
-    this.changes.set(tenant, ids);
-    if (id === undefined) return;
-    ids.delete(id);
-    ids.add(id);
-    const [oldest] = ids;
-    if (ids.size > MAX_CHANGED && oldest !== undefined) ids.delete(oldest);
+    this.subscription.unsubscribe();
+    this.release();
   }
 
   private async tick(): Promise<void> {
     if (this.isReading) return;
     this.isReading = true;
+    const { overviews, clock } = this.parts;
     try {
-      this.sendChanges();
-      const overview = await this.overviews.overview(this.tenants);
-      this.sendOverview(overview);
-      if (systemClock.now() - this.sentAt >= PING_MS) this.emit('ping', {});
+      overviews.refresh(this.tenants);
+      // Nothing is added up while all numbers are those of the last time.
+      const { version } = overviews;
+      if (version !== this.seen) {
+        this.seen = version;
+        this.sendOverview(await overviews.overview(this.tenants));
+      }
+      if (clock.now() - this.sentAt >= PING_MS) this.emit('ping', {});
     } finally {
       this.isReading = false;
-    }
-  }
-
-  private sendChanges(): void {
-    const now = systemClock.now();
-    for (const [tenant, ids] of this.changes) {
-      const toldAt = this.toldAt.get(tenant) ?? -Infinity;
-      if (now - toldAt < CHANGED_MS) continue;
-      this.toldAt.set(tenant, now);
-      this.changes.delete(tenant);
-      this.overviews.changed(tenant);
-      const event: ChangedEvent = { tenant, executions: [...ids].toReversed() };
-      this.emit('changed', event);
     }
   }
 
@@ -127,7 +166,7 @@ class StreamSource {
   }
 
   private emit(type: string, data: object): void {
-    this.sentAt = systemClock.now();
+    this.sentAt = this.parts.clock.now();
     this.send({ type, data });
   }
 }

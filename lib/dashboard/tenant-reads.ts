@@ -1,26 +1,52 @@
-import { systemClock, type Clock } from '../runtime/clock.js';
+import { Inject, Injectable } from '@nestjs/common';
+import type { Clock } from '../runtime/clock.js';
 import type { Tenant } from '../tenants/hosting/tenant.js';
+import { DASHBOARD_CLOCK } from './clock.js';
+import { ReadSlots } from './read-slots.js';
 
-/** How many reads of tenants are under way at a time, so that a page never takes the application's connections. */
-const MAX_READS = 4;
+/** How many reads for kept values are under way at a time. A page over many tenants asks for all of them at once. */
+const KEPT_READS = 4;
+/** What requests may read beside them. */
+const LIMITS = { total: 6, ofTenant: 2, waiting: 50 };
 /** How many values are kept for each tenant of the largest page, and in any case. Users choose some keys, so there is no end of them. */
 const KEPT_PER_TENANT = 4;
 const MIN_KEPT = 1_000;
+/** The time between two reads of a value that changes all the time, in milliseconds. */
+const THROTTLE_MS = 1_000;
+/**
+ * The longest time between two reads of a value that does not change, in milliseconds: for each tenant of the largest page,
+ * and its limits. So a page over a thousand tenants where nothing happens reads two of them a second.
+ */
+const QUIET_PER_TENANT_MS = 500;
+const MIN_QUIET_MS = 60_000;
+const MAX_QUIET_MS = 600_000;
 
 interface Entry {
   readonly value: unknown;
   readonly readAt: number;
+  /** How long the value counts from then on. */
+  readonly ageMs: number;
+  /** Whether the tenant has changed since. */
+  isOutdated: boolean;
 }
 
 /** A read that is under way. */
 interface Running {
-  readonly value: Promise<unknown>;
+  value: Promise<unknown>;
   /** Whether the tenant has changed since it began. */
   isOutdated: boolean;
 }
 
-/** How old a value may be, in milliseconds; it may depend on the value. */
-type MaxAge<T> = number | ((value: T) => number);
+/** A value that is kept. */
+export interface Kept<T> {
+  /** Names the value among those of a tenant. */
+  readonly key: string;
+  /** How long a new value counts, in milliseconds. The time doubles with each read that finds the same value. */
+  readonly minAgeMs: number;
+  readonly read: (tenant: Tenant) => Promise<T>;
+  /** What makes two values the same. Default: all of the value. */
+  readonly shape?: (value: T) => unknown;
+}
 
 /** What was read of many tenants. */
 export interface ReadTenants<T> {
@@ -30,72 +56,103 @@ export interface ReadTenants<T> {
 }
 
 /**
- * Reads of tenants for all pages together: a value is read once, however many pages ask, and kept for a time. A page over many
- * tenants waits a short time and shows those that were read by then.
+ * Reads of tenants for all pages together: a value is read once, however many pages ask, whatever tenants each of them shows.
+ *
+ * **Kept values.** A value is read again when this process has changed the tenant ({@link forget}), at most once a second.
+ * Without such a change it is read less and less often as long as it stays the same: of other processes this one hears nothing.
+ * A page over many tenants waits a short time and shows those that were read by then.
+ *
+ * **Others** ({@link now}) are read for each request, but once for requests at the same time.
  */
+@Injectable()
 export class TenantReads {
   private readonly kept = new Map<string, Entry>();
   private readonly running = new Map<string, Running>();
-  private readonly waiting: (() => void)[] = [];
-  private busy = 0;
-  private maxKept = MIN_KEPT;
+  private readonly keptSlots = new ReadSlots({
+    total: KEPT_READS,
+    ofTenant: KEPT_READS,
+    waiting: Infinity,
+  });
+  private readonly slots = new ReadSlots(LIMITS);
+  private largest = 1;
+  private changes = 0;
 
-  constructor(private readonly clock: Clock = systemClock) {}
+  constructor(@Inject(DASHBOARD_CLOCK) private readonly clock: Clock) {}
 
-  /** A value of a tenant, at most `maxAge` old. */
-  async one<T>(tenant: Tenant, key: string, maxAge: MaxAge<T>, read: () => Promise<T>): Promise<T> {
-    const name = JSON.stringify([tenant.name, key]);
-    const entry = this.kept.get(name);
-    if (entry !== undefined) {
-      const value = entry.value as T;
-      const maxAgeMs = typeof maxAge === 'number' ? maxAge : maxAge(value);
-      if (this.clock.now() - entry.readAt < maxAgeMs) return value;
-    }
-    const running = this.running.get(name);
-    if (running !== undefined) return running.value as Promise<T>;
-    const value = this.inTurn(read);
-    const reading: Running = { value, isOutdated: false };
-    this.running.set(name, reading);
-    try {
-      const answer = await value;
-      // A later change may be missing in it, so it counts only as an older value, and only if there is no other.
-      if (!reading.isOutdated) this.keep(name, { value: answer, readAt: this.clock.now() });
-      else if (!this.kept.has(name)) this.keep(name, { value: answer, readAt: -Infinity });
-      return answer;
-    } finally {
-      if (this.running.get(name) === reading) this.running.delete(name);
-    }
+  /** Grows whenever a kept value is another one than before. */
+  get version(): number {
+    return this.changes;
   }
 
-  /** Values of many tenants: those that are known after `budgetMs`. Of others, an older value counts if there is one. */
+  /** A kept value of a tenant. */
+  one<T>(tenant: Tenant, of: Kept<T>): Promise<T> {
+    const name = nameOf(tenant.name, of.key);
+    const entry = this.kept.get(name);
+    if (entry !== undefined && this.counts(entry)) return Promise.resolve(entry.value as T);
+    return this.once(name, async (reading) => {
+      // A tenant that changes all the time is read once a second, and all that ask wait for the same read.
+      const waitMs = (entry?.readAt ?? -Infinity) + THROTTLE_MS - this.clock.now();
+      if (waitMs > 0) await this.clock.sleep(waitMs);
+      const value = await this.keptSlots.run(tenant.name, () => of.read(tenant));
+      this.read(name, of, value, reading.isOutdated);
+      return value;
+    });
+  }
+
+  /** Kept values of many tenants: those that are known after `budgetMs`. Of others, an older value counts if there is one. */
   async many<T>(
     tenants: readonly Tenant[],
-    key: string,
-    { maxAge, budgetMs }: { readonly maxAge: MaxAge<T>; readonly budgetMs: number },
-    read: (tenant: Tenant) => Promise<T>,
+    of: Kept<T>,
+    budgetMs: number,
   ): Promise<ReadTenants<T>> {
-    this.maxKept = Math.max(this.maxKept, tenants.length * KEPT_PER_TENANT);
+    this.largest = Math.max(this.largest, tenants.length);
     const found = new Map<string, T>();
     const all = Promise.all(
       tenants.map(async (tenant) => {
-        found.set(tenant.name, await this.one(tenant, key, maxAge, () => read(tenant)));
+        found.set(tenant.name, await this.one(tenant, of));
       }),
     );
     // The reads continue for the next call, and their failures are those of `read`, which has to answer with a value.
     all.catch(() => undefined);
-    await Promise.race([all, this.clock.sleep(budgetMs)]);
+    const over = new AbortController();
+    await Promise.race([all, this.clock.sleep(budgetMs, over.signal)]);
+    over.abort();
     const values = tenants.flatMap((tenant) => {
-      const known = found.get(tenant.name) ?? this.older<T>(tenant, key);
+      const known = found.get(tenant.name) ?? this.older<T>(tenant, of.key);
       return known === undefined ? [] : [{ tenant, value: known }];
     });
     return { values, isComplete: found.size === tenants.length };
   }
 
-  /** The next read of the tenant asks the database. */
-  forget(tenant: string): void {
+  /** Begins to read the kept values that count no more, and waits for none. */
+  refresh<T>(tenants: readonly Tenant[], of: Kept<T>): void {
+    for (const tenant of tenants) {
+      const entry = this.kept.get(nameOf(tenant.name, of.key));
+      if (entry === undefined || !this.counts(entry))
+        void this.one(tenant, of).catch(() => undefined);
+    }
+  }
+
+  /**
+   * A value of this moment. Requests at the same time share the read.
+   *
+   * @throws DashboardProblem (503) if too many reads of the tenant wait
+   */
+  now<T>(tenant: Tenant, key: string, read: () => Promise<T>): Promise<T> {
+    return this.once(nameOf(tenant.name, `now ${key}`), () => this.slots.run(tenant.name, read));
+  }
+
+  /**
+   * The tenant has changed: what was read of it counts no more.
+   *
+   * @param isOwn - the user of the page has changed it, and does not wait for the throttle
+   */
+  forget(tenant: string, isOwn = false): void {
     const start = `[${JSON.stringify(tenant)},`;
-    for (const [name, { value }] of this.kept) {
-      if (name.startsWith(start)) this.kept.set(name, { value, readAt: -Infinity });
+    for (const [name, entry] of this.kept) {
+      if (!name.startsWith(start)) continue;
+      entry.isOutdated = true;
+      if (isOwn) this.kept.set(name, { ...entry, readAt: -Infinity });
     }
     for (const [name, reading] of this.running) {
       if (!name.startsWith(start)) continue;
@@ -104,29 +161,65 @@ export class TenantReads {
     }
   }
 
+  private counts({ readAt, ageMs, isOutdated }: Entry): boolean {
+    return !isOutdated && this.clock.now() - readAt < ageMs;
+  }
+
+  private once<T>(name: string, read: (reading: Running) => Promise<T>): Promise<T> {
+    const known = this.running.get(name);
+    if (known !== undefined) return known.value as Promise<T>;
+    const reading: Running = { value: Promise.resolve(), isOutdated: false };
+    const begin = async (): Promise<T> => {
+      try {
+        return await read(reading);
+      } finally {
+        if (this.running.get(name) === reading) this.running.delete(name);
+      }
+    };
+    const value = begin();
+    reading.value = value;
+    this.running.set(name, reading);
+    return value;
+  }
+
+  private read<T>(name: string, of: Kept<T>, value: T, isOutdated: boolean): void {
+    const before = this.kept.get(name);
+    // A later change may be missing in it, so it counts only as an older value, and only if there is no newer one.
+    if (isOutdated && before !== undefined) return;
+    const shape = of.shape ?? ((all: T): unknown => all);
+    const isSame =
+      before !== undefined &&
+      JSON.stringify(shape(before.value as T)) === JSON.stringify(shape(value));
+    if (!isSame) this.changes++;
+    const ageMs = isSame && !before.isOutdated ? before.ageMs * 2 : of.minAgeMs;
+    this.keep(name, {
+      value,
+      readAt: isOutdated ? -Infinity : this.clock.now(),
+      ageMs: Math.min(ageMs, this.quietMs),
+      isOutdated,
+    });
+  }
+
+  private get quietMs(): number {
+    return Math.min(MAX_QUIET_MS, Math.max(MIN_QUIET_MS, this.largest * QUIET_PER_TENANT_MS));
+  }
+
   /** Keeps a value, and drops those that were read longest ago, such as those of tenants that are no longer served. */
   private keep(name: string, entry: Entry): void {
     this.kept.delete(name);
     this.kept.set(name, entry);
+    const maxKept = Math.max(MIN_KEPT, this.largest * KEPT_PER_TENANT);
     for (const oldest of this.kept.keys()) {
-      if (this.kept.size <= this.maxKept) break;
+      if (this.kept.size <= maxKept) break;
       this.kept.delete(oldest);
     }
   }
 
   private older<T>(tenant: Tenant, key: string): T | undefined {
-    return this.kept.get(JSON.stringify([tenant.name, key]))?.value as T | undefined;
+    return this.kept.get(nameOf(tenant.name, key))?.value as T | undefined;
   }
+}
 
-  private async inTurn<T>(read: () => Promise<T>): Promise<T> {
-    if (this.busy >= MAX_READS) await new Promise<void>((resolve) => this.waiting.push(resolve));
-    else this.busy++;
-    try {
-      return await read();
-    } finally {
-      const next = this.waiting.shift();
-      if (next === undefined) this.busy--;
-      else next();
-    }
-  }
+function nameOf(tenant: string, key: string): string {
+  return JSON.stringify([tenant, key]);
 }

@@ -46,6 +46,32 @@ export function describeStatistics(tested: TestedStore): void {
     );
   });
 
+  test('executions are counted by workflow, of each status the newest up to a cap', async () => {
+    await tested.behind.empty();
+    const [of, other] = [await stored('by workflow'), await stored('beside')];
+    const ids = await worker.startMany(of, 3, { claims: 1 });
+    await worker.complete([outcomeOf(of, ids[0]!, 0), failureOf(of, ids[1]!, 0)]);
+    const [beside] = await worker.startMany(other, 1, { claims: 1 });
+    const exact = await tested.store.statistics.byWorkflow(2);
+    expect(exact.capped).toEqual([]);
+    expect(exact.counts).toHaveLength(3);
+    expect(exact.counts).toEqual(
+      expect.arrayContaining([
+        { workflow: 'by workflow', status: 'Running', count: 1 },
+        { workflow: 'by workflow', status: 'Failed', count: 1 },
+        { workflow: 'beside', status: 'Running', count: 1 },
+      ]),
+    );
+    expect((await tested.store.statistics.byWorkflow(1)).capped).toEqual(['Running']);
+    await worker.startMany(of, 3, { claims: 1 });
+    const cut = await tested.store.statistics.byWorkflow(2);
+    const running = cut.counts.filter(({ status }) => status === 'Running');
+    expect(cut.capped).toEqual(['Running']);
+    // Two are counted and one more is seen: no more rows are read, however many there are.
+    expect(running.reduce((sum, { count }) => sum + count, 0)).toBe(3);
+    for (const id of [ids[2]!, beside!]) await tested.store.cancel(id, null);
+  });
+
   test('the oldest task that is due is told, and none that is claimed or not due yet', async () => {
     await tested.behind.empty();
     const of = await stored('due');

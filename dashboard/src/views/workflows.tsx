@@ -1,6 +1,6 @@
 import type { LimitRow, Page, WorkflowRow } from '../../../lib/dashboard/http-types.js';
 import { post, tenantApi } from '../core/api.js';
-import { cutText, formatNumber } from '../core/format.js';
+import { cutText, formatCount, formatNumber } from '../core/format.js';
 import { touch } from '../core/live.js';
 import { useResource } from '../core/resource.js';
 import { linkTo, place } from '../core/router.js';
@@ -51,7 +51,7 @@ export function WorkflowsView({ tenant }: { tenant: string }) {
                         class="quiet"
                         href={linkTo(['t', tenant, 'executions'], { workflow: name, status })}
                       >
-                        {formatNumber(counts[status] ?? 0)}
+                        {formatCount(counts[status])}
                       </a>
                     </td>
                   ))}

@@ -1,7 +1,9 @@
 import { Get, Header, Inject, Param, Query, Req, Sse, type MessageEvent } from '@nestjs/common';
-import { takeUntil, type Observable } from 'rxjs';
+import type { Observable } from 'rxjs';
 import type { TenantRequest } from '../../cloacina.options.js';
 import type { ItemResult } from '../../discovery/map-options.js';
+import type { Execution } from '../../runner/execution.js';
+import type { Tenant } from '../../tenants/hosting/tenant.js';
 import type { TaskStatus } from '../../workflow/index.js';
 import { DashboardAccess } from '../access.js';
 import { ExecutionViews, noSuchExecution, serialized } from '../executions.js';
@@ -16,8 +18,9 @@ import type {
   ValueResponse,
 } from '../http-types.js';
 import { conditionsOf, count, text, type Fields } from '../query.js';
-import { guardedStream, streamOf } from '../stream-access.js';
+import { guardedStream } from '../stream-access.js';
 import { DashboardStreams } from '../streams.js';
+import { TenantReads } from '../tenant-reads.js';
 
 const MAX_PAGE = 200;
 
@@ -27,6 +30,7 @@ export class ExecutionsController {
     @Inject(DashboardAccess) private readonly access: DashboardAccess,
     @Inject(ExecutionViews) private readonly views: ExecutionViews,
     @Inject(DashboardStreams) private readonly streams: DashboardStreams,
+    @Inject(TenantReads) private readonly reads: TenantReads,
   ) {}
 
   @Get()
@@ -36,13 +40,16 @@ export class ExecutionsController {
     @Param('tenant') name: string,
     @Query() query: Fields,
   ): Promise<Page<ExecutionRow>> {
-    const { runner } = await this.access.tenant(request, name);
+    const tenant = await this.access.tenant(request, name);
     const cursor = text(query, 'cursor');
-    const page = await runner.list({
+    const filter = {
       ...conditionsOf(query),
       limit: count(query, 'limit', MAX_PAGE) ?? 50,
       ...(cursor === undefined ? {} : { cursor }),
-    });
+    };
+    const page = await this.reads.now(tenant, `list ${JSON.stringify(filter)}`, () =>
+      tenant.runner.list(filter),
+    );
     return { ...page, items: page.items.map((summary) => this.views.row(name, summary)) };
   }
 
@@ -53,10 +60,10 @@ export class ExecutionsController {
     @Param('tenant') name: string,
     @Param('id') id: string,
   ): Promise<ExecutionResponse> {
-    const { runner } = await this.access.tenant(request, name);
-    const execution = await runner.get(id);
+    const tenant = await this.access.tenant(request, name);
+    const execution = await this.read(tenant, id);
     if (execution === null) throw noSuchExecution();
-    return this.views.execution(name, runner, execution);
+    return this.views.execution(name, tenant.runner, execution);
   }
 
   @Get(':id/history')
@@ -66,8 +73,10 @@ export class ExecutionsController {
     @Param('tenant') name: string,
     @Param('id') id: string,
   ): Promise<HistoryResponse> {
-    const { runner } = await this.access.tenant(request, name);
-    const entries = await runner.history(id);
+    const tenant = await this.access.tenant(request, name);
+    const entries = await this.reads.now(tenant, `history ${id}`, () =>
+      tenant.runner.history(id),
+    );
     if (entries === null) throw noSuchExecution();
     return { entries: entries.map((entry) => this.views.entry(entry)) };
   }
@@ -79,8 +88,10 @@ export class ExecutionsController {
     @Param('tenant') name: string,
     @Param('id') id: string,
   ): Promise<ExplainResponse> {
-    const { runner } = await this.access.tenant(request, name);
-    const explanation = await runner.explain(id);
+    const tenant = await this.access.tenant(request, name);
+    const explanation = await this.reads.now(tenant, `explain ${id}`, () =>
+      tenant.runner.explain(id),
+    );
     if (explanation === null) throw noSuchExecution();
     return serialized(explanation);
   }
@@ -92,8 +103,8 @@ export class ExecutionsController {
     @Param('tenant') name: string,
     @Param('id') id: string,
   ): Promise<TreeResponse> {
-    const { runner } = await this.access.tenant(request, name);
-    return runner.tree(id);
+    const tenant = await this.access.tenant(request, name);
+    return this.reads.now(tenant, `tree ${id}`, () => tenant.runner.tree(id));
   }
 
   @Get(':id/values/:value')
@@ -104,8 +115,8 @@ export class ExecutionsController {
     @Param('id') id: string,
     @Param('value') key: string,
   ): Promise<ValueResponse> {
-    const { runner } = await this.access.tenant(request, name);
-    const execution = await runner.get(id);
+    const tenant = await this.access.tenant(request, name);
+    const execution = await this.read(tenant, id);
     if (execution === null || !Object.hasOwn(execution.context, key)) throw noSuchExecution();
     const value = this.views.values.isHidden(key)
       ? '[redacted]'
@@ -122,19 +133,21 @@ export class ExecutionsController {
     @Param('task') task: string,
     @Query() query: Fields,
   ): Promise<ItemsResponse> {
-    const { runner } = await this.access.tenant(request, name);
+    const tenant = await this.access.tenant(request, name);
     const limit = count(query, 'limit', MAX_PAGE) ?? 100;
     const after = Number(text(query, 'after') ?? -1);
     const status = text(query, 'status') as TaskStatus | undefined;
-    const items: ItemsResponse['items'] = [];
-    let isMore = false;
     const from = Number.isInteger(after) && after >= 0 ? { after } : {};
     const options = { ...(status === undefined ? {} : { status }), ...from };
-    for await (const item of runner.results(id, task, options)) {
-      isMore = items.length === limit;
-      if (isMore) break;
-      items.push(this.item(item));
-    }
+    const key = `items ${JSON.stringify([id, task, limit, options])}`;
+    const { items, isMore } = await this.reads.now(tenant, key, async () => {
+      const found: ItemsResponse['items'] = [];
+      for await (const item of tenant.runner.results(id, task, options)) {
+        if (found.length === limit) return { items: found, isMore: true };
+        found.push(this.item(item));
+      }
+      return { items: found, isMore: false };
+    });
     const last = items.at(-1);
     return { items, nextCursor: isMore && last !== undefined ? String(last.index) : null };
   }
@@ -146,17 +159,26 @@ export class ExecutionsController {
     @Param('id') id: string,
   ): Promise<Observable<MessageEvent>> {
     // Before the stream begins, so that the answer has a status: a browser connects again after any other end.
-    const found = (await this.access.tenant(request, name)).runner.list({ ids: [id], limit: 1 });
-    if ((await found).items.length === 0) throw noSuchExecution();
-    return guardedStream(async () => {
-      const { runner } = await this.access.tenant(request, name);
-      const source = () =>
-        streamOf(
-          (signal) => runner.watch(id, { signal }),
-          (update) => ({ type: 'execution', data: this.views.event(name, update) }),
-        );
-      return { key: name, source };
-    }).pipe(takeUntil(this.streams.closing));
+    const tenant = await this.access.tenant(request, name);
+    const found = await this.reads.now(tenant, `exists ${id}`, () =>
+      tenant.runner.list({ ids: [id], limit: 1 }),
+    );
+    if (found.items.length === 0) throw noSuchExecution();
+    return this.streams.admit(
+      guardedStream(async () => {
+        const visible = await this.access.tenant(request, name);
+        const source = () =>
+          this.streams.execution(visible, id, (update) => ({
+            type: 'execution',
+            data: this.views.event(name, update),
+          }));
+        return { key: name, source };
+      }),
+    );
+  }
+
+  private read(tenant: Tenant, id: string): Promise<Execution | null> {
+    return this.reads.now(tenant, `get ${id}`, () => tenant.runner.get(id));
   }
 
   private item({ item, value, ...facts }: ItemResult): ItemsResponse['items'][number] {

@@ -1,5 +1,5 @@
 import { Get, Header, Inject, Query, Req, Sse, type MessageEvent } from '@nestjs/common';
-import { takeUntil, type Observable } from 'rxjs';
+import type { Observable } from 'rxjs';
 import type { TenantRequest } from '../../cloacina.options.js';
 import { DashboardAccess } from '../access.js';
 import type {
@@ -93,10 +93,12 @@ export class OverviewController {
   async events(@Req() request: TenantRequest): Promise<Observable<MessageEvent>> {
     // A failure before the stream begins is an answer with a status.
     await this.access.visible(request);
-    return guardedStream(async () => {
-      const tenants = await this.access.visible(request);
-      const key = JSON.stringify(tenants.map(({ name }) => name));
-      return { key, source: () => this.streams.of(tenants) };
-    }).pipe(takeUntil(this.streams.closing));
+    return this.streams.admit(
+      guardedStream(async () => {
+        const tenants = await this.access.visible(request);
+        const key = JSON.stringify(tenants.map(({ name }) => name));
+        return { key, source: () => this.streams.of(tenants) };
+      }),
+    );
   }
 }

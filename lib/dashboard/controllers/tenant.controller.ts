@@ -1,6 +1,7 @@
 import { Get, Header, HttpStatus, Inject, Param, Query, Req } from '@nestjs/common';
 import type { TenantRequest } from '../../cloacina.options.js';
 import type { TenantSchedule } from '../../runner/schedule.js';
+import type { Tenant } from '../../tenants/hosting/tenant.js';
 import { DashboardAccess } from '../access.js';
 import { ExecutionViews, serialized } from '../executions.js';
 import type {
@@ -13,6 +14,7 @@ import type {
 } from '../http-types.js';
 import { DashboardProblem } from '../problem.js';
 import { choice, count, date, flag, text, type Fields } from '../query.js';
+import { TenantReads } from '../tenant-reads.js';
 
 const MAX_PAGE = 200;
 const STATES = ['active', 'paused', 'ended', 'broken'] as const;
@@ -23,6 +25,7 @@ export class TenantController {
   constructor(
     @Inject(DashboardAccess) private readonly access: DashboardAccess,
     @Inject(ExecutionViews) private readonly views: ExecutionViews,
+    @Inject(TenantReads) private readonly reads: TenantReads,
   ) {}
 
   @Get('workflows')
@@ -31,21 +34,22 @@ export class TenantController {
     @Req() request: TenantRequest,
     @Param('tenant') name: string,
   ): Promise<{ items: WorkflowRow[] }> {
-    const { runner } = await this.access.tenant(request, name);
-    const [counts, paused] = [
-      await runner.counts({ status: [...NOT_COMPLETED] }),
-      await runner.pausedWorkflows(),
-    ];
+    const tenant = await this.access.tenant(request, name);
+    const { runner } = tenant;
+    const { counts, paused } = await this.reads.now(tenant, 'workflows', async () => ({
+      counts: await runner.statistics.byWorkflow(),
+      paused: await runner.pausedWorkflows(),
+    }));
     const graphs = new Map(runner.workflows().map((graph) => [graph.name, graph]));
     const names = new Set([
       ...graphs.keys(),
-      ...counts.map(({ workflow }) => workflow),
+      ...counts.workflows.map(({ workflow }) => workflow),
       ...paused.map(({ workflow }) => workflow),
     ]);
     const items = [...names].sort().map((workflow): WorkflowRow => {
       const graph = graphs.get(workflow);
       const pause = paused.find((one) => one.workflow === workflow);
-      const byStatus = counts.find((one) => one.workflow === workflow)?.byStatus ?? {};
+      const found = counts.workflows.find((one) => one.workflow === workflow);
       return {
         name: workflow,
         ...(graph === undefined ? {} : { graph }),
@@ -57,7 +61,7 @@ export class TenantController {
                 since: pause.since.toISOString(),
               },
             }),
-        counts: byStatus,
+        counts: found?.byStatus ?? noneOf(counts.capped),
       };
     });
     return { items };
@@ -70,14 +74,18 @@ export class TenantController {
     @Param('tenant') name: string,
     @Query() query: Fields,
   ): Promise<Page<ScheduleRow>> {
-    const { runner } = await this.access.tenant(request, name);
+    const tenant = await this.access.tenant(request, name);
+    const { runner } = tenant;
     const limit = count(query, 'limit', MAX_PAGE) ?? 50;
     const given = {
       workflow: text(query, 'workflow'),
       state: choice(query, 'state', STATES),
       after: text(query, 'after'),
     };
-    const found = await runner.schedules.list({ ...defined(given), limit: limit + 1 });
+    const filter = { ...defined(given), limit: limit + 1 };
+    const found = await this.reads.now(tenant, `schedules ${JSON.stringify(filter)}`, () =>
+      runner.schedules.list(filter),
+    );
     const items = found.slice(0, limit).map((schedule) => this.schedule(schedule));
     return { items, nextCursor: found.length > limit ? (items.at(-1)?.name ?? null) : null };
   }
@@ -89,8 +97,8 @@ export class TenantController {
     @Param('tenant') name: string,
     @Param('schedule') schedule: string,
   ): Promise<ScheduleRow> {
-    const { runner } = await this.access.tenant(request, name);
-    return this.schedule(await existing(runner.schedules.get(schedule)));
+    const tenant = await this.access.tenant(request, name);
+    return this.schedule(await existing(this.scheduleOf(tenant, schedule)));
   }
 
   @Get('schedules/:schedule/firings')
@@ -101,9 +109,17 @@ export class TenantController {
     @Param('schedule') schedule: string,
     @Query() query: Fields,
   ): Promise<FiringsResponse> {
-    const { runner } = await this.access.tenant(request, name);
-    const given = { before: date(query, 'before'), limit: count(query, 'limit', MAX_PAGE) };
-    return { firings: serialized(await runner.schedules.firings(schedule, defined(given))) };
+    const tenant = await this.access.tenant(request, name);
+    const { runner } = tenant;
+    const given = defined({
+      before: date(query, 'before'),
+      limit: count(query, 'limit', MAX_PAGE),
+    });
+    const key = `firings ${JSON.stringify([schedule, given])}`;
+    const firings = await this.reads.now(tenant, key, () =>
+      runner.schedules.firings(schedule, given),
+    );
+    return { firings: serialized(firings) };
   }
 
   @Get('schedules/:schedule/preview')
@@ -114,8 +130,9 @@ export class TenantController {
     @Param('schedule') schedule: string,
     @Query() query: Fields,
   ): Promise<PreviewResponse> {
-    const { runner } = await this.access.tenant(request, name);
-    const { spec } = await existing(runner.schedules.get(schedule));
+    const tenant = await this.access.tenant(request, name);
+    const { runner } = tenant;
+    const { spec } = await existing(this.scheduleOf(tenant, schedule));
     const times = runner.schedules.preview(spec, count(query, 'count', 100) ?? 10);
     return { times: times.map((time) => time.toISOString()) };
   }
@@ -127,14 +144,24 @@ export class TenantController {
     @Param('tenant') name: string,
     @Query() query: Fields,
   ): Promise<Page<LimitRow>> {
-    const { runner } = await this.access.tenant(request, name);
-    const given = {
+    const tenant = await this.access.tenant(request, name);
+    const { runner } = tenant;
+    const given = defined({
       name: text(query, 'name'),
       full: flag(query, 'full'),
       limit: count(query, 'limit', MAX_PAGE),
       cursor: text(query, 'cursor'),
-    };
-    return serialized(await runner.limits.list(defined(given)));
+    });
+    const page = await this.reads.now(tenant, `limits ${JSON.stringify(given)}`, () =>
+      runner.limits.list(given),
+    );
+    return serialized(page);
+  }
+
+  private scheduleOf(tenant: Tenant, schedule: string): Promise<TenantSchedule | null> {
+    return this.reads.now(tenant, `schedule ${schedule}`, () =>
+      tenant.runner.schedules.get(schedule),
+    );
   }
 
   private schedule({ input, ...schedule }: TenantSchedule): ScheduleRow {
@@ -143,6 +170,15 @@ export class TenantController {
       ...(input === undefined ? {} : { input: this.views.values.view(input) }),
     };
   }
+}
+
+/** Counts of a workflow of which no execution was read. */
+function noneOf(capped: readonly string[]): WorkflowRow['counts'] {
+  const none = NOT_COMPLETED.map((status) => [
+    status,
+    { count: 0, isCapped: capped.includes(status) },
+  ]);
+  return Object.fromEntries(none) as WorkflowRow['counts'];
 }
 
 type Defined<T> = { [K in keyof T]?: Exclude<T[K], undefined> };

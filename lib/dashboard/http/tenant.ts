@@ -2,7 +2,7 @@ import type { LimitState } from '../../runner/limit-state.js';
 import type { Firing, TenantSchedule } from '../../runner/schedule.js';
 import type { WorkflowGraph } from '../../runner/workflow-graph.js';
 import type { ExecutionStatus } from '../../workflow/index.js';
-import type { Serialized } from './common.js';
+import type { CappedCount, Serialized } from './common.js';
 import type { ValueView } from './executions.js';
 
 /**
@@ -38,8 +38,11 @@ export interface WorkflowRow {
   graph?: WorkflowGraph;
   /** Why and since when it is paused as a whole. Absent if it is not. */
   paused?: { reason?: string; since: string };
-  /** The number of its executions with each status except Completed. A status without executions may be absent. */
-  counts: Partial<Record<ExecutionStatus, number>>;
+  /**
+   * The number of its executions with each status except Completed, among the newest 10,000 executions of the tenant with this
+   * status.
+   */
+  counts: Record<Exclude<ExecutionStatus, 'Completed'>, CappedCount>;
 }
 
 /**

@@ -11,12 +11,16 @@ import type { ServedCalls } from '../served-calls.js';
 import { groupFailures } from './failure-groups.js';
 import type {
   CappedCount,
+  CappedWorkflowCounts,
+  CountsByWorkflow,
   FailureGroups,
   FailureOptions,
+  NotCompletedStatus,
   Series,
   SeriesOptions,
   StatusCountOptions,
   StatusCounts,
+  WorkflowCountOptions,
 } from './statistics-types.js';
 
 const DEFAULT_CAP = 10_000;
@@ -34,6 +38,7 @@ const RANGES = {
 } as const;
 
 const COUNT_OPTIONS: ReadonlySet<string> = new Set<keyof StatusCountOptions>(['cap']);
+const WORKFLOW_COUNT_OPTIONS: ReadonlySet<string> = new Set<keyof WorkflowCountOptions>(['cap']);
 const SERIES_OPTIONS: ReadonlySet<string> = new Set<keyof SeriesOptions>(['range', 'workflow']);
 const FAILURE_OPTIONS: ReadonlySet<string> = new Set<keyof FailureOptions>(['workflow']);
 
@@ -78,6 +83,36 @@ export class CloacinaStatistics {
         }),
       ) as Record<ExecutionStatus, CappedCount>;
       return { byStatus, ...(oldestDue === null ? {} : { oldestDue }) };
+    });
+  }
+
+  /**
+   * Counts the executions of each workflow that are not Completed. Of each status, the newest are read up to a cap: if the tenant
+   * has more, the counts of the status are lower limits, as `isCapped` says.
+   *
+   * @throws InvalidArgumentError for an invalid option
+   * @example
+   * ```ts
+   * for (const { workflow, byStatus } of (await runner.statistics.byWorkflow()).workflows) {
+   *   console.log(workflow, byStatus.Failed.count, byStatus.Failed.isCapped);
+   * }
+   * ```
+   */
+  byWorkflow(options: WorkflowCountOptions = {}): Promise<CountsByWorkflow> {
+    return this.run(async () => {
+      checkCallOptions('byWorkflow()', options, WORKFLOW_COUNT_OPTIONS);
+      const cap = checkCap(options.cap);
+      const { counts, capped } = await this.parts.engine.store.statistics.byWorkflow(cap);
+      const workflows = new Map<string, CappedWorkflowCounts>();
+      for (const { workflow, status, count } of counts) {
+        const row = workflows.get(workflow) ?? { workflow, byStatus: noneOf(capped) };
+        workflows.set(workflow, row);
+        row.byStatus[status as NotCompletedStatus].count = count;
+      }
+      return {
+        workflows: [...workflows.values()].sort((a, b) => (a.workflow < b.workflow ? -1 : 1)),
+        capped: NOT_COMPLETED.filter((status) => capped.includes(status)),
+      };
     });
   }
 
@@ -157,6 +192,22 @@ const EMPTY = {
   medianMs: null,
   p95Ms: null,
 } as const;
+
+const NOT_COMPLETED: readonly NotCompletedStatus[] = [
+  'Pending',
+  'Running',
+  'Paused',
+  'Finishing',
+  'Failed',
+  'Cancelled',
+];
+
+/** Counts of a workflow without executions. */
+function noneOf(capped: readonly string[]): Record<NotCompletedStatus, CappedCount> {
+  return Object.fromEntries(
+    NOT_COMPLETED.map((status) => [status, { count: 0, isCapped: capped.includes(status) }]),
+  ) as Record<NotCompletedStatus, CappedCount>;
+}
 
 function checkCap(cap: number = DEFAULT_CAP): number {
   if (Number.isInteger(cap) && cap >= 1 && cap <= MAX_CAP) return cap;

@@ -27,6 +27,29 @@ export interface StatusCountOptions {
   cap?: number;
 }
 
+/** Options of {@link CloacinaStatistics.byWorkflow}. */
+export interface WorkflowCountOptions {
+  /** How many executions of each status are read, the newest, 1 to 100,000. Default: 10,000. */
+  cap?: number;
+}
+
+/** The statuses that {@link CloacinaStatistics.byWorkflow} counts. */
+export type NotCompletedStatus = Exclude<ExecutionStatus, 'Completed'>;
+
+/** The executions of a workflow that are not Completed. */
+export interface CappedWorkflowCounts {
+  workflow: string;
+  byStatus: Record<NotCompletedStatus, CappedCount>;
+}
+
+/** Executions by workflow and status. */
+export interface CountsByWorkflow {
+  /** By name: the workflows with an execution that was read. */
+  workflows: CappedWorkflowCounts[];
+  /** The statuses of which the tenant has more executions than were read. Their counts are lower limits for all workflows. */
+  capped: NotCompletedStatus[];
+}
+
 /** Options of {@link CloacinaStatistics.series}. */
 export interface SeriesOptions {
   /** `hour`: the last hour in buckets of a minute. `day`: the last day in buckets of a quarter of an hour. */

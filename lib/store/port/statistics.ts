@@ -13,6 +13,19 @@ export interface CappedCounts {
   readonly oldestDue: Date | null;
 }
 
+/** The executions of a workflow with one status, among the newest of all workflows. */
+export interface WorkflowStatusCount {
+  readonly workflow: string;
+  readonly status: string;
+  readonly count: number;
+}
+
+export interface WorkflowCountsReply {
+  readonly counts: readonly WorkflowStatusCount[];
+  /** The statuses of which there are more executions than were read. Their counts are lower limits. */
+  readonly capped: readonly string[];
+}
+
 /** Executions by the time of their creation. */
 export interface SeriesQuery {
   /** The start of the first bucket, in milliseconds. */
@@ -47,5 +60,7 @@ export interface SeriesReply {
 export interface StatisticsStore {
   /** The executions of each status. */
   counts(cap: number): Promise<CappedCounts>;
+  /** The executions by workflow and status, of each status the newest `cap`. Completed ones are left out. */
+  byWorkflow(cap: number): Promise<WorkflowCountsReply>;
   series(query: SeriesQuery): Promise<SeriesReply>;
 }

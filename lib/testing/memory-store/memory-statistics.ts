@@ -1,4 +1,11 @@
-import type { CappedCounts, SeriesQuery, SeriesReply, SeriesRow } from '../../store/port/index.js';
+import type {
+  CappedCounts,
+  SeriesQuery,
+  SeriesReply,
+  SeriesRow,
+  WorkflowCountsReply,
+  WorkflowStatusCount,
+} from '../../store/port/index.js';
 import { isBuiltInName } from '../../workflow/index.js';
 import type { MemoryExecution } from './memory-rows.js';
 import type { MemoryTables } from './memory-tables.js';
@@ -20,6 +27,20 @@ export function countCapped(tables: MemoryTables, cap: number): CappedCounts {
     })),
     oldestDue: due.length === 0 ? null : new Date(Math.min(...due)),
   };
+}
+
+export function countByWorkflow(tables: MemoryTables, cap: number): WorkflowCountsReply {
+  const open = [...tables.executions.values()].filter(({ status }) => status !== 'Completed');
+  const counts: WorkflowStatusCount[] = [];
+  const capped: string[] = [];
+  for (const [status, all] of groupBy(open, (one) => one.status)) {
+    if (all.length > cap) capped.push(status);
+    const newest = all.sort((a, b) => b.createdAt - a.createdAt).slice(0, cap + 1);
+    for (const [workflow, of] of groupBy(newest, (one) => one.workflow)) {
+      counts.push({ workflow, status, count: of.length });
+    }
+  }
+  return { counts, capped };
 }
 
 export function readSeries(tables: MemoryTables, query: SeriesQuery): SeriesReply {

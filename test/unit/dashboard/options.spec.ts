@@ -13,6 +13,7 @@ describe('the options of the dashboard', () => {
       path: 'cloacina',
       guards: [],
       readOnly: false,
+      maxStreams: 200,
       redact: [],
     });
     expect(checkDashboardOptions({ path: '/ops/cloacina/', guards }, true).path).toBe(
@@ -32,6 +33,8 @@ describe('the options of the dashboard', () => {
     ['path', { path: '../x/:id' }],
     ['public', { public: 'yes' }],
     ['readOnly', { readOnly: 1 }],
+    ['maxStreams', { maxStreams: 0 }],
+    ['maxStreams', { maxStreams: '9' }],
     ['tenants', { tenants: ['acme'] }],
     ['actor', { actor: 'me' }],
     ['guards', { guards: {} }],

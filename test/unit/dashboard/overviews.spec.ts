@@ -1,6 +1,10 @@
 import { afterEach, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
+import { Subject } from 'rxjs';
 import { Overviews } from '../../../lib/dashboard/overviews.js';
+import { TenantChanges } from '../../../lib/dashboard/tenant-changes.js';
+import { TenantReads } from '../../../lib/dashboard/tenant-reads.js';
+import { systemClock } from '../../../lib/runtime/clock.js';
 import type { Tenant } from '../../../lib/tenants/hosting/tenant.js';
 
 afterEach(() => void jest.restoreAllMocks());
@@ -10,13 +14,17 @@ it('the log says once why a tenant can not be read, without secrets', async () =
   const counts = async (): Promise<never> => {
     throw new Error('no route to postgres://ann:hunter2@db/app');
   };
-  const acme = { name: 'acme', runner: { statistics: { counts } } } as unknown as Tenant;
-  const overviews = new Overviews();
+  const events$ = new Subject();
+  const acme = { name: 'acme', runner: { events$, statistics: { counts } } } as unknown as Tenant;
+  const reads = new TenantReads(systemClock);
+  const changes = new TenantChanges(reads, systemClock);
+  const overviews = new Overviews(reads, changes, systemClock);
   for (let no = 0; no < 2; no++) {
     const { busiest, inTrouble } = await overviews.overview([acme]);
     expect([busiest[0]?.problem, inTrouble]).toEqual([expect.stringContaining('See the log'), 1]);
     overviews.changed('acme');
   }
+  changes.onModuleDestroy();
   expect(logged.mock.calls).toEqual([
     [expect.stringMatching(/^Tenant "acme" could not be read: no route/)],
   ]);

@@ -1,31 +1,99 @@
 import { expect, it } from '@jest/globals';
 import { TenantReads } from '../../../lib/dashboard/tenant-reads.js';
+import { systemClock } from '../../../lib/runtime/clock.js';
 import type { Tenant } from '../../../lib/tenants/hosting/tenant.js';
+import { ManualClock } from '../../../lib/testing/manual-clock.js';
 
 const acme = { name: 'acme' } as Tenant;
+const globex = { name: 'globex' } as Tenant;
 const MINUTE = 60_000;
 
+function kept<T>(key: string, read: () => Promise<T>) {
+  return { key, minAgeMs: MINUTE, read };
+}
+
 it('a read that was under way at a change does not count as read after it', async () => {
-  const reads = new TenantReads();
+  const reads = new TenantReads(systemClock);
   let answer: (value: string) => void = () => undefined;
-  const before = reads.one(acme, 'numbers', MINUTE, () => new Promise<string>((r) => (answer = r)));
+  const slow = () => new Promise<string>((resolve) => (answer = resolve));
+  const before = reads.one(acme, kept('numbers', slow));
   reads.forget('acme');
-  const after = reads.one(acme, 'numbers', MINUTE, async () => 'new');
+  const after = reads.one(
+    acme,
+    kept('numbers', async () => 'new'),
+  );
   answer('old');
   expect([await before, await after]).toEqual(['old', 'new']);
 
-  const late = reads.one(acme, 'late', MINUTE, () => new Promise<string>((r) => (answer = r)));
+  const late = reads.one(acme, kept('late', slow));
   reads.forget('acme');
   answer('old');
   await late;
-  expect(await reads.one(acme, 'late', MINUTE, async () => 'new')).toBe('new');
+  expect(
+    await reads.one(
+      acme,
+      kept('late', async () => 'new'),
+    ),
+  ).toBe('new');
 });
 
 it('keeps a bounded number of values, whatever keys users choose', async () => {
-  const reads = new TenantReads();
+  const reads = new TenantReads(systemClock);
   let count = 0;
   const read = async (): Promise<number> => ++count;
-  for (let no = 0; no < 2_000; no++) await reads.one(acme, `series ${no}`, MINUTE, read);
-  expect(await reads.one(acme, 'series 1999', MINUTE, read)).toBe(2_000);
-  expect(await reads.one(acme, 'series 0', MINUTE, read)).toBe(2_001);
+  for (let no = 0; no < 2_000; no++) await reads.one(acme, kept(`series ${no}`, read));
+  expect(await reads.one(acme, kept('series 1999', read))).toBe(2_000);
+  expect(await reads.one(acme, kept('series 0', read))).toBe(2_001);
+});
+
+it('a value that stays the same is read less and less often, at least each minute', async () => {
+  const clock = new ManualClock();
+  const reads = new TenantReads(clock);
+  const readAt: number[] = [];
+  const of = {
+    key: 'numbers',
+    minAgeMs: 5_000,
+    read: async () => {
+      readAt.push(clock.now() / 1_000);
+      return 'same';
+    },
+  };
+  for (let second = 0; second < 300; second++) {
+    reads.refresh([acme], of);
+    await clock.advance(1_000);
+  }
+  expect(readAt).toEqual([0, 5, 15, 35, 75, 135, 195, 255]);
+  const { version } = reads;
+  reads.forget('acme');
+  reads.refresh([acme], of);
+  await clock.advance(0);
+  expect([readAt.length, readAt.at(-1)]).toEqual([9, 300]);
+  // The same value is no change for a page.
+  expect(reads.version).toBe(version);
+});
+
+it('a tenant that changes all the time is read once a second, and its user does not wait', async () => {
+  const clock = new ManualClock();
+  const reads = new TenantReads(clock);
+  let count = 0;
+  const of = kept('numbers', async () => ++count);
+  await reads.one(acme, of);
+  reads.forget('acme');
+  const throttled = [reads.one(acme, of), reads.one(acme, of)];
+  await clock.advance(999);
+  expect(count).toBe(1);
+  await clock.advance(1);
+  expect(await Promise.all(throttled)).toEqual([2, 2]);
+  reads.forget('acme', true);
+  expect(await reads.one(acme, of)).toBe(3);
+});
+
+it('requests at the same time share a read, and later ones do not', async () => {
+  const reads = new TenantReads(systemClock);
+  let count = 0;
+  const read = async (): Promise<number> => ++count;
+  const same = [reads.now(acme, 'list', read), reads.now(acme, 'list', read)];
+  const others = [reads.now(acme, 'list 2', read), reads.now(globex, 'list', read)];
+  expect(await Promise.all([...same, ...others])).toEqual([1, 1, 2, 3]);
+  expect(await reads.now(acme, 'list', read)).toBe(4);
 });

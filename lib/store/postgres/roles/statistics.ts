@@ -1,6 +1,12 @@
 import { PostgresRole } from './postgres-role.js';
-import { countCapped, readSeries } from '../statements/statistics.js';
-import type { CappedCounts, SeriesQuery, SeriesReply, StatisticsStore } from '../../port/index.js';
+import { countByWorkflow, countCapped, readSeries } from '../statements/statistics.js';
+import type {
+  CappedCounts,
+  SeriesQuery,
+  SeriesReply,
+  StatisticsStore,
+  WorkflowCountsReply,
+} from '../../port/index.js';
 
 /** Counts of executions, on PostgreSQL. */
 export class PostgresStatisticsStore extends PostgresRole implements StatisticsStore {
@@ -9,6 +15,14 @@ export class PostgresStatisticsStore extends PostgresRole implements StatisticsS
     return {
       counts: rows.map(({ status, count, isCapped }) => ({ status, count, isCapped })),
       oldestDue: rows[0]?.oldestDue ?? null,
+    };
+  }
+
+  async byWorkflow(cap: number): Promise<WorkflowCountsReply> {
+    const rows = await this.db.cold.run(countByWorkflow, [cap]);
+    return {
+      counts: rows.map(({ read: _, ...row }) => row),
+      capped: [...new Set(rows.flatMap(({ status, read }) => (read > cap ? [status] : [])))],
     };
   }
 

@@ -11,7 +11,7 @@ import {
 } from './columns.js';
 import { isAskedFor } from './execution-sources.js';
 import type { Statement } from './statement.js';
-import type { CappedStatusCount, SeriesRow } from '../../port/index.js';
+import type { CappedStatusCount, SeriesRow, WorkflowStatusCount } from '../../port/index.js';
 
 const COUNTED = columns({
   status: text,
@@ -55,6 +55,30 @@ export const countCapped: Statement<CappedStatusCount & { readonly oldestDue: Da
   FROM (
     SELECT count(*) FILTER (WHERE e.status = 'Completed') AS completed, count(*) AS read
     FROM (SELECT status FROM ${execution} LIMIT ($1::bigint + 1) * ${ROWS_READ}) e
+  ) c`,
+};
+
+const BY_WORKFLOW = columns({ workflow: text, status: text, count: long, read: long });
+
+/**
+ * Counts executions that are not Completed by workflow. Of each status the newest $1 + 1 are read, by the partial index of
+ * statuses: an index by workflow and status would cost every start and every end an entry.
+ */
+export const countByWorkflow: Statement<WorkflowStatusCount & { readonly read: number }> = {
+  name: 'count_by_workflow',
+  columns: BY_WORKFLOW,
+  text: ({ execution }) => `SELECT ${BY_WORKFLOW.select({
+    workflow: 'c.workflow',
+    status: 's.status',
+    count: 'c.count',
+    read: 'c.read',
+  })}
+  FROM unnest(ARRAY['Pending', 'Running', 'Paused', 'Finishing', 'Failed', 'Cancelled']) s(status)
+  CROSS JOIN LATERAL (
+    SELECT n.workflow, count(*) AS count, (sum(count(*)) OVER ())::bigint AS read FROM (
+      SELECT e.workflow FROM ${execution} e WHERE e.status = s.status AND e.status <> 'Completed'
+      ORDER BY e.created_at DESC LIMIT $1::bigint + 1
+    ) n GROUP BY n.workflow
   ) c`,
 };
 

@@ -1,16 +1,21 @@
 import { MemoryRole } from './memory-role.js';
-import { countCapped, readSeries } from '../memory-statistics.js';
+import { countByWorkflow, countCapped, readSeries } from '../memory-statistics.js';
 import type {
   CappedCounts,
   SeriesQuery,
   SeriesReply,
   StatisticsStore,
+  WorkflowCountsReply,
 } from '../../../store/port/index.js';
 
 /** Counts of executions, in memory. */
 export class MemoryStatisticsStore extends MemoryRole implements StatisticsStore {
   counts(cap: number): Promise<CappedCounts> {
     return this.run((tables) => countCapped(tables, cap));
+  }
+
+  byWorkflow(cap: number): Promise<WorkflowCountsReply> {
+    return this.run((tables) => countByWorkflow(tables, cap));
   }
 
   series(query: SeriesQuery): Promise<SeriesReply> {
