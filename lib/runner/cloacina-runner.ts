@@ -5,6 +5,7 @@ import type { WorkflowContext, WorkflowInput, WorkflowRef } from '../discovery/w
 import type { PreparedOptions } from '../engine/children/child-runner.js';
 import type { StartRequest } from '../engine/starts/start-request.js';
 import type { WorkflowEvent } from '../events/workflow-event.js';
+import type { ActionEntry, ActionFilter } from './actions.js';
 import { BulkExecutions } from './bulk/bulk-executions.js';
 import type { CloacinaLimits } from './cloacina-limits.js';
 import type { CloacinaSchedules } from './cloacina-schedules.js';
@@ -20,6 +21,7 @@ import { wireRunner, type RunnerCalls } from './runner-wiring.js';
 import type { CloacinaStatistics } from './statistics/index.js';
 import type { StartOptions } from './start-request.js';
 import type {
+  ActorOptions,
   CancelOptions,
   PauseOptions,
   ReasonOptions,
@@ -250,10 +252,11 @@ export class CloacinaRunner extends BulkExecutions {
   /**
    * Continues a workflow that {@link pauseWorkflow} has paused, in all processes. Does nothing if it is not paused.
    *
+   * @throws InvalidArgumentError for invalid options
    * @throws DatabaseUnavailableError as {@link pauseWorkflow}
    */
-  resumeWorkflow(workflow: WorkflowRef): Promise<void> {
-    return this.calls.pauses.resume(workflow);
+  resumeWorkflow(workflow: WorkflowRef, options?: ActorOptions): Promise<void> {
+    return this.calls.pauses.resume(workflow, options);
   }
 
   /**
@@ -263,6 +266,23 @@ export class CloacinaRunner extends BulkExecutions {
    */
   pausedWorkflows(): Promise<PausedWorkflow[]> {
     return this.calls.pauses.list();
+  }
+
+  /**
+   * Lists who has changed the workflows and schedules of the tenant, the latest first: the calls with an `actor`. Actions on an
+   * execution are in its {@link history}. Entries are kept for 400 days. A `schedule.run` or `schedule.backfilled` is stored
+   * before its first execution, so a call that fails may be listed.
+   *
+   * @throws InvalidArgumentError that names the invalid field of the filter
+   * @throws DatabaseUnavailableError as {@link pauseWorkflow}
+   * @example
+   * ```ts
+   * await runner.schedules.pause('nightly', { actor: 'ann', reason: 'the bank is closed' });
+   * const [{ actor, kind, at }] = await runner.actions({ subject: 'nightly' });
+   * ```
+   */
+  actions(filter?: ActionFilter): Promise<ActionEntry[]> {
+    return this.calls.actions.list(filter);
   }
 
   /**

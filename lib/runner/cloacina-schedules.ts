@@ -5,6 +5,8 @@ import { columnsOf, scheduleColumns, specOf } from '../engine/schedules/schedule
 import { resumed } from '../engine/schedules/resumed-columns.js';
 import { UnknownScheduleError } from '../errors/index.js';
 import type {
+  ActionKind,
+  ActionNote,
   NewFiring,
   ScheduleColumns,
   ScheduleRecord,
@@ -12,6 +14,7 @@ import type {
   ScheduleTransaction,
 } from '../store/port/index.js';
 import type { ScheduleSpec } from '../workflow/schedule/index.js';
+import { checkActor } from './call-checks.js';
 import type { ExecutionHandle } from './execution-handle.js';
 import { newExecutionId } from './execution-id.js';
 import { checkReasonOptions, type ReasonOptions } from './reason-options.js';
@@ -38,10 +41,17 @@ import {
 import { ScheduleReports, type SchedulesParts } from './schedules/schedule-reports.js';
 import { checkManager } from './start-request.js';
 
-/** The new columns of a schedule, and the firings that the change passes over. */
+/** The new columns of a schedule, the firings that the change passes over, and who makes it. */
 interface ScheduleWrite {
   readonly set: ScheduleColumns;
   readonly passed: NewFiring | null;
+  readonly by: ActionNote | null;
+}
+
+/** Makes the notes of an actor; null records nothing. */
+function noteOf(actor: string | null) {
+  return (kind: ActionKind, reason: string | null = null): ActionNote | null =>
+    actor === null ? null : { kind, actor, reason };
 }
 
 /**
@@ -73,11 +83,12 @@ export class CloacinaSchedules extends ScheduleReports {
     workflow: WorkflowRef,
     spec: ScheduleSpec,
     input?: JsonObject,
-    { manager }: ScheduleCallOptions = {},
+    { manager, actor }: ScheduleCallOptions = {},
   ): Promise<TenantSchedule> {
     return this.parts.served.run(async () => {
       checkName(name);
       checkSpec(spec);
+      const by = noteOf(checkActor(actor));
       const transaction = this.within(manager);
       const request = await this.parts.starter.prepare(workflow, input, {});
       turnOf(name, request, spec.overlap ?? 'skip');
@@ -91,7 +102,8 @@ export class CloacinaSchedules extends ScheduleReports {
       refusePoller('workflow', wanted);
       return this.put(name, transaction, (known, now) => {
         refusePoller('name', known);
-        return { set: scheduleColumns(wanted, now, known), passed: null };
+        const kind = known === undefined ? 'schedule.created' : 'schedule.updated';
+        return { set: scheduleColumns(wanted, now, known), passed: null, by: by(kind) };
       });
     });
   }
@@ -110,6 +122,7 @@ export class CloacinaSchedules extends ScheduleReports {
   ): Promise<TenantSchedule> {
     return this.parts.served.run(async () => {
       checkChange(change);
+      const by = noteOf(checkActor(options.actor))('schedule.updated');
       const { input, ...fields } = change;
       const transaction = this.within(options.manager);
       return this.put(name, transaction, async (known, now) => {
@@ -124,7 +137,7 @@ export class CloacinaSchedules extends ScheduleReports {
         }
         const json = input === undefined ? kept : JSON.stringify(input);
         const wanted = { name, spec, workflow, origin, input: json };
-        return { set: scheduleColumns(wanted, now, known), passed: null };
+        return { set: scheduleColumns(wanted, now, known), passed: null, by };
       });
     });
   }
@@ -158,11 +171,12 @@ export class CloacinaSchedules extends ScheduleReports {
    * @throws InvalidArgumentError for invalid options
    */
   async pause(name: string, options: ReasonOptions = {}): Promise<void> {
-    const reason = checkReasonOptions('schedules.pause()', options);
+    const { reason, actor } = checkReasonOptions('schedules.pause()', options);
     await this.parts.served.run(() =>
       this.put(name, undefined, (known) => ({
         set: { ...columnsOf(this.found(name, known)), state: 'paused', reason },
         passed: null,
+        by: noteOf(actor)('schedule.paused', reason),
       })),
     );
   }
@@ -175,26 +189,35 @@ export class CloacinaSchedules extends ScheduleReports {
    * @throws InvalidArgumentError for options, or a stored spec, that are not valid (any more)
    * @throws DatabaseUnavailableError if the database was unavailable, or others held the schedule's row, for `startTimeout`
    */
-  async resume(name: string, { catchUp = 'skip' }: ResumeOptions = {}): Promise<void> {
+  async resume(name: string, options: ResumeOptions = {}): Promise<void> {
+    const { catchUp = 'skip' } = options;
     checkCatchUp(catchUp);
+    const actor = checkActor(options.actor);
     await this.parts.served.run(async () => {
-      if (catchUp === 'skip')
-        await this.put(name, undefined, (known, now) => resumed(this.found(name, known), now));
-      else
-        await this.parts.whileUnavailable.untilWritten(scheduleSubject(name), (began) =>
-          this.parts.whileUnavailable.run(
-            () => this.parts.engine.schedules.resume(name, catchUp),
-            began,
-          ),
-        );
+      if (catchUp === 'skip') {
+        const by = noteOf(actor)('schedule.resumed');
+        await this.put(name, undefined, (known, now) => ({
+          ...resumed(this.found(name, known), now),
+          by,
+        }));
+        return;
+      }
+      await this.record(name, 'schedule.resumed', actor);
+      await this.parts.whileUnavailable.untilWritten(scheduleSubject(name), (began) =>
+        this.parts.whileUnavailable.run(
+          () => this.parts.engine.schedules.resume(name, catchUp),
+          began,
+        ),
+      );
     });
   }
 
   /** Deletes a schedule with its firings. Its executions stay. Does nothing if no schedule has this name. */
-  async delete(name: string, { manager }: ScheduleCallOptions = {}): Promise<void> {
+  async delete(name: string, { manager, actor }: ScheduleCallOptions = {}): Promise<void> {
     const transaction = this.within(manager);
+    const by = noteOf(checkActor(actor))('schedule.deleted');
     await this.parts.served.run(() =>
-      this.parts.whileUnavailable.run(() => this.store.delete(name, transaction)),
+      this.parts.whileUnavailable.run(() => this.store.delete(name, transaction, by)),
     );
   }
 
@@ -206,11 +229,13 @@ export class CloacinaSchedules extends ScheduleReports {
    * @throws DatabaseUnavailableError if the database was unavailable, or others held the schedule's row, for `startTimeout`;
    *   its `mayBeWritten` tells whether the execution may be stored
    */
-  runNow(name: string, { overlap }: RunNowOptions = {}): Promise<ExecutionHandle> {
+  runNow(name: string, { overlap, actor }: RunNowOptions = {}): Promise<ExecutionHandle> {
     return this.parts.served.run(async () => {
       checkRunNow(overlap);
+      const by = checkActor(actor);
       const { engine, handle, whileUnavailable } = this.parts;
       const firing = engine.schedules.manualFiring(name, newExecutionId(engine.clock), overlap);
+      await this.record(name, 'schedule.run', by, firing.id);
       try {
         await whileUnavailable.untilWritten(scheduleSubject(name), (began) =>
           whileUnavailable.run(() => firing.attempt(), began),
@@ -219,6 +244,25 @@ export class CloacinaSchedules extends ScheduleReports {
         throw firing.explain(error);
       }
       return handle(firing.id);
+    });
+  }
+
+  /**
+   * Records an action before it is done: a call that fails may have started executions.
+   *
+   * @throws UnknownScheduleError, so that an action is never that on a schedule that does not exist
+   */
+  private async record(
+    subject: string,
+    kind: ActionKind,
+    actor: string | null,
+    executionId: string | null = null,
+  ): Promise<void> {
+    if (actor === null) return;
+    const { engine, whileUnavailable } = this.parts;
+    await whileUnavailable.run(async () => {
+      this.found(subject, await this.store.get(subject));
+      await engine.store.actions.record({ kind, subject, actor, reason: null, executionId });
     });
   }
 
@@ -255,10 +299,10 @@ export class CloacinaSchedules extends ScheduleReports {
     const { engine, tenant, whileUnavailable } = this.parts;
     const attempt = async (): Promise<boolean> => {
       const known = await this.store.get(name, transaction);
-      const { set, passed } = await decide(known, await this.store.now());
+      const { set, passed, by } = await decide(known, await this.store.now());
       return known === undefined
-        ? this.store.create(name, set, transaction)
-        : this.store.change(name, known.version, set, passed, transaction);
+        ? this.store.create(name, set, transaction, by)
+        : this.store.change(name, known.version, set, passed, transaction, by);
     };
     // In a transaction nothing is retried: a failed statement has ended it.
     await whileUnavailable.untilWritten(scheduleSubject(name), (began) =>

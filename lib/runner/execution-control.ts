@@ -8,7 +8,7 @@ import type { HandleControl } from './execution-handle.js';
 import { viewTree, type ExecutionTree } from './execution-tree.js';
 import { isExecutionId } from './execution-uuid.js';
 import {
-  checkCancelOptions,
+  checkReasonOptions,
   checkPauseOptions,
   checkResumeOptions,
   type Attribution,
@@ -44,7 +44,7 @@ export class ExecutionControl implements HandleControl {
   }
 
   async cancel(id: string, options: CancelOptions = {}): Promise<void> {
-    const { reason, actor } = checkCancelOptions(options);
+    const { reason, actor } = checkReasonOptions('cancel()', options);
     const { control } = this.parts.engine;
     await this.steer(id, 'cancel', (resent) => control.cancel(id, reason, resent, actor));
   }

@@ -35,6 +35,18 @@ export interface LegalHoldEntry {
   readonly at: Date;
   /** The reason that the caller gave. */
   readonly reason?: string;
+  /** The `actor` of the call. */
+  readonly actor?: string;
+}
+
+/** `signal()` was called with an `actor`. Other signals are seen in the waits that took them. */
+export interface SignalledEntry {
+  readonly type: 'execution.signalled';
+  readonly at: Date;
+  /** The name of the signal. */
+  readonly signal: string;
+  /** The `actor` of the call. */
+  readonly actor?: string;
 }
 
 /** `retry()` reset the execution. */
@@ -183,6 +195,7 @@ export type HistoryEntry =
   | StartedEntry
   | PauseEntry
   | LegalHoldEntry
+  | SignalledEntry
   | RetriedEntry
   | EndedEntry
   | AttemptEntry

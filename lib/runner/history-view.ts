@@ -109,7 +109,9 @@ function entriesOf(
       return [{ type: 'execution.resumed', at, ...actorOf(detail) }];
     case 'legalHold':
     case 'legalHoldReleased':
-      return [{ type: `execution.${kind}`, at, ...reasonOf((detail as Reasoned).reason) }];
+      return [{ type: `execution.${kind}`, at, ...reasonOf((detail as Reasoned).reason), ...actorOf(detail) }];
+    case 'signalled':
+      return [{ type: 'execution.signalled', at, signal: String((detail as SignalledDetail).signal), ...actorOf(detail) }];
     case 'executionRetried':
       return retriedEntries(detail as RetriedDetail, at, nameOf, cancelled);
     case 'deferred':
@@ -125,6 +127,10 @@ function entriesOf(
 
 interface Reasoned {
   readonly reason: string | null;
+}
+
+interface SignalledDetail {
+  readonly signal: string;
 }
 
 interface ConflictDetail {

@@ -9,6 +9,7 @@ import {
 import { checkCallOptions } from '../errors/call-options.js';
 import type { AvailabilityRetry } from '../runtime/availability-retry.js';
 import type { Message, SendReply, SignalTo, UserTransaction } from '../store/port/index.js';
+import { checkActor } from './call-checks.js';
 import type { ExecutionStarter } from './execution-starter.js';
 import { isExecutionId } from './execution-uuid.js';
 import {
@@ -49,7 +50,7 @@ export class MessageCalls {
     checkCallOptions('signal()', options, SIGNAL_OPTIONS);
     const to = checkTarget(target);
     const { name } = checkSignal(definition);
-    const { orStart, manager, idempotencyKey } = options;
+    const { orStart, manager, idempotencyKey, actor } = options;
     if (orStart !== undefined) checkCallOptions('orStart', orStart, OR_START_OPTIONS);
     if (orStart !== undefined && 'id' in to) {
       throw new InvalidArgumentError(
@@ -61,7 +62,8 @@ export class MessageCalls {
       throw new UnknownExecutionError(to.id, this.parts.tenant);
     }
     const json = await this.encode(definition, payload);
-    const message = { kind: 'signal', name, payload: json, to } as const;
+    const by = checkActor(actor);
+    const message = { kind: 'signal', name, payload: json, to, actor: by } as const;
     const transaction = checkManager(manager);
     const key = checkKey(idempotencyKey);
     const reply = await this.send(message, key, transaction);

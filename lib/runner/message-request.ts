@@ -11,6 +11,7 @@ import {
 import { formatValue } from '../errors/option-checks.js';
 import { encodeJson, textProblem } from '../workflow/index.js';
 import type { SignalTo } from '../store/port/index.js';
+import type { ActorOptions } from './reason-options.js';
 
 /** Options of {@link CloacinaRunner.signal} and {@link CloacinaRunner.emit}. */
 export interface SendOptions {
@@ -27,7 +28,8 @@ export interface SendOptions {
 }
 
 /** Options of {@link CloacinaRunner.signal}. */
-export interface SignalSendOptions<R extends WorkflowRef = WorkflowRef> extends SendOptions {
+export interface SignalSendOptions<R extends WorkflowRef = WorkflowRef>
+  extends SendOptions, ActorOptions {
   /**
    * Starts the execution with this input if none has the key, in the same transaction. Only for a target with `workflow`
    * and `key`. Default: such a signal is refused with an UnknownExecutionError.
@@ -55,6 +57,7 @@ export const SIGNAL_OPTIONS: ReadonlySet<string> = new Set<keyof SignalSendOptio
   'manager',
   'idempotencyKey',
   'orStart',
+  'actor',
 ]);
 
 export const OR_START_OPTIONS: ReadonlySet<string> = new Set<

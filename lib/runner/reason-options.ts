@@ -2,8 +2,17 @@ import { checkCallOptions } from '../errors/call-options.js';
 import { checkActor, checkReason } from './call-checks.js';
 import { treeOf, type TreeOptions } from './execution-tree.js';
 
+/** Who makes a call. */
+export interface ActorOptions {
+  /**
+   * Who makes the call, for people, such as a name or a mail address. It is stored: in the history of the execution, and for
+   * calls on workflows and schedules among {@link CloacinaRunner.actions}. Default: none.
+   */
+  actor?: string;
+}
+
 /** Options of the calls that cancel or pause something. */
-export interface ReasonOptions {
+export interface ReasonOptions extends ActorOptions {
   /** Why the call is made, for people: it is stored, and shown with what it has changed. Default: none. */
   reason?: string;
 }
@@ -29,8 +38,8 @@ export interface Attribution {
   readonly actor: string | null;
 }
 
-const REASON_OPTIONS: ReadonlySet<string> = new Set<keyof ReasonOptions>(['reason']);
-const CANCEL_OPTIONS: ReadonlySet<string> = new Set<keyof CancelOptions>(['reason', 'actor']);
+const ACTOR_OPTIONS: ReadonlySet<string> = new Set<keyof ActorOptions>(['actor']);
+const REASON_OPTIONS: ReadonlySet<string> = new Set<keyof ReasonOptions>(['reason', 'actor']);
 const PAUSE_OPTIONS: ReadonlySet<string> = new Set<keyof PauseOptions>(['reason', 'tree', 'actor']);
 const RESUME_OPTIONS: ReadonlySet<string> = new Set<keyof ResumeExecutionOptions>([
   'tree',
@@ -39,18 +48,20 @@ const RESUME_OPTIONS: ReadonlySet<string> = new Set<keyof ResumeExecutionOptions
 
 /**
  * @param call - the name of the call with its parentheses
- * @returns the reason; null without one
- * @throws InvalidArgumentError for an unknown option, and a reason that cannot be stored
+ * @throws InvalidArgumentError for an unknown option, and a reason or an actor that cannot be stored
  */
-export function checkReasonOptions(call: string, options: ReasonOptions): string | null {
+export function checkReasonOptions(call: string, options: ReasonOptions): Attribution {
   checkCallOptions(call, options, REASON_OPTIONS);
-  return checkReason(options.reason);
+  return { reason: checkReason(options.reason), actor: checkActor(options.actor) };
 }
 
-/** {@link checkReasonOptions} of `cancel()`. */
-export function checkCancelOptions(options: CancelOptions): Attribution {
-  checkCallOptions('cancel()', options, CANCEL_OPTIONS);
-  return { reason: checkReason(options.reason), actor: checkActor(options.actor) };
+/**
+ * @param call - as for {@link checkReasonOptions}
+ * @returns the actor; null without one
+ */
+export function checkActorOptions(call: string, options: ActorOptions): string | null {
+  checkCallOptions(call, options, ACTOR_OPTIONS);
+  return checkActor(options.actor);
 }
 
 /** {@link checkReasonOptions} of `resume()`. */

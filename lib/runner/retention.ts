@@ -74,10 +74,10 @@ export class RetentionCalls {
 
   async hold(given: string, isHeld: boolean, options: ReasonOptions = {}): Promise<void> {
     const call = isHeld ? 'legalHold()' : 'releaseLegalHold()';
-    const reason = checkReasonOptions(call, options);
+    const { reason, actor } = checkReasonOptions(call, options);
     const id = this.idOf(given);
     const { engine, tenant } = this.parts;
-    const found = await this.run(() => engine.store.retention.hold(id, isHeld, reason));
+    const found = await this.run(() => engine.store.retention.hold(id, isHeld, reason, actor));
     if (found === undefined) throw new UnknownExecutionError(id, tenant);
   }
 

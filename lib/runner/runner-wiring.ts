@@ -1,3 +1,4 @@
+import { ActionCalls } from './actions.js';
 import { CloacinaLimits } from './cloacina-limits.js';
 import { AvailabilityRetry } from '../runtime/availability-retry.js';
 import { BulkActions } from './bulk/bulk-actions.js';
@@ -37,6 +38,7 @@ export interface RunnerCalls extends BulkParts {
   readonly pollers: CloacinaPollers;
   readonly limits: CloacinaLimits;
   readonly pauses: WorkflowPauseCalls;
+  readonly actions: ActionCalls;
   readonly retention: RetentionCalls;
   readonly statistics: CloacinaStatistics;
 }
@@ -115,6 +117,7 @@ export function wireRunner({ engine, registry, serves, hasBooted }: RunnerParts)
       whileUnavailable,
     }),
     retention: new RetentionCalls({ tenant, engine, served, whileUnavailable }),
+    actions: new ActionCalls({ engine, served, whileUnavailable }),
     statistics: new CloacinaStatistics({ engine, reader, served, whileUnavailable }),
     messages: new MessageCalls({ tenant, engine, starter, whileUnavailable }),
     watches: new ExecutionWatches({

@@ -2,10 +2,11 @@ import type { EntityManager } from 'typeorm';
 import type { JsonObject } from '../discovery/context-types.js';
 import type { WorkflowRef } from '../discovery/workflow-ref.js';
 import type { CatchUp, ScheduleSpec } from '../workflow/schedule/index.js';
+import type { ActorOptions } from './reason-options.js';
 import type { TenantSchedule } from './schedule.js';
 
 /** Options of a call that changes a schedule. */
-export interface ScheduleCallOptions {
+export interface ScheduleCallOptions extends ActorOptions {
   /** The manager of an open transaction of the caller, in which the change is stored. Default: none. */
   readonly manager?: EntityManager;
 }
@@ -17,7 +18,7 @@ export interface ScheduleChange extends Partial<ScheduleSpec> {
 }
 
 /** Options of `runner.schedules.resume`. */
-export interface ResumeOptions {
+export interface ResumeOptions extends ActorOptions {
   /**
    * Which of the firings in the pause are made now: `'skip'` none, `'once'` the latest, `{ all: n }` the latest `n`, the
    * oldest first. It takes the place of the schedule's own `catchUp`; the schedule's `catchUpWindow` still applies. Default: `'skip'`.
@@ -26,7 +27,7 @@ export interface ResumeOptions {
 }
 
 /** Options of `runner.schedules.runNow`. */
-export interface RunNowOptions {
+export interface RunNowOptions extends ActorOptions {
   /**
    * What happens while another execution of the schedule runs: `'allow'` starts another one, `'queue'` lets it wait for its turn,
    * `'cancelPrevious'` cancels the other one. Default: that of the schedule if it is `queue` or `cancelPrevious`, otherwise

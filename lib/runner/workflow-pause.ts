@@ -2,7 +2,12 @@ import type { WorkflowRef } from '../discovery/workflow-ref.js';
 import type { TenantEngine } from '../engine/tenant-engine.js';
 import type { AvailabilityRetry } from '../runtime/availability-retry.js';
 import type { ExecutionStarter } from './execution-starter.js';
-import { checkReasonOptions, type ReasonOptions } from './reason-options.js';
+import {
+  checkActorOptions,
+  checkReasonOptions,
+  type ActorOptions,
+  type ReasonOptions,
+} from './reason-options.js';
 import type { ServedCalls } from './served-calls.js';
 
 /** A workflow that is paused as a whole. */
@@ -28,18 +33,19 @@ export class WorkflowPauseCalls {
   constructor(private readonly parts: WorkflowPauseCallsParts) {}
 
   async pause(workflow: WorkflowRef, options: ReasonOptions = {}): Promise<void> {
-    const reason = checkReasonOptions('pauseWorkflow()', options);
+    const { reason, actor } = checkReasonOptions('pauseWorkflow()', options);
     const { engine, nameOf, starter } = this.parts;
     // A name with a typing error would pause nothing.
     await this.run(() => starter.definitionOf(workflow));
-    await this.run(() => engine.workflows.pauses.pause(nameOf(workflow), reason));
+    await this.run(() => engine.workflows.pauses.pause(nameOf(workflow), reason, actor));
   }
 
   /** The workflow may be one that no process knows. */
-  async resume(workflow: WorkflowRef): Promise<void> {
+  async resume(workflow: WorkflowRef, options: ActorOptions = {}): Promise<void> {
+    const actor = checkActorOptions('resumeWorkflow()', options);
     const { engine, nameOf } = this.parts;
     const name = nameOf(workflow);
-    await this.run(() => engine.workflows.pauses.resume(name));
+    await this.run(() => engine.workflows.pauses.resume(name, actor));
   }
 
   async list(): Promise<PausedWorkflow[]> {

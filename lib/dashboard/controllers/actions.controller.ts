@@ -33,8 +33,8 @@ function counted({ dryRun }: { dryRun?: boolean }): string {
 }
 
 /**
- * What the user changes. Each action is logged with the user. The history of an execution names the user who cancelled, paused,
- * resumed or retried it.
+ * What the user changes. Each action is logged with the user, and stored with the user by the runner: in the history of an
+ * execution, or among the actions of the tenant.
  */
 export class ActionsController {
   private readonly logger = new Logger('CloacinaDashboard');
@@ -112,14 +112,14 @@ export class ActionsController {
     @Param('id') id: string,
     @Body() body: unknown,
   ): Promise<ActionResponse> {
-    return this.act(request, name, `signal execution ${id}`, async ({ runner }) => {
+    return this.act(request, name, `signal execution ${id}`, async ({ runner }, by) => {
       const fields = bodyOf(body);
       const signal = text(fields, 'name');
       if (signal === undefined) throw invalid('name must be the name of a signal.');
       // The code's definition checks the payload by its schema.
       const definition = definedSignal(signal) ?? defineSignal(signal);
       const key = given('idempotencyKey', text(fields, 'idempotencyKey'));
-      await runner.signal(id, definition, fields['payload'], key);
+      await runner.signal(id, definition, fields['payload'], { ...key, ...by });
     });
   }
 
@@ -185,8 +185,8 @@ export class ActionsController {
     @Param('tenant') name: string,
     @Param('schedule') schedule: string,
   ): Promise<ActionResponse> {
-    return this.act(request, name, `run schedule ${schedule}`, async ({ runner }) => {
-      const { id } = await runner.schedules.runNow(schedule);
+    return this.act(request, name, `run schedule ${schedule}`, async ({ runner }, by) => {
+      const { id } = await runner.schedules.runNow(schedule, by);
       return { executionId: id };
     });
   }
@@ -199,8 +199,9 @@ export class ActionsController {
     @Param('schedule') schedule: string,
     @Body() body: unknown,
   ): Promise<ActionResponse> {
-    return this.act(request, name, `pause schedule ${schedule}`, async ({ runner }) => {
-      await runner.schedules.pause(schedule, given('reason', text(bodyOf(body), 'reason')));
+    return this.act(request, name, `pause schedule ${schedule}`, async ({ runner }, by) => {
+      const reason = given('reason', text(bodyOf(body), 'reason'));
+      await runner.schedules.pause(schedule, { ...reason, ...by });
     });
   }
 
@@ -212,9 +213,9 @@ export class ActionsController {
     @Param('schedule') schedule: string,
     @Body() body: unknown,
   ): Promise<ActionResponse> {
-    return this.act(request, name, `resume schedule ${schedule}`, async ({ runner }) => {
+    return this.act(request, name, `resume schedule ${schedule}`, async ({ runner }, by) => {
       const catchUp = choice(bodyOf(body), 'catchUp', ['skip', 'once']);
-      await runner.schedules.resume(schedule, given('catchUp', catchUp));
+      await runner.schedules.resume(schedule, { ...given('catchUp', catchUp), ...by });
     });
   }
 
@@ -231,12 +232,13 @@ export class ActionsController {
     if (from === undefined || to === undefined) throw invalid('from and to must be times.');
     const dryRun = given('dryRun', flag(fields, 'dryRun'));
     const what = `${counted(dryRun)}backfill schedule ${schedule}`;
-    return this.act(request, name, what, async ({ runner }) => {
+    return this.act(request, name, what, async ({ runner }, by) => {
       const options = {
         from,
         to,
         ...given('overlap', choice(fields, 'overlap', ['allow', 'queue', 'skip'])),
         ...dryRun,
+        ...by,
       };
       return responseOf(await runner.schedules.backfill(schedule, options));
     });
@@ -250,8 +252,9 @@ export class ActionsController {
     @Param('workflow') workflow: string,
     @Body() body: unknown,
   ): Promise<ActionResponse> {
-    return this.act(request, name, `pause workflow ${workflow}`, async ({ runner }) => {
-      await runner.pauseWorkflow(workflow, given('reason', text(bodyOf(body), 'reason')));
+    return this.act(request, name, `pause workflow ${workflow}`, async ({ runner }, by) => {
+      const reason = given('reason', text(bodyOf(body), 'reason'));
+      await runner.pauseWorkflow(workflow, { ...reason, ...by });
     });
   }
 
@@ -262,8 +265,8 @@ export class ActionsController {
     @Param('tenant') name: string,
     @Param('workflow') workflow: string,
   ): Promise<ActionResponse> {
-    return this.act(request, name, `resume workflow ${workflow}`, async ({ runner }) => {
-      await runner.resumeWorkflow(workflow);
+    return this.act(request, name, `resume workflow ${workflow}`, async ({ runner }, by) => {
+      await runner.resumeWorkflow(workflow, by);
     });
   }
 

@@ -5,6 +5,7 @@ import type { Tenant } from '../../tenants/hosting/tenant.js';
 import { DashboardAccess } from '../access.js';
 import { ExecutionViews, serialized } from '../executions.js';
 import type {
+  ActionRow,
   FiringsResponse,
   LimitRow,
   Page,
@@ -156,6 +157,27 @@ export class TenantController {
       runner.limits.list(given),
     );
     return serialized(page);
+  }
+
+  @Get('actions')
+  @Header('cache-control', 'no-store')
+  async actions(
+    @Req() request: TenantRequest,
+    @Param('tenant') name: string,
+    @Query() query: Fields,
+  ): Promise<Page<ActionRow>> {
+    const tenant = await this.access.tenant(request, name);
+    const limit = count(query, 'limit', MAX_PAGE) ?? 50;
+    const given = { subject: text(query, 'subject'), before: text(query, 'before') };
+    const filter = { ...defined(given), limit: limit + 1 };
+    const found = await this.reads.now(tenant, `actions ${JSON.stringify(filter)}`, () =>
+      tenant.runner.actions(filter),
+    );
+    const items = found.slice(0, limit);
+    return {
+      items: serialized(items),
+      nextCursor: found.length > limit ? (items.at(-1)?.id ?? null) : null,
+    };
   }
 
   private scheduleOf(tenant: Tenant, schedule: string): Promise<TenantSchedule | null> {

@@ -1,3 +1,4 @@
+import type { ActionEntry } from '../../runner/actions.js';
 import type { LimitState } from '../../runner/limit-state.js';
 import type { Firing, TenantSchedule } from '../../runner/schedule.js';
 import type { WorkflowGraph } from '../../runner/workflow-graph.js';
@@ -50,3 +51,11 @@ export interface WorkflowRow {
  * key. With `full=true`, only keys that can begin no task now.
  */
 export type LimitRow = Serialized<LimitState>;
+
+/**
+ * A call that has changed a workflow or a schedule, and who made it.
+ *
+ * `GET api/tenants/:tenant/actions?subject=…&before=…&limit=…` returns a `Page<ActionRow>`, the latest first. `nextCursor` is the
+ * `before` of the next call.
+ */
+export type ActionRow = Serialized<ActionEntry>;

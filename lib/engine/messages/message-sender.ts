@@ -70,7 +70,9 @@ export class MessageSender {
    * @throws DatabaseUnavailableError if it could not be stored within the timeout, or if too many messages wait
    */
   async send(message: Message, isKeyed: boolean): Promise<SendReply> {
-    if (isKeyed) return this.add(this.keyed, message);
+    // With an actor it is stored together with an event, by a statement that wakes no task.
+    const isAttributed = message.kind === 'signal' && typeof message.actor === 'string';
+    if (isKeyed || isAttributed) return this.add(this.keyed, message);
     return message.kind === 'signal'
       ? this.add(this.signals, message)
       : this.add(this.plain, message);

@@ -48,13 +48,13 @@ export class WorkflowPauses {
   }
 
   /** Resolves when this process claims no more tasks of the workflow. Other processes are notified. */
-  async pause(workflow: string, reason: string | null): Promise<void> {
-    await this.parts.store.pauses.pause(workflow, reason);
+  async pause(workflow: string, reason: string | null, actor?: string | null): Promise<void> {
+    await this.parts.store.pauses.pause(workflow, reason, actor);
     await this.changed();
   }
 
-  async resume(workflow: string): Promise<void> {
-    await this.parts.store.pauses.resume(workflow);
+  async resume(workflow: string, actor?: string | null): Promise<void> {
+    await this.parts.store.pauses.resume(workflow, actor);
     await this.changed();
   }
 

@@ -11,6 +11,7 @@ import { InvalidArgumentError, UnknownScheduleError } from '../../errors/index.j
 import { formatValue } from '../../errors/option-checks.js';
 import type { AvailabilityRetry } from '../../runtime/availability-retry.js';
 import { nextInstants } from '../../workflow/schedule/index.js';
+import { checkActor } from '../call-checks.js';
 import { checkBulkOptions } from '../bulk/bulk-calls.js';
 import type { BulkResult } from '../bulk/bulk-options.js';
 import { scheduleSubject } from '../schedule-request.js';
@@ -32,6 +33,7 @@ const OPTIONS: ReadonlySet<string> = new Set<keyof BackfillOptions>([
   'overlap',
   'background',
   'dryRun',
+  'actor',
 ]);
 
 export interface BackfillCallsParts {
@@ -55,15 +57,27 @@ export class BackfillCalls {
     if (to < from) throw new InvalidArgumentError('to', 'must not be before from');
     const overlap = overlapOf(options.overlap);
     const { dryRun, background } = checkBulkOptions(options);
+    const actor = checkActor(options.actor);
     const operation = await this.operation(name, { from, to, overlap });
     const { total } = operation;
     if (dryRun) return { matched: total, changed: 0 };
-    if (background === true) return this.start(operation);
-    if (total <= MAX_AT_ONCE) return this.run(operation);
-    if (background === undefined) return this.start(operation);
+    if (background !== false || total <= MAX_AT_ONCE) {
+      if (actor !== null) await this.record(name, actor);
+      const isLarge = background === true || total > MAX_AT_ONCE;
+      return isLarge ? this.start(operation) : this.run(operation);
+    }
     throw new InvalidArgumentError(
       'background',
       `must not be false for more than ${MAX_AT_ONCE} times; leave it out, or take a shorter range`,
+    );
+  }
+
+  /** Before the first start: a backfill that fails half way has started some executions. */
+  private async record(subject: string, actor: string): Promise<void> {
+    const { engine, whileUnavailable } = this.parts;
+    const action = { kind: 'schedule.backfilled', subject, actor } as const;
+    await whileUnavailable.run(() =>
+      engine.store.actions.record({ ...action, reason: null, executionId: null }),
     );
   }
 

@@ -1,3 +1,4 @@
+export * from './actions.js';
 export * from './admissions.js';
 export * from './bulk.js';
 export * from './children.js';

@@ -19,6 +19,8 @@ interface MessageContent {
 export interface SignalMessage extends MessageContent {
   readonly kind: 'signal';
   readonly to: SignalTo;
+  /** Who sends it, for the history of the execution. Absent or null: no event is stored. */
+  readonly actor?: string | null;
 }
 
 export interface EventMessage extends MessageContent {

@@ -149,5 +149,10 @@ export interface RetentionStore {
   /** Forgets keys that were kept long enough. Returns their number. */
   expireKeys(limit: number): Promise<number>;
   /** Puts an execution on legal hold, or ends the hold. Undefined if no execution has this id. */
-  hold(id: string, isHeld: boolean, reason: string | null): Promise<HeldExecution | undefined>;
+  hold(
+    id: string,
+    isHeld: boolean,
+    reason: string | null,
+    actor?: string | null,
+  ): Promise<HeldExecution | undefined>;
 }

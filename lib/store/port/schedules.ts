@@ -1,3 +1,4 @@
+import type { ActionNote } from './actions.js';
 import type { FireReply, NewFiring } from './schedule-firings.js';
 import type { ScheduleReportStore } from './schedule-reports.js';
 import type { UserTransaction } from './transactions.js';
@@ -139,11 +140,16 @@ export interface ScheduleStore extends ScheduleReportStore {
   get(name: string, transaction?: ScheduleTransaction): Promise<ScheduleRecord | undefined>;
   /** In the order of their names. */
   list(query: ScheduleQuery): Promise<ScheduleRecord[]>;
-  /** Creates a schedule. False if one has the name. */
+  /**
+   * Creates a schedule. False if one has the name.
+   *
+   * @param by - the action to record with the change, as for the other changes. Default: none
+   */
   create(
     name: string,
     columns: ScheduleColumns,
     transaction?: ScheduleTransaction,
+    by?: ActionNote | null,
   ): Promise<boolean>;
   /**
    * Changes a schedule. False if it no longer has this version.
@@ -156,9 +162,10 @@ export interface ScheduleStore extends ScheduleReportStore {
     columns: ScheduleColumns,
     passed: NewFiring | null,
     transaction?: ScheduleTransaction,
+    by?: ActionNote | null,
   ): Promise<boolean>;
   /** Deletes a schedule with its firings. Its executions stay. False if no schedule has the name. */
-  delete(name: string, transaction?: ScheduleTransaction): Promise<boolean>;
+  delete(name: string, transaction?: ScheduleTransaction, by?: ActionNote | null): Promise<boolean>;
   /**
    * Makes schedules of these workflows active again that are broken, because this process may be able to fire them. Leaves
    * those that another session has locked.

@@ -1,5 +1,6 @@
 import type { FailureClassifier } from '../../runtime/failure.js';
 import type { PermitSource } from '../../runtime/permit.js';
+import type { ActionStore } from './actions.js';
 import type { AdmissionStore } from './admissions.js';
 import type { BulkStore } from './bulk.js';
 import type { ChildStore } from './children.js';
@@ -68,6 +69,7 @@ export interface TenantStore
   readonly states: StateStore;
   readonly statistics: StatisticsStore;
   readonly pauses: WorkflowPauseStore;
+  readonly actions: ActionStore;
   readonly explanations: ExplanationStore;
   readonly processes: ProcessStore;
   readonly queues: QueueStore;

@@ -10,10 +10,14 @@ export interface WorkflowPause {
 
 /** Pauses of workflows. */
 export interface WorkflowPauseStore {
-  /** Pauses a workflow. Of one that is paused already, only the reason changes. */
-  pause(workflow: string, reason: string | null): Promise<void>;
+  /**
+   * Pauses a workflow. Of one that is paused already, only the reason changes.
+   *
+   * @param actor - who asks for it; null records no action, as for `resume`
+   */
+  pause(workflow: string, reason: string | null, actor?: string | null): Promise<void>;
   /** Returns whether the workflow was paused. */
-  resume(workflow: string): Promise<boolean>;
+  resume(workflow: string, actor?: string | null): Promise<boolean>;
   /** By name. */
   list(): Promise<WorkflowPause[]>;
 }

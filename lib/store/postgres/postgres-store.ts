@@ -1,4 +1,5 @@
 import { classifyFailure } from './classify-failure.js';
+import { PostgresActionStore } from './roles/actions.js';
 import { PostgresAdmissionStore } from './roles/admissions.js';
 import { PostgresBulkStore } from './roles/bulk.js';
 import { PostgresChildStore } from './roles/children.js';
@@ -32,6 +33,7 @@ import type { TenantTables } from './statements/statement.js';
 import { TenantDatabase, type PostgresStoreSettings } from './tenant-database.js';
 import { combineRoles } from '../combine-roles.js';
 import type {
+  ActionStore,
   AdmissionStore,
   BulkStore,
   ChildStore,
@@ -91,6 +93,7 @@ export class PostgresStore
   readonly states: StateStore;
   readonly statistics: StatisticsStore;
   readonly pauses: WorkflowPauseStore;
+  readonly actions: ActionStore;
   readonly explanations: ExplanationStore;
   readonly processes: ProcessStore;
   readonly queues: QueueStore;
@@ -117,6 +120,7 @@ export class PostgresStore
     this.statistics = new PostgresStatisticsStore(db);
     this.queues = new PostgresQueueStore(db);
     this.pauses = new PostgresWorkflowPauseStore(db);
+    this.actions = new PostgresActionStore(db);
     this.processes = new PostgresProcessStore(db);
     this.explanations = new PostgresExplanationStore(db);
     this.recovery = new PostgresRecoveryStore(db);

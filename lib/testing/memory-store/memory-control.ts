@@ -56,7 +56,8 @@ export function resume(tables: MemoryTables, id: string, actor: string | null): 
   return changed(execution);
 }
 
-function detailOf(reason: string | null, actor: string | null): object {
+/** What an event says about its cause. */
+export function detailOf(reason: string | null, actor: string | null): object {
   return { reason, ...(actor === null ? {} : { actor }) };
 }
 

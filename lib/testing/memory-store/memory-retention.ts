@@ -11,6 +11,7 @@ import {
   type RetentionWalk,
   type WalkedPart,
 } from '../../store/port/index.js';
+import { detailOf } from './memory-control.js';
 import { deleteTree, membersOf } from './memory-deletion.js';
 import type { MemoryExecution, MemoryRetention } from './memory-rows.js';
 import { keyOf, type MemoryTables } from './memory-tables.js';
@@ -149,12 +150,12 @@ export function hold(
   tables: MemoryTables,
   id: string,
   isHeld: boolean,
-  reason: string | null,
+  { reason, actor }: { readonly reason: string | null; readonly actor: string | null },
 ): HeldExecution | undefined {
   const row = tables.executions.get(id);
   if (row === undefined) return undefined;
   const changed = row.legalHold !== isHeld;
   row.legalHold = isHeld;
-  if (changed) tables.addEvent(id, isHeld ? 'legalHold' : 'legalHoldReleased', { reason });
+  if (changed) tables.addEvent(id, isHeld ? 'legalHold' : 'legalHoldReleased', detailOf(reason, actor));
   return { workflow: row.workflow, changed };
 }

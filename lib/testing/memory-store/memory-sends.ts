@@ -24,6 +24,7 @@ export function sendMessages(tables: MemoryTables, messages: readonly Message[])
     const reply = replyTo(tables, message);
     if (!isAccepted(message, reply) || isKnown(tables, message, reply.executionId)) return reply;
     ids.push(String(insert(tables, message, reply.executionId, tables.now())));
+    noteActor(tables, message, reply.executionId);
     return reply;
   });
   return { replies, ids };
@@ -91,9 +92,17 @@ export function sendMessageIn(
   }
   transaction.onCommit(() => {
     insert(tables, message, reply.executionId, Infinity);
+    noteActor(tables, message, reply.executionId);
     committed();
   });
   return reply;
+}
+
+/** The history of the execution names the sender of a signal, if the call does. */
+function noteActor(tables: MemoryTables, message: Message, executionId: string | null): void {
+  if (message.kind !== 'signal' || executionId === null) return;
+  const { name: signal, actor } = message;
+  if (typeof actor === 'string') tables.addEvent(executionId, 'signalled', { signal, actor });
 }
 
 function replyTo(

@@ -2,6 +2,7 @@ import type { Failure } from '../../runtime/failure.js';
 import type { Permit } from '../../runtime/permit.js';
 import { combineRoles } from '../../store/combine-roles.js';
 import type {
+  ActionStore,
   AdmissionStore,
   BulkStore,
   ChildStore,
@@ -26,6 +27,7 @@ import type {
 import type { MemoryDatabase } from './memory-database.js';
 import { classifyFailure } from './memory-failure.js';
 import type { MemoryTables } from './memory-tables.js';
+import { MemoryActionStore } from './roles/actions.js';
 import { MemoryAdmissionStore } from './roles/admissions.js';
 import { MemoryBulkStore } from './roles/bulk.js';
 import { MemoryChildStore } from './roles/children.js';
@@ -90,6 +92,7 @@ export class MemoryStore
   readonly states: StateStore;
   readonly statistics: StatisticsStore;
   readonly pauses: WorkflowPauseStore;
+  readonly actions: ActionStore;
   readonly explanations: ExplanationStore;
   readonly processes: ProcessStore;
   readonly queues: QueueStore;
@@ -118,6 +121,7 @@ export class MemoryStore
     this.statistics = new MemoryStatisticsStore(tables);
     this.queues = new MemoryQueueStore(tables);
     this.pauses = new MemoryWorkflowPauseStore(tables);
+    this.actions = new MemoryActionStore(tables);
     this.processes = new MemoryProcessStore(tables);
     this.explanations = new MemoryExplanationStore(tables);
     this.recovery = new MemoryRecoveryStore(tables);

@@ -1,9 +1,13 @@
-import type {
-  EventSubscription,
-  StateRecord,
-  TaskKey,
-  TenantHandle,
-  WorkflowPause,
+import {
+  ACTION_DAYS,
+  type ActionNote,
+  type ActionRecord,
+  type EventSubscription,
+  type NewAction,
+  type StateRecord,
+  type TaskKey,
+  type TenantHandle,
+  type WorkflowPause,
 } from '../../store/port/index.js';
 import type {
   MemoryDefinition,
@@ -44,6 +48,8 @@ export class MemoryTables implements TenantHandle {
   readonly slots = new Map<string, MemorySlot>();
   /** Pauses of workflows by name. */
   readonly pauses = new Map<string, WorkflowPause>();
+  /** What people did to workflows and schedules, the oldest first. */
+  actions: ActionRecord[] = [];
   /** The slots of whole executions by key. */
   readonly turns = new Map<string, MemoryTurns>();
   events: MemoryEvent[] = [];
@@ -132,6 +138,24 @@ export class MemoryTables implements TenantHandle {
 
   listPauses(): WorkflowPause[] {
     return [...this.pauses.values()].sort((a, b) => (a.workflow < b.workflow ? -1 : 1));
+  }
+
+  /** Records an action, and forgets one that is too old. */
+  addAction(action: NewAction): void {
+    const { kind, subject, actor, reason, executionId } = action;
+    const at = new Date(this.now());
+    const id = String(this.nextId());
+    this.actions.push({ kind, subject, actor, reason, executionId, id, at });
+    const [oldest] = this.actions;
+    const forgottenAt = this.now() - ACTION_DAYS * 86_400_000;
+    if (oldest !== undefined && oldest.at.getTime() < forgottenAt) this.actions.shift();
+  }
+
+  /** Records what a change of a workflow or a schedule says about its actor. */
+  noteAction(subject: string, note: ActionNote | null | undefined): void {
+    if (note !== null && note !== undefined) {
+      this.addAction({ ...note, subject, executionId: null });
+    }
   }
 
   /** Adds an event of an execution. */

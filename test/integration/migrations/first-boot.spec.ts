@@ -27,6 +27,7 @@ describe('ensure', () => {
       [schema],
     );
     expect(rows.map(({ name }) => name)).toEqual([
+      'cloacina_action',
       'cloacina_claim_batch',
       'cloacina_event_start',
       'cloacina_event_subscription',

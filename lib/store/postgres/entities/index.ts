@@ -1,4 +1,5 @@
 import type { EntitySchema } from 'typeorm';
+import { ActionEntity } from './action.entity.js';
 import { ClaimBatchEntity } from './claim-batch.entity.js';
 import { EventStartEntity, EventSubscriptionEntity } from './event-starts.entity.js';
 import { ExecutionEventEntity, RecoveryEventEntity } from './events.entity.js';
@@ -33,6 +34,7 @@ export const cloacinaEntities: readonly EntitySchema[] = [
   ScheduleFiringEntity,
   StateEntity,
   PausedWorkflowEntity,
+  ActionEntity,
   RetentionEntity,
   KeptKeyEntity,
   ExecutionEventEntity,

@@ -1,4 +1,5 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
+import { ACTIONS } from './base-schema/actions.js';
 import { CLAIMS } from './base-schema/claims.js';
 import { DEFINITIONS } from './base-schema/definitions.js';
 import { EVENT_STARTS } from './base-schema/event-starts.js';
@@ -30,6 +31,7 @@ const GROUPS: readonly TableGroup[] = [
   LIMITS,
   SCHEDULES,
   WORKFLOW_PAUSES,
+  ACTIONS,
   RETENTION,
   EVENTS,
   LEASES,
@@ -60,6 +62,7 @@ export class CreateCloacinaTables1735689600000 implements MigrationInterface {
       ${schema}.cloacina_execution_event,
       ${schema}.cloacina_kept_key,
       ${schema}.cloacina_retention,
+      ${schema}.cloacina_action,
       ${schema}.cloacina_paused_workflow,
       ${schema}.cloacina_state,
       ${schema}.cloacina_schedule_firing,

@@ -9,6 +9,10 @@ import {
 import { plainArray } from '../statements/encoding.js';
 import { expireEvents } from '../statements/expire-events.js';
 import {
+  attributedValues,
+  isAttributed,
+  sendAttributedIn,
+  sendAttributedWithin,
   sendMessageIn,
   sendMessages,
   sendMessagesWithin,
@@ -40,6 +44,11 @@ import { withLockTimeout } from '../with-lock-timeout.js';
 export class PostgresMessageStore extends PostgresRole implements MessageStore {
   async sendMessages(messages: readonly Message[], lockTimeoutMs?: number): Promise<SendReplies> {
     this.db.tables.messages.noted();
+    if (lockTimeoutMs !== undefined && messages.some(isAttributed)) {
+      const attributed = [...attributedValues(messages), lockTimeoutMs];
+      const sent = await this.db.hot.run(sendAttributedWithin, attributed);
+      return sendRepliesOf(sent, messages.length);
+    }
     const values = sendValues(messages);
     const rows =
       lockTimeoutMs === undefined
@@ -66,7 +75,9 @@ export class PostgresMessageStore extends PostgresRole implements MessageStore {
     const runner = await this.db.within(manager);
     const isKeyed = message.idempotencyKey !== null;
     const rows = await withLockTimeout(runner, isKeyed ? lockTimeoutMs : undefined, () =>
-      runner.run(sendMessageIn, sendValues([message])),
+      isAttributed(message)
+        ? runner.run(sendAttributedIn, attributedValues([message]))
+        : runner.run(sendMessageIn, sendValues([message])),
     );
     const { replies, ids } = sendRepliesOf(rows, 1);
     if (ids.length > 0) await runner.run(notify, [CHANNEL, plainArray([payload])]);

@@ -82,8 +82,9 @@ export class PostgresRetentionStore extends PostgresRole implements RetentionSto
     id: string,
     isHeld: boolean,
     reason: string | null,
+    actor: string | null = null,
   ): Promise<HeldExecution | undefined> {
-    const [row] = await this.db.hot.run(holdExecution, [id, isHeld, reason]);
+    const [row] = await this.db.hot.run(holdExecution, [id, isHeld, reason, actor]);
     return row;
   }
 }

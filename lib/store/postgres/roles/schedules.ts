@@ -1,6 +1,7 @@
 import { assertDefined } from '../../../workflow/assert-defined.js';
 import { PostgresRole } from './postgres-role.js';
 import { plainArray } from '../statements/encoding.js';
+import { noteValues } from '../statements/actions.js';
 import { backfillSchedule, backfillValues } from '../statements/backfill-schedule.js';
 import { fireReplyOf, fireSchedules, fireValues, timeText } from '../statements/fire-schedules.js';
 import { pruneFirings, prunedFiringsOf, pruneFiringsValues } from '../statements/prune-firings.js';
@@ -29,6 +30,7 @@ import {
 import type { Statement, StatementRunner } from '../statements/statement.js';
 import { CHANNEL, notify } from '../statements/wake-ups.js';
 import type {
+  ActionNote,
   Backfill,
   DueSchedule,
   FireReply,
@@ -83,8 +85,14 @@ export class PostgresScheduleStore extends PostgresRole implements ScheduleStore
     return this.db.cold.run(listSchedules, listValues(query));
   }
 
-  create(name: string, set: ScheduleColumns, transaction?: ScheduleTransaction): Promise<boolean> {
-    const values = [...scheduleValues(name, set), timeText(set.createdAt ?? null)];
+  create(
+    name: string,
+    set: ScheduleColumns,
+    transaction?: ScheduleTransaction,
+    by?: ActionNote | null,
+  ): Promise<boolean> {
+    const createdAt = timeText(set.createdAt ?? null);
+    const values = [...scheduleValues(name, set), createdAt, ...noteValues(by)];
     return this.write(createSchedule, values, transaction);
   }
 
@@ -94,13 +102,19 @@ export class PostgresScheduleStore extends PostgresRole implements ScheduleStore
     set: ScheduleColumns,
     passed: NewFiring | null,
     transaction?: ScheduleTransaction,
+    by?: ActionNote | null,
   ): Promise<boolean> {
-    const values = [...scheduleValues(name, set), version, ...passedValues(passed)];
+    const own = [...scheduleValues(name, set), version, ...passedValues(passed)];
+    const values = [...own, ...noteValues(by)];
     return this.write(changeSchedule, values, transaction);
   }
 
-  async delete(name: string, transaction?: ScheduleTransaction): Promise<boolean> {
-    const isDeleted = await this.write(deleteSchedule, [name], transaction);
+  async delete(
+    name: string,
+    transaction?: ScheduleTransaction,
+    by?: ActionNote | null,
+  ): Promise<boolean> {
+    const isDeleted = await this.write(deleteSchedule, [name, ...noteValues(by)], transaction);
     await (await this.runner(transaction)).run(deleteFirings, [name]);
     return isDeleted;
   }

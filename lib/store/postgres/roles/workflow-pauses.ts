@@ -4,12 +4,16 @@ import type { WorkflowPause, WorkflowPauseStore } from '../../port/index.js';
 
 /** Pauses of workflows, on PostgreSQL. */
 export class PostgresWorkflowPauseStore extends PostgresRole implements WorkflowPauseStore {
-  async pause(workflow: string, reason: string | null): Promise<void> {
-    await this.db.cold.run(pauseWorkflow, [workflow, reason]);
+  async pause(
+    workflow: string,
+    reason: string | null,
+    actor: string | null = null,
+  ): Promise<void> {
+    await this.db.cold.run(pauseWorkflow, [workflow, reason, actor]);
   }
 
-  async resume(workflow: string): Promise<boolean> {
-    return (await this.db.cold.run(resumeWorkflow, [workflow])).length > 0;
+  async resume(workflow: string, actor: string | null = null): Promise<boolean> {
+    return (await this.db.cold.run(resumeWorkflow, [workflow, actor])).length > 0;
   }
 
   list(): Promise<WorkflowPause[]> {

@@ -19,7 +19,9 @@ export const holdExecution: Statement<HeldExecution> = {
     RETURNING x.id
   ), event AS (
     INSERT INTO ${tables.event} (execution_id, kind, detail)
-    SELECT id, CASE WHEN $2::boolean THEN 'legalHold' ELSE 'legalHoldReleased' END, jsonb_build_object('reason', $3::text) FROM changed
+    SELECT id, CASE WHEN $2::boolean THEN 'legalHold' ELSE 'legalHoldReleased' END, jsonb_build_object('reason', $3::text)
+      || CASE WHEN $4::text IS NULL THEN '{}' ELSE jsonb_build_object('actor', $4::text) END
+    FROM changed
   )
   SELECT ${HELD.select({
     workflow: 'f.workflow',

@@ -1,3 +1,4 @@
+import { recordActions } from './actions.js';
 import {
   boolean,
   columns,
@@ -133,11 +134,14 @@ const NAMED = columns({ name: text });
 export const createSchedule: Statement<{ name: string }> = {
   name: 'create_schedule',
   columns: NAMED,
-  text: (tables) => `INSERT INTO ${tables.schedule}
-    (name, workflow, spec, input, origin, state, reason, next_for, next_at, last_error, created_at, updated_at)
-  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, coalesce($11::timestamptz, ${tables.clock.now}), ${tables.clock.now})
-  ON CONFLICT DO NOTHING
-  RETURNING ${NAMED.select({ name: 'name' })}`,
+  text: (tables) => `WITH created AS (
+    INSERT INTO ${tables.schedule}
+      (name, workflow, spec, input, origin, state, reason, next_for, next_at, last_error, created_at, updated_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, coalesce($11::timestamptz, ${tables.clock.now}), ${tables.clock.now})
+    ON CONFLICT DO NOTHING
+    RETURNING name AS subject
+  ), ${recordActions(tables, 'created', { kind: '$12', actor: '$13', reason: '$14' })}
+  SELECT ${NAMED.select({ name: 'subject' })} FROM created`,
 };
 
 /** Compares the version under the lock of the row, and records the firings that the change passes over. */
@@ -149,13 +153,14 @@ export const changeSchedule: Statement<{ name: string }> = {
     SET workflow = $2, spec = $3, input = $4, origin = $5, state = $6, reason = $7, next_for = $8, next_at = $9,
         last_error = $10, version = version + 1, updated_at = ${tables.clock.now}
     WHERE name = $1 AND version = $11
-    RETURNING name
+    RETURNING name, name AS subject
   ), passed AS (
     INSERT INTO ${tables.scheduleFiring} (schedule, scheduled_for, outcome, until, count, fired_at)
     SELECT name, $12::timestamptz, $13::text, $14::timestamptz, $15::integer, ${tables.clock.now} FROM changed
     WHERE $12::timestamptz IS NOT NULL
     ON CONFLICT DO NOTHING
-  ) SELECT ${NAMED.select({ name: 'name' })} FROM changed`,
+  ), ${recordActions(tables, 'changed', { kind: '$16', actor: '$17', reason: '$18' })}
+  SELECT ${NAMED.select({ name: 'name' })} FROM changed`,
 };
 
 export function scheduleValues(name: string, set: ScheduleColumns): unknown[] {
@@ -182,8 +187,10 @@ export function passedValues(passed: NewFiring | null): unknown[] {
 export const deleteSchedule: Statement<{ name: string }> = {
   name: 'delete_schedule',
   columns: NAMED,
-  text: (tables) => `DELETE FROM ${tables.schedule} WHERE name = $1
-  RETURNING ${NAMED.select({ name: 'name' })}`,
+  text: (tables) => `WITH deleted AS (
+    DELETE FROM ${tables.schedule} WHERE name = $1 RETURNING name AS subject
+  ), ${recordActions(tables, 'deleted', { kind: '$2', actor: '$3', reason: '$4' })}
+  SELECT ${NAMED.select({ name: 'subject' })} FROM deleted`,
 };
 
 /** Sent after {@link deleteSchedule}, so that it sees the firings that the deletion waited for. */

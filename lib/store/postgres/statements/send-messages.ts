@@ -56,6 +56,8 @@ interface SendVariant {
    * event's time is that of its delivery, and infinity until then.
    */
   readonly open?: boolean;
+  /** Whether some signal has an actor. Others are sent without the event, and the parameter. */
+  readonly attributed?: boolean;
 }
 
 /**
@@ -66,22 +68,28 @@ interface SendVariant {
  * It also reads the execution of each signal, and stores nothing for one that is unknown or has ended. A signal that an
  * earlier send stored counts as stored, even if the execution has ended since: the sender only repeats itself.
  */
-function sendText(tables: TenantTables, { bounded = false, open = false }: SendVariant): string {
+function sendText(tables: TenantTables, variant: SendVariant): string {
+  const { bounded = false, open = false, attributed = false } = variant;
+  const told = `, told AS (
+    INSERT INTO ${tables.event} (execution_id, kind, detail)
+    SELECT t.execution_id, 'signalled', jsonb_build_object('signal', t.name, 'actor', t.actor) FROM target t
+    WHERE t.event_key IS NULL AND t.actor IS NOT NULL AND t.status IN ${UNFINISHED} AND NOT ${wasSent(tables)}
+  )`;
   return `WITH item AS MATERIALIZED (
     SELECT * FROM ROWS FROM (
       unnest($1::uuid[]), json_array_elements_text($2::json), json_array_elements_text($3::json),
       json_array_elements_text($4::json), json_array_elements_text($5::json), json_array_elements($6::json),
-      json_array_elements_text($7::json), unnest($8::bigint[])
-    ) WITH ORDINALITY AS i(id, workflow, workflow_key, name, event_key, payload, idempotency_key, keep_ms, ord)
+      json_array_elements_text($7::json), unnest($8::bigint[])${attributed ? ', json_array_elements_text($9::json)' : ''}
+    ) WITH ORDINALITY AS i(id, workflow, workflow_key, name, event_key, payload, idempotency_key, keep_ms${attributed ? ', actor' : ''}, ord)
   ), ${targetClause(tables)}, sent AS (
     INSERT INTO ${tables.signal} (execution_id, name, key, payload, idempotency_key, created_at, expires_at)
     SELECT execution_id, name, event_key, payload, idempotency_key,
            ${open ? "'infinity'" : tables.clock.now}, ${tables.clock.now} + keep_ms * interval '1 millisecond'
-    FROM target WHERE (event_key IS NOT NULL OR status IN ${UNFINISHED})${bounded ? ` AND ${lockTimeout('$9')}` : ''}
+    FROM target WHERE (event_key IS NOT NULL OR status IN ${UNFINISHED})${bounded ? ` AND ${lockTimeout(attributed ? '$10' : '$9')}` : ''}
     ORDER BY ord
     ON CONFLICT DO NOTHING
     RETURNING id
-  )
+  )${attributed ? told : ''}
   SELECT ${SENT.selectSome({
     index: '(t.ord - 1)::integer',
     executionId: 't.execution_id',
@@ -103,6 +111,24 @@ export const sendMessagesWithin = statement('send_messages_within', { bounded: t
 
 /** For a caller's transaction. */
 export const sendMessageIn = statement('send_message_in', { open: true });
+
+/** {@link sendMessagesWithin} and {@link sendMessageIn} for signals with an actor. */
+export const sendAttributedWithin = statement('send_attributed_within', {
+  bounded: true,
+  attributed: true,
+});
+export const sendAttributedIn = statement('send_attributed_in', { open: true, attributed: true });
+
+/** Whether a message has an actor. */
+export function isAttributed(message: Message): boolean {
+  return message.kind === 'signal' && typeof message.actor === 'string';
+}
+
+/** The parameters of the statements for signals with an actor, without the lock timeout. */
+export function attributedValues(messages: readonly Message[]): unknown[] {
+  const actors = messages.map((one) => (one.kind === 'signal' ? (one.actor ?? null) : null));
+  return [...sendValues(messages), JSON.stringify(actors)];
+}
 
 /** The parameters, without the lock timeout. */
 export function sendValues(messages: readonly Message[]): unknown[] {

@@ -23,6 +23,7 @@ export interface TenantTables extends TenantHandle {
   readonly scheduleFiring: string;
   readonly state: string;
   readonly pausedWorkflow: string;
+  readonly action: string;
   readonly retention: string;
   readonly keptKey: string;
   readonly event: string;
@@ -135,6 +136,7 @@ export function tenantTables(schema: string, clock = SERVER_CLOCK): TenantTables
     scheduleFiring: `${schema}.cloacina_schedule_firing`,
     state: `${schema}.cloacina_state`,
     pausedWorkflow: `${schema}.cloacina_paused_workflow`,
+    action: `${schema}.cloacina_action`,
     retention: `${schema}.cloacina_retention`,
     keptKey: `${schema}.cloacina_kept_key`,
     event: `${schema}.cloacina_execution_event`,

@@ -1,3 +1,4 @@
+import { recordActions } from './actions.js';
 import { columns, epochMs, instant, integer, orNull, text } from './columns.js';
 import { NO_COLUMNS, type BulkStatement, type Statement } from './statement.js';
 
@@ -21,9 +22,12 @@ type PauseRow = ReturnType<typeof PAUSE.decode>[number];
 export const pauseWorkflow: Statement = {
   name: 'pause_workflow',
   columns: NO_COLUMNS,
-  text: (tables) => `INSERT INTO ${tables.pausedWorkflow} AS p (workflow, reason, paused_at)
-  VALUES ($1::text, $2::text, ${tables.clock.now})
-  ON CONFLICT (workflow) DO UPDATE SET reason = excluded.reason`,
+  text: (tables) => `WITH paused AS (
+    INSERT INTO ${tables.pausedWorkflow} AS p (workflow, reason, paused_at)
+    VALUES ($1::text, $2::text, ${tables.clock.now})
+    ON CONFLICT (workflow) DO UPDATE SET reason = excluded.reason
+    RETURNING p.workflow AS subject
+  ), ${recordActions(tables, 'paused', { kind: "'workflow.paused'", actor: '$3', reason: '$2' })} SELECT`,
 };
 
 const RESUMED = columns({ workflow: text });
@@ -32,8 +36,10 @@ const RESUMED = columns({ workflow: text });
 export const resumeWorkflow: Statement<{ workflow: string }> = {
   name: 'resume_workflow',
   columns: RESUMED,
-  text: (tables) => `DELETE FROM ${tables.pausedWorkflow} WHERE workflow = $1::text
-  RETURNING ${RESUMED.select({ workflow: 'workflow' })}`,
+  text: (tables) => `WITH resumed AS (
+    DELETE FROM ${tables.pausedWorkflow} WHERE workflow = $1::text RETURNING workflow AS subject
+  ), ${recordActions(tables, 'resumed', { kind: "'workflow.resumed'", actor: '$2', reason: 'NULL' })}
+  SELECT ${RESUMED.select({ workflow: 'subject' })} FROM resumed`,
 };
 
 export const listPauses: Statement<PauseRow> = {

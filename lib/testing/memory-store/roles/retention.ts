@@ -66,7 +66,12 @@ export class MemoryRetentionStore extends MemoryRole implements RetentionStore {
     return this.run((tables) => expireKeys(tables, limit));
   }
 
-  hold(id: string, isHeld: boolean, reason: string | null): Promise<HeldExecution | undefined> {
-    return this.run((tables) => hold(tables, id, isHeld, reason));
+  hold(
+    id: string,
+    isHeld: boolean,
+    reason: string | null,
+    actor: string | null = null,
+  ): Promise<HeldExecution | undefined> {
+    return this.run((tables) => hold(tables, id, isHeld, { reason, actor }));
   }
 }

@@ -13,6 +13,7 @@ import { backfill, firingsBetween, firingsOf, statsOf } from '../memory-schedule
 import { pruneFirings } from '../memory-prune-firings.js';
 import { asTransaction } from '../memory-transaction.js';
 import type {
+  ActionNote,
   Backfill,
   DueSchedule,
   FireReply,
@@ -66,9 +67,17 @@ export class MemoryScheduleStore extends MemoryRole implements ScheduleStore {
     return this.run((tables) => listSchedules(tables, query));
   }
 
-  create(name: string, set: ScheduleColumns, transaction?: ScheduleTransaction): Promise<boolean> {
+  create(
+    name: string,
+    set: ScheduleColumns,
+    transaction?: ScheduleTransaction,
+    by?: ActionNote | null,
+  ): Promise<boolean> {
     return this.run((tables) =>
-      this.write(transaction, !tables.schedules.has(name), () => createSchedule(tables, name, set)),
+      this.write(transaction, !tables.schedules.has(name), () => {
+        tables.noteAction(name, by);
+        return createSchedule(tables, name, set);
+      }),
     );
   }
 
@@ -78,17 +87,26 @@ export class MemoryScheduleStore extends MemoryRole implements ScheduleStore {
     set: ScheduleColumns,
     passed: NewFiring | null,
     transaction?: ScheduleTransaction,
+    by?: ActionNote | null,
   ): Promise<boolean> {
     return this.run((tables) =>
-      this.write(transaction, tables.schedules.get(name)?.version === version, () =>
-        changeSchedule(tables, name, version, set, passed),
-      ),
+      this.write(transaction, tables.schedules.get(name)?.version === version, () => {
+        tables.noteAction(name, by);
+        return changeSchedule(tables, name, version, set, passed);
+      }),
     );
   }
 
-  delete(name: string, transaction?: ScheduleTransaction): Promise<boolean> {
+  delete(
+    name: string,
+    transaction?: ScheduleTransaction,
+    by?: ActionNote | null,
+  ): Promise<boolean> {
     return this.run((tables) =>
-      this.write(transaction, tables.schedules.has(name), () => deleteSchedule(tables, name)),
+      this.write(transaction, tables.schedules.has(name), () => {
+        tables.noteAction(name, by);
+        return deleteSchedule(tables, name);
+      }),
     );
   }
 

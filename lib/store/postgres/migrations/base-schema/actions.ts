@@ -1,0 +1,23 @@
+import { SERVER_CLOCK } from '../../statements/sql-clock.js';
+import type { TableGroup } from './table-group.js';
+
+/** What people did to workflows and schedules. The history of an execution has its own actions. */
+export const ACTIONS: TableGroup = {
+  create: (schema) => `
+CREATE TABLE ${schema}.cloacina_action (
+  id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  kind text NOT NULL,
+  subject text NOT NULL,
+  actor text NOT NULL,
+  reason text,
+  execution_id uuid,
+  created_at timestamptz NOT NULL DEFAULT ${SERVER_CLOCK.now}
+);
+`,
+  comments: [
+    ['TABLE', 'action', 'Who has changed which workflow or schedule. Only calls with an actor.'],
+    ['COLUMN', 'action.kind', 'Such as workflow.paused or schedule.run.'],
+    ['COLUMN', 'action.subject', 'The name of the workflow or schedule.'],
+    ['COLUMN', 'action.execution_id', 'The execution that the action started. NULL otherwise.'],
+  ],
+};

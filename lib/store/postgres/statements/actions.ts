@@ -1,0 +1,80 @@
+import { ACTION_DAYS, type ActionKind, type ActionNote, type ActionRecord } from '../../port/index.js';
+import { bigint, columns, epochMs, instant, orNull, text, uuid } from './columns.js';
+import { NO_COLUMNS, type Statement, type TenantTables } from './statement.js';
+
+/** How many old actions a statement deletes that records one. */
+const DELETED_AT_ONCE = 10;
+
+/** The places of the parameters of an action. Kind and reason may be null if the actor is. */
+interface ActionParameters {
+  readonly kind: string;
+  readonly actor: string;
+  readonly reason: string;
+  /** An expression of `from`, or a parameter. */
+  readonly executionId?: string;
+}
+
+/**
+ * The CTEs that record an action on `f.subject` for each row of `from`, unless its actor is null, and delete some old ones. So
+ * the table has an end without a sweep, and calls without an actor write nothing.
+ */
+export function recordActions(
+  { action, clock }: TenantTables,
+  from: string,
+  { kind, actor, reason, executionId = 'NULL' }: ActionParameters,
+): string {
+  return `acted AS (
+    INSERT INTO ${action} (kind, subject, actor, reason, execution_id, created_at)
+    SELECT ${kind}::text, f.subject, ${actor}::text, ${reason}::text, ${executionId}::uuid, ${clock.now}
+    FROM ${from} f WHERE ${actor}::text IS NOT NULL
+  ), forgotten AS (
+    DELETE FROM ${action} a USING (
+      SELECT o.id, o.created_at FROM ${action} o ORDER BY o.id LIMIT ${DELETED_AT_ONCE}
+    ) o
+    WHERE ${actor}::text IS NOT NULL AND a.id = o.id AND o.created_at < ${clock.now} - interval '${ACTION_DAYS} days'
+  )`;
+}
+
+/** The values of kind, actor and reason. */
+export function noteValues(note: ActionNote | null | undefined): unknown[] {
+  return [note?.kind ?? null, note?.actor ?? null, note?.reason ?? null];
+}
+
+export const recordAction: Statement = {
+  name: 'record_action',
+  columns: NO_COLUMNS,
+  text: (tables) => `WITH ${recordActions(tables, '(SELECT $4::text AS subject)', {
+    kind: '$1',
+    actor: '$2',
+    reason: '$3',
+    executionId: '$5',
+  })} SELECT`,
+};
+
+const ACTION = columns({
+  id: bigint,
+  kind: text as typeof text & { decode: (value: string | null) => ActionKind },
+  subject: text,
+  actor: text,
+  reason: orNull(text),
+  executionId: orNull(uuid),
+  at: instant,
+});
+
+/** The newest first. The ids of actions follow one another as people act, so their order is that of the times. */
+export const listActions: Statement<ActionRecord> = {
+  name: 'list_actions',
+  columns: ACTION,
+  text: ({ action }) => `SELECT ${ACTION.select({
+    id: 'a.id',
+    kind: 'a.kind',
+    subject: 'a.subject',
+    actor: 'a.actor',
+    reason: 'a.reason',
+    executionId: 'a.execution_id',
+    at: epochMs('a.created_at'),
+  })}
+  FROM ${action} a
+  WHERE ($1::text IS NULL OR a.subject = $1::text) AND ($2::bigint IS NULL OR a.id < $2::bigint)
+  ORDER BY a.id DESC LIMIT $3::integer`,
+};
