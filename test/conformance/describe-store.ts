@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe } from '@jest/globals';
+import { describeActions } from './actions.js';
 import { describeAdmissions } from './admissions.js';
 import { describeBatches } from './batches.js';
 import { describeBulk } from './bulk.js';
@@ -102,6 +103,7 @@ const PARTS: readonly (readonly [name: string, describePart: (tested: TestedStor
   ['reports of schedules', describeScheduleReports],
   ['pruned firings', describeFiringPruning],
   ['pauses of workflows', describeWorkflowPauses],
+  ['actions', describeActions],
   ['transactions', describeTransactions],
   ['traces and measurements', describeTraces],
 ];

@@ -182,4 +182,22 @@ export function describeStatistics(tested: TestedStore): void {
     ]);
     for (const id of [one!, many!]) await tested.store.cancel(id, null);
   });
+
+  test('the actor of a signal is stored with an event, once for a key', async () => {
+    const of = await stored('signalled');
+    const [acted, silent] = await worker.startMany(of, 2, { claims: 1 });
+    const signal = (id: string, actor: string | null) => ({
+      ...({ kind: 'signal', name: 'go', payload: '1', idempotencyKey: id } as const),
+      ...{ to: { id }, actor },
+    });
+    const sent = [signal(acted!, 'Ann'), signal(silent!, null)];
+    const first = await tested.store.messages.sendMessages(sent, 1_000);
+    const again = await tested.store.messages.sendMessages(sent, 1_000);
+    expect([first.ids.length, again.ids.length]).toEqual([2, 0]);
+    const details = async (id: string) =>
+      ((await tested.store.history(id))?.events ?? []).map(({ kind, detail }) => [kind, detail]);
+    expect(await details(acted!)).toEqual([['signalled', { signal: 'go', actor: 'Ann' }]]);
+    expect(await details(silent!)).toEqual([]);
+    for (const id of [acted!, silent!]) await tested.store.cancel(id, null);
+  });
 }

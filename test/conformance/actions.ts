@@ -1,0 +1,76 @@
+import { expect, test } from '@jest/globals';
+import { v7 as uuid } from 'uuid';
+import type { ScheduleColumns } from '../../lib/store/port/index.js';
+import type { TestedStore } from './tested-store.js';
+
+const SCHEDULE: ScheduleColumns = {
+  workflow: 'w',
+  spec: '{"every":3600000}',
+  input: null,
+  origin: 'api',
+  state: 'active',
+  reason: null,
+  nextFor: null,
+  nextAt: null,
+  lastError: null,
+};
+
+export function describeActions(tested: TestedStore): void {
+  const kinds = async (subject: string) =>
+    (await tested.store.actions.list({ subject, before: null, limit: 10 })).map(
+      ({ kind, actor, reason, executionId }) => [kind, actor, reason, executionId],
+    );
+
+  test('actions are listed by subject, the latest first, in pages', async () => {
+    const [subject, executionId] = [`schedule ${uuid()}`, uuid()];
+    const action = { kind: 'schedule.run', subject, reason: null } as const;
+    for (const actor of ['Ann', 'Ben', 'Cat']) {
+      await tested.store.actions.record({ ...action, actor, executionId });
+    }
+    const page = { subject, before: null, limit: 2 };
+    const first = await tested.store.actions.list(page);
+    expect(first).toEqual([
+      { ...action, actor: 'Cat', executionId, id: expect.any(String), at: expect.any(Date) },
+      { ...action, actor: 'Ben', executionId, id: expect.any(String), at: expect.any(Date) },
+    ]);
+    const rest = await tested.store.actions.list({ ...page, before: first[1]!.id });
+    expect(rest.map(({ actor }) => actor)).toEqual(['Ann']);
+    const all = await tested.store.actions.list({ ...page, subject: null, limit: 100 });
+    expect(all.map(({ actor }) => actor)).toEqual(expect.arrayContaining(['Ann', 'Ben', 'Cat']));
+  });
+
+  test('a change of a workflow or a schedule records its actor, and nothing without one or without a change', async () => {
+    const { pauses, schedules } = tested.store;
+    const workflow = `workflow ${uuid()}`;
+    await pauses.pause(workflow, 'bank', 'Ann');
+    await pauses.resume(workflow, 'Ben');
+    await pauses.resume(workflow, 'Cat');
+    await pauses.pause(workflow, null);
+    await pauses.resume(workflow);
+    expect(await kinds(workflow)).toEqual([
+      ['workflow.resumed', 'Ben', null, null],
+      ['workflow.paused', 'Ann', 'bank', null],
+    ]);
+
+    const name = `schedule ${uuid()}`;
+    const by = (kind: 'schedule.created' | 'schedule.paused' | 'schedule.deleted') => ({
+      kind,
+      actor: 'Dan',
+      reason: kind === 'schedule.paused' ? 'holiday' : null,
+    });
+    expect(await schedules.create(name, SCHEDULE, undefined, by('schedule.created'))).toBe(true);
+    expect(await schedules.create(name, SCHEDULE, undefined, by('schedule.created'))).toBe(false);
+    const change = (version: number) =>
+      schedules.change(name, version, SCHEDULE, null, undefined, by('schedule.paused'));
+    expect(await change(7)).toBe(false);
+    expect(await change(1)).toBe(true);
+    expect(await schedules.change(name, 2, SCHEDULE, null)).toBe(true);
+    expect(await schedules.delete(name, undefined, by('schedule.deleted'))).toBe(true);
+    expect(await schedules.delete(name, undefined, by('schedule.deleted'))).toBe(false);
+    expect(await kinds(name)).toEqual([
+      ['schedule.deleted', 'Dan', null, null],
+      ['schedule.paused', 'Dan', 'holiday', null],
+      ['schedule.created', 'Dan', null, null],
+    ]);
+  });
+}
