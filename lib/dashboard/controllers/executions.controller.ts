@@ -9,11 +9,10 @@ import { DashboardAccess } from '../access.js';
 import { ExecutionViews, noSuchExecution, serialized } from '../executions.js';
 import type {
   ExecutionResponse,
-  ExecutionRow,
+  ExecutionsResponse,
   ExplainResponse,
   HistoryResponse,
   ItemsResponse,
-  Page,
   TreeResponse,
   ValueResponse,
 } from '../http-types.js';
@@ -39,7 +38,7 @@ export class ExecutionsController {
     @Req() request: TenantRequest,
     @Param('tenant') name: string,
     @Query() query: Fields,
-  ): Promise<Page<ExecutionRow>> {
+  ): Promise<ExecutionsResponse> {
     const tenant = await this.access.tenant(request, name);
     const cursor = text(query, 'cursor');
     const filter = {

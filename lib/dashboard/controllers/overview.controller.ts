@@ -2,15 +2,16 @@ import { Get, Header, Inject, Query, Req, Sse, type MessageEvent } from '@nestjs
 import type { Observable } from 'rxjs';
 import type { TenantRequest } from '../../cloacina.options.js';
 import { DashboardAccess } from '../access.js';
+import { basePathOf, type PathRequest } from '../base-path.js';
 import type {
   FailuresResponse,
   Overview,
-  Page,
-  ProcessRow,
+  ProcessesResponse,
   Series,
   Session,
-  TenantOverview,
+  TenantsResponse,
 } from '../http-types.js';
+import { openApiDocument, type OpenApiDocument } from '../openapi/document.js';
 import { Overviews } from '../overviews.js';
 import { choice, count, text, texts, type Fields } from '../query.js';
 import { guardedStream } from '../stream-access.js';
@@ -19,6 +20,8 @@ import { DashboardStreams } from '../streams.js';
 const POLL_MS = 5_000;
 const MAX_NAMES = 1_000;
 const MAX_PAGE = 200;
+/** The segments of `api/openapi.json`. */
+const OPEN_API_DEPTH = 2;
 
 /** What concerns all tenants that the user may see. */
 export class OverviewController {
@@ -53,7 +56,7 @@ export class OverviewController {
   async tenants(
     @Req() request: TenantRequest,
     @Query() query: Fields,
-  ): Promise<Page<TenantOverview>> {
+  ): Promise<TenantsResponse> {
     const search = text(query, 'search')?.toLowerCase() ?? '';
     const after = text(query, 'after') ?? text(query, 'cursor') ?? '';
     const limit = count(query, 'limit', MAX_PAGE) ?? 50;
@@ -85,8 +88,15 @@ export class OverviewController {
 
   @Get('processes')
   @Header('cache-control', 'no-store')
-  async processes(@Req() request: TenantRequest): Promise<{ items: ProcessRow[] }> {
+  async processes(@Req() request: TenantRequest): Promise<ProcessesResponse> {
     return { items: await this.overviews.processes(await this.access.visible(request)) };
+  }
+
+  /** The description of this API. Its server is the path at which it was asked for. */
+  @Get('openapi.json')
+  @Header('cache-control', 'no-store')
+  openApi(@Req() request: PathRequest): OpenApiDocument {
+    return openApiDocument(basePathOf(request, OPEN_API_DEPTH).replace(/\/$/, ''));
   }
 
   @Sse('events')

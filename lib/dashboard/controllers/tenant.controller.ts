@@ -5,13 +5,14 @@ import type { Tenant } from '../../tenants/hosting/tenant.js';
 import { DashboardAccess } from '../access.js';
 import { ExecutionViews, serialized } from '../executions.js';
 import type {
-  ActionRow,
+  ActionsResponse,
   FiringsResponse,
-  LimitRow,
-  Page,
+  LimitsResponse,
   PreviewResponse,
   ScheduleRow,
+  SchedulesResponse,
   WorkflowRow,
+  WorkflowsResponse,
 } from '../http-types.js';
 import { DashboardProblem } from '../problem.js';
 import { choice, count, date, flag, text, type Fields } from '../query.js';
@@ -34,7 +35,7 @@ export class TenantController {
   async workflows(
     @Req() request: TenantRequest,
     @Param('tenant') name: string,
-  ): Promise<{ items: WorkflowRow[] }> {
+  ): Promise<WorkflowsResponse> {
     const tenant = await this.access.tenant(request, name);
     const { runner } = tenant;
     const { counts, paused } = await this.reads.now(tenant, 'workflows', async () => ({
@@ -74,7 +75,7 @@ export class TenantController {
     @Req() request: TenantRequest,
     @Param('tenant') name: string,
     @Query() query: Fields,
-  ): Promise<Page<ScheduleRow>> {
+  ): Promise<SchedulesResponse> {
     const tenant = await this.access.tenant(request, name);
     const { runner } = tenant;
     const limit = count(query, 'limit', MAX_PAGE) ?? 50;
@@ -144,7 +145,7 @@ export class TenantController {
     @Req() request: TenantRequest,
     @Param('tenant') name: string,
     @Query() query: Fields,
-  ): Promise<Page<LimitRow>> {
+  ): Promise<LimitsResponse> {
     const tenant = await this.access.tenant(request, name);
     const { runner } = tenant;
     const given = defined({
@@ -165,7 +166,7 @@ export class TenantController {
     @Req() request: TenantRequest,
     @Param('tenant') name: string,
     @Query() query: Fields,
-  ): Promise<Page<ActionRow>> {
+  ): Promise<ActionsResponse> {
     const tenant = await this.access.tenant(request, name);
     const limit = count(query, 'limit', MAX_PAGE) ?? 50;
     const given = { subject: text(query, 'subject'), before: text(query, 'before') };

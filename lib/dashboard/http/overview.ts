@@ -1,15 +1,12 @@
 import type { ServingProcess } from '../../runner/explain/explanation.js';
 import type { ExecutionStatus } from '../../workflow/index.js';
-import type { CappedCount, Serialized } from './common.js';
+import type { CappedCount, Page, Serialized } from './common.js';
 
 /** The number of executions with each status. */
 export type StatusCounts = Record<ExecutionStatus, CappedCount>;
 
 /**
  * The state of a tenant, as a row of a list.
- *
- * `GET api/tenants?search=…&limit=50&cursor=…` returns a `Page<TenantOverview>`, by name. `search` is a part of the name; upper
- * and lower case do not count. `limit` is 1 to 200. Default: 50.
  */
 export interface TenantOverview {
   /** The name of the tenant. */
@@ -25,6 +22,12 @@ export interface TenantOverview {
   /** When the tenant was read. */
   asOf: string;
 }
+
+/**
+ * Response of `GET api/tenants?search=…&limit=50&after=…`: tenants by name. `search` is a part of the name; upper and lower case do
+ * not count. `limit` is 1 to 200. Default: 50. `nextCursor` is the `after` of the next call.
+ */
+export type TenantsResponse = Page<TenantOverview>;
 
 /** The executions that were created in one part of the time. */
 export interface SeriesBucket {
@@ -97,7 +100,7 @@ export interface Overview {
 /**
  * A living process, as far as it serves tenants that the user may see.
  *
- * `GET api/processes` returns all of them as `{ items }`. If a process is in different states in its tenants, `state` is one of
+ * If a process is in different states in its tenants, `state` is one of
  * those in which it claims nothing.
  */
 export interface ProcessRow extends Omit<Serialized<ServingProcess>, 'serves' | 'claimed'> {
@@ -109,6 +112,12 @@ export interface ProcessRow extends Omit<Serialized<ServingProcess>, 'serves' | 
   tenants: number;
   /** The names of these tenants; of more than 20, the first 20. */
   tenantNames: string[];
+}
+
+/** Response of `GET api/processes`: all processes. */
+export interface ProcessesResponse {
+  /** The living processes, that which answers first. */
+  items: ProcessRow[];
 }
 
 /**

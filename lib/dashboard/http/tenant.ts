@@ -3,14 +3,11 @@ import type { LimitState } from '../../runner/limit-state.js';
 import type { Firing, TenantSchedule } from '../../runner/schedule.js';
 import type { WorkflowGraph } from '../../runner/workflow-graph.js';
 import type { ExecutionStatus } from '../../workflow/index.js';
-import type { CappedCount, Serialized } from './common.js';
+import type { CappedCount, Page, Serialized } from './common.js';
 import type { ValueView } from './executions.js';
 
 /**
  * A schedule: response of `GET api/tenants/:tenant/schedules/:name`.
- *
- * `GET api/tenants/:tenant/schedules?workflow=…&state=…&limit=50&after=…` returns a `Page<ScheduleRow>`, by name. `state` is
- * `active`, `paused`, `ended` or `broken`, `limit` is 1 to 200. Default: 50. `nextCursor` is the `after` of the next call.
  *
  * Problem: 404 `UNKNOWN_SCHEDULE` if the tenant has no such schedule, as for all calls of one schedule.
  */
@@ -18,6 +15,12 @@ export type ScheduleRow = Omit<Serialized<TenantSchedule>, 'input'> & {
   /** The input of its executions. Absent if it has none. */
   input?: ValueView;
 };
+
+/**
+ * Response of `GET api/tenants/:tenant/schedules?workflow=…&state=…&limit=50&after=…`: schedules by name. `state` is `active`,
+ * `paused`, `ended` or `broken`, `limit` is 1 to 200. Default: 50. `nextCursor` is the `after` of the next call.
+ */
+export type SchedulesResponse = Page<ScheduleRow>;
 
 /**
  * What a schedule did, the latest first: response of `GET …/schedules/:name/firings?before=…&limit=50`. `before` selects firings
@@ -31,7 +34,13 @@ export type FiringsResponse = { firings: Serialized<Firing>[] };
  */
 export type PreviewResponse = { times: string[] };
 
-/** A workflow of a tenant. `GET api/tenants/:tenant/workflows` returns all of them as `{ items }`, by name. */
+/** Response of `GET api/tenants/:tenant/workflows`: all workflows, by name. */
+export interface WorkflowsResponse {
+  /** The workflows of the running code, and others with executions that are not Completed. */
+  items: WorkflowRow[];
+}
+
+/** A workflow of a tenant: one of the running code, or one with executions. */
 export interface WorkflowRow {
   /** The name of the workflow. */
   name: string;
@@ -46,16 +55,20 @@ export interface WorkflowRow {
   counts: Record<Exclude<ExecutionStatus, 'Completed'>, CappedCount>;
 }
 
-/**
- * A key of a limit. `GET api/tenants/:tenant/limits?name=…&full=true&limit=50&cursor=…` returns a `Page<LimitRow>`, by name and
- * key. With `full=true`, only keys that can begin no task now.
- */
+/** A key of a limit. */
 export type LimitRow = Serialized<LimitState>;
 
 /**
- * A call that has changed a workflow or a schedule, and who made it.
- *
- * `GET api/tenants/:tenant/actions?subject=…&before=…&limit=…` returns a `Page<ActionRow>`, the latest first. `nextCursor` is the
- * `before` of the next call.
+ * Response of `GET api/tenants/:tenant/limits?name=…&full=true&limit=50&cursor=…`: keys by name and key. With `full=true`, only keys
+ * that can begin no task now.
  */
+export type LimitsResponse = Page<LimitRow>;
+
+/** A call that has changed a workflow or a schedule, and who made it. */
 export type ActionRow = Serialized<ActionEntry>;
+
+/**
+ * Response of `GET api/tenants/:tenant/actions?subject=…&before=…&limit=…`: the latest first. `nextCursor` is the `before` of the
+ * next call.
+ */
+export type ActionsResponse = Page<ActionRow>;
