@@ -9,6 +9,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import path from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { bundle } from './bundle.mjs';
 import { bundleCli } from './bundle-cli.mjs';
 import { bundlePage } from './page.mjs';
@@ -44,7 +45,18 @@ export function buildLibrary({ check = true } = {}) {
           !/\.js(\.map)?$|package\.json$|[\\/]\.modules[\\/](cli|client)$/.test(file),
       });
       await bundlePage(path.join(checkout, fresh, 'dashboard'));
+      await writeOpenApi(path.join(checkout, modules), path.join(checkout, fresh, 'dashboard'));
     },
+  );
+}
+
+/** The description of the dashboard's HTTP API, for those who make clients of it. */
+async function writeOpenApi(modules, output) {
+  const file = path.join(modules, 'dashboard/openapi/document.js');
+  const { openApiDocument } = await import(pathToFileURL(file).href);
+  writeFileSync(
+    path.join(output, 'openapi.json'),
+    `${JSON.stringify(openApiDocument(), null, 2)}\n`,
   );
 }
 
@@ -52,7 +64,7 @@ export function buildLibrary({ check = true } = {}) {
 export function packageEntries() {
   const { exports } = JSON.parse(textOf('package.json'));
   return Object.keys(exports)
-    .filter((entry) => entry !== './package.json')
+    .filter((entry) => !entry.endsWith('.json'))
     .map((entry) => (entry === '.' ? 'index' : entry.slice('./'.length)));
 }
 

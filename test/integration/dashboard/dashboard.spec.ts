@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { defineSignal } from '../../../lib/discovery/message-definitions.js';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
+import { ROUTES } from '../../../lib/dashboard/openapi/routes.js';
 import type { CloacinaRunner } from '../../../lib/runner/cloacina-runner.js';
 import { CloacinaTenants } from '../../../lib/tenants/hosting/cloacina-tenants.js';
 import { waitFor } from '../../support/wait-for.js';
@@ -18,6 +19,17 @@ const waiting = defineWorkflow('approve')
     return { answer };
   })
   .build();
+
+/** The URLs of all actions, by tenant: those of the document, which has all routes. */
+function actionUrls(parameters: Readonly<Record<string, string>>): ((tenant: string) => string)[] {
+  return ROUTES.filter(({ method }) => method === 'post').map(
+    ({ path }) =>
+      (tenant) =>
+        path.replaceAll(/\{(\w+)\}/g, (_, name: string) =>
+          name === 'tenant' ? tenant : parameters[name]!,
+        ),
+  );
+}
 
 const WORLD: Readonly<Record<string, readonly string[] | 'all'>> = {
   ann: ['acme', 'no such tenant'],
@@ -92,6 +104,7 @@ describe.each<Platform>(['Express', 'Fastify'])('the dashboard on %s', (platform
       '/assets/page-1.js',
       '/api/session',
       '/api/events',
+      '/api/openapi.json',
       '/api/tenants/acme/executions',
     ]) {
       const response = await fetch(`${served.origin}${url}`);
@@ -130,6 +143,7 @@ describe.each<Platform>(['Express', 'Fastify'])('the dashboard on %s', (platform
 
   it('tells a tenant that the user may not see from none in no answer', async () => {
     const id = await failed(globex, 2);
+    await globex.schedules.create('hidden', 'charge', { every: '1d' });
     const { nextCursor } = await globex.list({ limit: 1 }).then(async (page) => {
       await failed(globex, 3);
       return page.nextCursor === null ? globex.list({ limit: 1 }) : page;
@@ -146,8 +160,12 @@ describe.each<Platform>(['Express', 'Fastify'])('the dashboard on %s', (platform
       `/api/tenants/${tenant}/executions/${id}/items/pay`,
       `/api/tenants/${tenant}/workflows`,
       `/api/tenants/${tenant}/schedules`,
-      `/api/tenants/${tenant}/schedules/x/firings`,
+      `/api/tenants/${tenant}/schedules/hidden`,
+      `/api/tenants/${tenant}/schedules/hidden/preview`,
+      `/api/tenants/${tenant}/schedules/hidden/firings`,
       `/api/tenants/${tenant}/limits`,
+      `/api/tenants/${tenant}/actions`,
+      `/api/tenants/${tenant}/actions?before=nonsense`,
       `/api/series?tenant=${tenant}`,
       `/api/failures?tenant=${tenant}`,
     ];
@@ -164,21 +182,70 @@ describe.each<Platform>(['Express', 'Fastify'])('the dashboard on %s', (platform
     expect([closed.status, closed.text]).toEqual([404, unknown.text]);
     const elsewhere = await served.get(stream('acme'));
     expect([elsewhere.status, elsewhere.body?.code]).toEqual([404, 'UNKNOWN_EXECUTION']);
-    for (const action of ['cancel', 'retry', 'signal', 'pause', 'resume']) {
-      const url = (tenant: string) => `/api/tenants/${tenant}/executions/${id}/${action}`;
-      const body = { name: 'x' };
-      const [hidden, none] = [
-        await served.post(url('globex'), body),
-        await served.post(url('nowhere'), body),
-      ];
-      expect([hidden.status, hidden.text]).toEqual([404, none.text]);
+    const bodies = [
+      { name: 'x', action: 'cancel', filter: { all: true }, from: '2020-01-01', to: '2020-01-02' },
+      // What is wrong is found only in a tenant that the user may see.
+      { name: 7, action: 'x', filter: [], from: 'x', reason: {}, dryRun: 'x', catchUp: 'x' },
+    ];
+    const parameters = { id, group: 'g', schedule: 'hidden', workflow: 'charge' };
+    for (const url of actionUrls(parameters)) {
+      for (const body of bodies) {
+        const [hidden, none] = [
+          await served.post(url('globex'), body),
+          await served.post(url('nowhere'), body),
+        ];
+        expect([url('globex'), hidden.status, hidden.text]).toEqual([
+          url('globex'),
+          404,
+          none.text,
+        ]);
+      }
     }
+    expect((await globex.schedules.get('hidden'))?.state).toBe('active');
+    // Neither a search nor a cursor, whatever its place, tells that there is more.
+    for (const [some, other] of [
+      ['search=globex', 'search=nowhere'],
+      ['after=glob', 'after=nowh'],
+      ['limit=1&after=acme', 'limit=1&after=zzz'],
+    ]) {
+      const of = async (query: string) => (await served.get(`/api/tenants?${query}`)).text;
+      expect(await of(some!)).toBe(await of(other!));
+    }
+    expect((await served.get('/api/tenants?limit=1')).body.nextCursor).toBeNull();
     // In a tenant of the user, an execution of another tenant does not exist either.
     const own = `/api/tenants/acme/executions`;
     const foreign = await served.get(`${own}/${id}`);
     const none = await served.get(`${own}/01890000-0000-7000-8000-000000000000`);
     expect([foreign.status, foreign.text]).toEqual([404, none.text]);
     expect((await served.get(`${own}?parent=${id}`)).body.items).toEqual([]);
+    expect((await served.get(`${own}?cursor=${nextCursor}`)).text).not.toContain(id);
+    expect((await served.get('/api/openapi.json')).text).not.toMatch(/acme|globex/);
+  });
+
+  it('streams nothing of a tenant that the user may not see', async () => {
+    const seen: string[] = [];
+    const changed = served.event('/api/events', ({ type, data }) => {
+      seen.push(JSON.stringify(data));
+      return type === 'changed' ? true : undefined;
+    });
+    await failed(globex, 7);
+    await failed(acme, 7);
+    await changed;
+    expect(seen.length).toBeGreaterThan(0);
+    expect(seen.join()).not.toContain('globex');
+    const [elsewhere] = (await globex.list({ limit: 1 })).items;
+    expect(seen.join()).not.toContain(elsewhere!.id);
+  });
+
+  it('serves the description of its API, with the path of the page as server', async () => {
+    const { status, body } = await served.get('/api/openapi.json', 'ann', {
+      'x-forwarded-prefix': '/proxied',
+    });
+    expect([status, body.openapi, body.servers]).toEqual([
+      200,
+      '3.1.0',
+      [{ url: '/proxied/v/ops/cloacina' }],
+    ]);
   });
 
   it('shows an execution with its tasks, history and causes, and hides secrets', async () => {
@@ -304,6 +371,7 @@ describe.each<Platform>(['Express', 'Fastify'])('the dashboard on %s', (platform
     const done = entries.map(({ type, actor }: { type: string; actor?: string }) => [type, actor]);
     expect(done).toContainEqual(['execution.paused', 'ann']);
     expect(done).toContainEqual(['execution.resumed', 'root']);
+    expect(done).toContainEqual(['execution.signalled', 'ann']);
 
     const other = await acme.start('approve', {});
     const bulk = {
@@ -350,6 +418,8 @@ describe.each<Platform>(['Express', 'Fastify'])('the dashboard on %s', (platform
     ]);
     const range = { from: '2020-01-01T00:00:00Z', to: '2020-01-03T00:00:00Z', dryRun: true };
     expect((await served.post(`${url}/nightly/backfill`, range)).body.changed).toBe(0);
+    const empty = { from: '2020-01-01T00:00:00Z', to: '2020-01-01T00:00:00Z' };
+    expect((await served.post(`${url}/nightly/backfill`, empty, 'root')).status).toBe(200);
     expect((await served.get(`${url}/none`)).body).toMatchObject({ code: 'UNKNOWN_SCHEDULE' });
 
     const workflows = '/api/tenants/acme/workflows';
@@ -362,6 +432,18 @@ describe.each<Platform>(['Express', 'Fastify'])('the dashboard on %s', (platform
       }),
     );
     expect((await served.post(`${workflows}/charge/resume`)).status).toBe(200);
+    const { items: acts, nextCursor } = (await served.get('/api/tenants/acme/actions?limit=5')).body;
+    expect(nextCursor).toBe(acts[4].id);
+    const more = (await served.get(`/api/tenants/acme/actions?before=${nextCursor}`)).body;
+    expect(more.nextCursor).toBeNull();
+    expect([...acts, ...more.items]).toMatchObject([
+      { kind: 'workflow.resumed', subject: 'charge', actor: 'ann' },
+      { kind: 'workflow.paused', subject: 'charge', actor: 'ann', reason: 'bank' },
+      { kind: 'schedule.backfilled', subject: 'nightly', actor: 'root' },
+      { kind: 'schedule.run', subject: 'nightly', actor: 'ann', executionId },
+      { kind: 'schedule.resumed', subject: 'nightly', actor: 'ann' },
+      { kind: 'schedule.paused', subject: 'nightly', actor: 'ann', reason: 'holiday' },
+    ]);
     expect((await served.get('/api/tenants/acme/limits')).body).toEqual({
       items: [],
       nextCursor: null,
@@ -390,15 +472,62 @@ it('open streams do not hold up the shutdown', async () => {
   expect(response.status).toBe(200);
 });
 
-it('refuses all actions in read-only mode', async () => {
-  const served = await Served.start('Express', { path: 'ops/cloacina', readOnly: true }, [failing]);
+it('refuses all actions in read-only mode, and changes nothing', async () => {
+  const served = await Served.start(
+    'Express',
+    { path: 'ops/cloacina', readOnly: true, actor: () => 'ann' },
+    [failing, waiting],
+  );
   try {
-    const answer = await served.post('/api/tenants/acme/bulk', {
-      action: 'cancel',
-      filter: { all: true },
-    });
-    expect(answer).toMatchObject({ status: 403, body: { code: 'READ_ONLY' } });
+    const { runner } = served.app.get(CloacinaTenants).get('acme');
+    await runner.schedules.create('nightly', 'charge', { every: '1d' });
+    const { id } = await runner.start('approve', {});
+    await waitFor(async () => (await runner.list({ waitingFor: 'approval' })).items.length > 0);
+    const before = await runner.history(id);
+    const parameters = { id, group: 'g', schedule: 'nightly', workflow: 'charge' };
+    const body = {
+      ...{ name: 'approval', payload: { ok: true }, action: 'cancel', filter: { all: true } },
+      ...{ from: '2020-01-01T00:00:00Z', to: '2020-01-03T00:00:00Z' },
+    };
+    for (const url of actionUrls(parameters)) {
+      const answer = await served.post(url('acme'), body);
+      expect([url('acme'), answer.status, answer.body.code]).toEqual([
+        url('acme'),
+        403,
+        'READ_ONLY',
+      ]);
+    }
+    expect(await runner.history(id)).toEqual(before);
+    expect(await runner.actions()).toEqual([]);
+    expect(await runner.pausedWorkflows()).toEqual([]);
     expect((await served.get('/api/session')).body.readOnly).toBe(true);
+    expect((await served.get(`/api/tenants/acme/executions/${id}`)).body.actions).toEqual([]);
+  } finally {
+    await served.app.close();
+  }
+});
+
+it('limits the streams, and tells a page that gets none to poll', async () => {
+  const options = { path: 'ops/cloacina', maxStreams: 2 };
+  const served = await Served.start('Express', options, [failing]);
+  const open = () => fetch(`${served.origin}/api/events`);
+  try {
+    const [first, second] = [await open(), await open()];
+    const refused = await served.get('/api/events');
+    expect(refused).toMatchObject({ status: 503, body: { code: 'TOO_MANY_STREAMS' } });
+    expect(refused.headers.get('retry-after')).toBe('5');
+    // The page of an execution counts too.
+    const { runner } = served.app.get(CloacinaTenants).get('acme');
+    const { id } = await runner.execute('charge', {}, { settled: true });
+    const of = `/api/tenants/acme/executions/${id}/events`;
+    expect((await served.get(of)).body).toMatchObject({ code: 'TOO_MANY_STREAMS' });
+    await first.body?.cancel();
+    await waitFor(async () => {
+      const again = await open();
+      await again.body?.cancel();
+      return again.status === 200;
+    });
+    await second.body?.cancel();
   } finally {
     await served.app.close();
   }

@@ -8,11 +8,14 @@ import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { Test } from '@nestjs/testing';
 import { CloacinaModule } from '../../../lib/cloacina.module.js';
+import { DASHBOARD_CLOCK } from '../../../lib/dashboard/clock.js';
 import type { CloacinaDashboardOptions } from '../../../lib/dashboard/dashboard-options.js';
 import { CloacinaDashboardModule } from '../../../lib/dashboard/dashboard.module.js';
 import { PageFiles } from '../../../lib/dashboard/page-files.js';
 import type { WorkflowDefinition } from '../../../lib/discovery/workflow-builder.js';
+import { systemClock, type Clock } from '../../../lib/runtime/clock.js';
 import { databaseUrl, freshSchema } from '../../support/postgres.js';
+import { assertDescribed, assertEventDescribed } from './described.js';
 
 /** What `JSON.parse` returns. */
 type Json = ReturnType<typeof JSON.parse>;
@@ -57,6 +60,7 @@ export class Served {
     options: CloacinaDashboardOptions,
     workflows: readonly WorkflowDefinition[],
     page = pageDirectory(),
+    clock: Clock = systemClock,
   ): Promise<Served> {
     @Module({
       imports: [
@@ -72,6 +76,8 @@ export class Served {
     const module = await Test.createTestingModule({ imports: [AppModule] })
       .overrideProvider(PageFiles)
       .useValue(new PageFiles(page))
+      .overrideProvider(DASHBOARD_CLOCK)
+      .useValue(clock)
       .compile();
     const app =
       platform === 'Express'
@@ -85,7 +91,9 @@ export class Served {
   }
 
   async get(url: string, user: string | undefined = 'ann', headers: object = {}): Promise<Answer> {
-    return answerOf(
+    return this.answer(
+      'get',
+      url,
       await fetch(`${this.origin}${url}`, {
         headers: { ...(user === undefined ? {} : { 'x-user': user }), ...headers },
       }),
@@ -93,7 +101,9 @@ export class Served {
   }
 
   async post(url: string, body: unknown = {}, user = 'ann', headers: object = {}): Promise<Answer> {
-    return answerOf(
+    return this.answer(
+      'post',
+      url,
       await fetch(`${this.origin}${url}`, {
         method: 'POST',
         headers: {
@@ -105,6 +115,14 @@ export class Served {
         body: JSON.stringify(body),
       }),
     );
+  }
+
+  /** All responses of the API are as they are described. */
+  private async answer(method: 'get' | 'post', url: string, response: Response): Promise<Answer> {
+    const answer = await answerOf(response);
+    const [type = ''] = (answer.headers.get('content-type') ?? '').split(';');
+    assertDescribed(method, url, { status: answer.status, type, body: answer.body });
+    return answer;
   }
 
   /** Reads a stream until `found` returns a value for one of its events. */
@@ -131,7 +149,9 @@ export class Served {
         for (const event of events) {
           const type = /^event: (.*)$/m.exec(event)?.[1] ?? 'message';
           const data = /^data: (.*)$/m.exec(event)?.[1] ?? 'null';
-          const wanted = found({ type, data: JSON.parse(data) });
+          const parsed: Json = JSON.parse(data);
+          assertEventDescribed(url, type, parsed);
+          const wanted = found({ type, data: parsed });
           if (wanted !== undefined) return wanted;
         }
       }
