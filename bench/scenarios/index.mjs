@@ -2,6 +2,7 @@ import { bulk, bulkCancel } from './bulk.mjs';
 import { chainOfTen, chainOfThree } from './chains.mjs';
 import { children, childrenLatency } from './children.mjs';
 import { contexts } from './contexts.mjs';
+import { dashboard } from './dashboard.mjs';
 import { execute } from './execute.mjs';
 import { fanOfFive, fanOfThousand } from './fans.mjs';
 import { floor } from './floor.mjs';
@@ -65,6 +66,7 @@ export const scenarios = [
   schedulesIdle,
   waiting,
   watch,
+  dashboard,
   tenants,
   memory,
   history,

@@ -194,11 +194,9 @@ describe.each<Platform>(['Express', 'Fastify'])('the dashboard on %s', (platform
           await served.post(url('globex'), body),
           await served.post(url('nowhere'), body),
         ];
-        expect([url('globex'), hidden.status, hidden.text]).toEqual([
-          url('globex'),
-          404,
-          none.text,
-        ]);
+        const told = [url('globex'), none.status, none.text];
+        expect([url('globex'), hidden.status, hidden.text]).toEqual(told);
+        if (body === bodies[0]) expect([url('globex'), hidden.status]).toEqual([url('globex'), 404]);
       }
     }
     expect((await globex.schedules.get('hidden'))?.state).toBe('active');
