@@ -20,7 +20,7 @@ export interface ExecutionRow extends Serialized<ExecutionSummary> {
 }
 
 /**
- * Query of `GET api/tenants/:tenant/executions`, which returns a `Page<ExecutionRow>`, the newest first. An execution has to
+ * Query of `GET api/tenants/:tenant/executions`. An execution has to
  * meet all conditions. Without conditions all executions are listed.
  *
  * Problem: 400 `INVALID_ARGUMENT` for an invalid condition, limit or cursor.
@@ -49,6 +49,9 @@ export interface ExecutionQuery {
   /** The `nextCursor` of the page before. Default: the first page. */
   cursor?: string;
 }
+
+/** Response of `GET api/tenants/:tenant/executions`: the newest first. */
+export type ExecutionsResponse = Page<ExecutionRow>;
 
 /**
  * A value that a handler wrote.
