@@ -212,7 +212,7 @@ export { CloacinaRecoveryJobs, RECOVERY_JOB } from './recovery/recovery-jobs.js'
 export type { RecoveryCause, RecoveryReport } from './recovery/tenant-recovery.js';
 export type { ConnectionSource } from './store/postgres/connections/connection-config.js';
 export { CloacinaLimits } from './runner/cloacina-limits.js';
-export type { ActionEntry, ActionFilter } from './runner/actions.js';
+export type { ActionEntry, ActionFilter } from './runner/action-entry.js';
 export type { ActionKind } from './store/port/actions.js';
 export type {
   ActorOptions,

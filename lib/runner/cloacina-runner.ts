@@ -5,7 +5,7 @@ import type { WorkflowContext, WorkflowInput, WorkflowRef } from '../discovery/w
 import type { PreparedOptions } from '../engine/children/child-runner.js';
 import type { StartRequest } from '../engine/starts/start-request.js';
 import type { WorkflowEvent } from '../events/workflow-event.js';
-import type { ActionEntry, ActionFilter } from './actions.js';
+import type { ActionEntry, ActionFilter } from './action-entry.js';
 import { BulkExecutions } from './bulk/bulk-executions.js';
 import type { CloacinaLimits } from './cloacina-limits.js';
 import type { CloacinaSchedules } from './cloacina-schedules.js';

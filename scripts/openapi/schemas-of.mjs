@@ -82,11 +82,17 @@ class Converter {
   }
 
   symbolOf(type) {
-    const { ts } = this;
-    const { aliasSymbol: alias, aliasTypeArguments: of } = type;
-    if (alias?.name === 'Serialized') return of?.length === 1 ? this.symbolOf(of[0]) : undefined;
-    if (alias !== undefined) return of === undefined ? alias : undefined;
-    const isInterface = type.objectFlags & (ts.ObjectFlags.Interface | ts.ObjectFlags.Class);
+    const { ts, checker } = this;
+    const { aliasSymbol: alias, aliasTypeArguments: of, objectFlags = 0 } = type;
+    if (alias !== undefined && of === undefined) return alias;
+    if (objectFlags & ts.ObjectFlags.Mapped) {
+      if (type.declaration.questionToken !== undefined) return undefined;
+      // Of `{ [K in keyof T]: … }`, which Serialized is: the name of T. The compiler finds it with the properties.
+      checker.getPropertiesOfType(type);
+      const mapped = type.constraintType?.type;
+      return mapped === undefined ? undefined : this.symbolOf(mapped);
+    }
+    const isInterface = objectFlags & (ts.ObjectFlags.Interface | ts.ObjectFlags.Class);
     return isInterface && (type.typeArguments ?? []).length === 0 ? type.symbol : undefined;
   }
 

@@ -1,4 +1,4 @@
-import type { ActionEntry } from '../../runner/actions.js';
+import type { ActionEntry } from '../../runner/action-entry.js';
 import type { LimitState } from '../../runner/limit-state.js';
 import type { Firing, TenantSchedule } from '../../runner/schedule.js';
 import type { WorkflowGraph } from '../../runner/workflow-graph.js';
