@@ -12,7 +12,8 @@ const OPEN = 0.05;
 /** The routes of the HTTP API over a large tenant and many small ones, and what open pages cost where nothing happens. */
 export const dashboard = {
   name: 'dashboard',
-  title: 'Pages of the dashboard at 1,000 tenants and 1,000,000 executions, nine tenths of them of one tenant',
+  title:
+    'Pages of the dashboard at 1,000 tenants and 1,000,000 executions, nine tenths of them of one tenant',
   async run({ server, quick, log }) {
     const tenants = quick ? 20 : 1_000;
     const executions = quick ? 20_000 : 1_000_000;

@@ -245,7 +245,11 @@ async function readNumbers({ name, runner, recovery }: Tenant): Promise<TenantNu
 }
 
 /** What makes the numbers of two reads the same. The series belongs to the executions that are counted. */
-function shapeOf({ overview: { asOf: _, ...numbers }, recoveries, processes }: TenantNumbers): unknown {
+function shapeOf({
+  overview: { asOf: _, ...numbers },
+  recoveries,
+  processes,
+}: TenantNumbers): unknown {
   return [numbers, recoveries, processes.map(({ id, state, claimed }) => [id, state, claimed])];
 }
 

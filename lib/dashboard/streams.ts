@@ -48,7 +48,12 @@ export class DashboardStreams implements OnModuleDestroy {
     if (this.open >= this.options.maxStreams) throw tooManyStreams();
     return new Observable<MessageEvent>((subscriber) => {
       this.open++;
-      return stream.pipe(takeUntil(this.closing), finalize(() => this.open--)).subscribe(subscriber);
+      return stream
+        .pipe(
+          takeUntil(this.closing),
+          finalize(() => this.open--),
+        )
+        .subscribe(subscriber);
     });
   }
 

@@ -109,9 +109,23 @@ function entriesOf(
       return [{ type: 'execution.resumed', at, ...actorOf(detail) }];
     case 'legalHold':
     case 'legalHoldReleased':
-      return [{ type: `execution.${kind}`, at, ...reasonOf((detail as Reasoned).reason), ...actorOf(detail) }];
+      return [
+        {
+          type: `execution.${kind}`,
+          at,
+          ...reasonOf((detail as Reasoned).reason),
+          ...actorOf(detail),
+        },
+      ];
     case 'signalled':
-      return [{ type: 'execution.signalled', at, signal: String((detail as SignalledDetail).signal), ...actorOf(detail) }];
+      return [
+        {
+          type: 'execution.signalled',
+          at,
+          signal: String((detail as SignalledDetail).signal),
+          ...actorOf(detail),
+        },
+      ];
     case 'executionRetried':
       return retriedEntries(detail as RetriedDetail, at, nameOf, cancelled);
     case 'deferred':

@@ -108,8 +108,7 @@ class Converter {
     if (type.flags & (of.Unknown | of.Any)) return {};
     if (type.flags & of.Null) return { type: 'null' };
     if (type.isStringLiteral() || type.isNumberLiteral()) return { const: type.value };
-    if (type.flags & of.BooleanLiteral)
-      return { const: checker.typeToString(type) === 'true' };
+    if (type.flags & of.BooleanLiteral) return { const: checker.typeToString(type) === 'true' };
     if (type.flags & of.StringLike) return { type: 'string' };
     if (type.flags & of.NumberLike) return { type: 'number' };
     if (type.flags & of.BooleanLike) return { type: 'boolean' };

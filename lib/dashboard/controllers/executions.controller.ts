@@ -73,9 +73,7 @@ export class ExecutionsController {
     @Param('id') id: string,
   ): Promise<HistoryResponse> {
     const tenant = await this.access.tenant(request, name);
-    const entries = await this.reads.now(tenant, `history ${id}`, () =>
-      tenant.runner.history(id),
-    );
+    const entries = await this.reads.now(tenant, `history ${id}`, () => tenant.runner.history(id));
     if (entries === null) throw noSuchExecution();
     return { entries: entries.map((entry) => this.views.entry(entry)) };
   }

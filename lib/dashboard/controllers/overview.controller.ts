@@ -53,10 +53,7 @@ export class OverviewController {
 
   @Get('tenants')
   @Header('cache-control', 'no-store')
-  async tenants(
-    @Req() request: TenantRequest,
-    @Query() query: Fields,
-  ): Promise<TenantsResponse> {
+  async tenants(@Req() request: TenantRequest, @Query() query: Fields): Promise<TenantsResponse> {
     const search = text(query, 'search')?.toLowerCase() ?? '';
     const after = text(query, 'after') ?? text(query, 'cursor') ?? '';
     const limit = count(query, 'limit', MAX_PAGE) ?? 50;

@@ -156,6 +156,7 @@ export function hold(
   if (row === undefined) return undefined;
   const changed = row.legalHold !== isHeld;
   row.legalHold = isHeld;
-  if (changed) tables.addEvent(id, isHeld ? 'legalHold' : 'legalHoldReleased', detailOf(reason, actor));
+  if (changed)
+    tables.addEvent(id, isHeld ? 'legalHold' : 'legalHoldReleased', detailOf(reason, actor));
   return { workflow: row.workflow, changed };
 }

@@ -196,7 +196,8 @@ describe.each<Platform>(['Express', 'Fastify'])('the dashboard on %s', (platform
         ];
         const told = [url('globex'), none.status, none.text];
         expect([url('globex'), hidden.status, hidden.text]).toEqual(told);
-        if (body === bodies[0]) expect([url('globex'), hidden.status]).toEqual([url('globex'), 404]);
+        if (body === bodies[0])
+          expect([url('globex'), hidden.status]).toEqual([url('globex'), 404]);
       }
     }
     expect((await globex.schedules.get('hidden'))?.state).toBe('active');
@@ -430,7 +431,8 @@ describe.each<Platform>(['Express', 'Fastify'])('the dashboard on %s', (platform
       }),
     );
     expect((await served.post(`${workflows}/charge/resume`)).status).toBe(200);
-    const { items: acts, nextCursor } = (await served.get('/api/tenants/acme/actions?limit=5')).body;
+    const { items: acts, nextCursor } = (await served.get('/api/tenants/acme/actions?limit=5'))
+      .body;
     expect(nextCursor).toBe(acts[4].id);
     const more = (await served.get(`/api/tenants/acme/actions?before=${nextCursor}`)).body;
     expect(more.nextCursor).toBeNull();

@@ -90,9 +90,11 @@ describe('The actor of a call', () => {
       ['execution.legalHoldReleased', 'Dan'],
     ]);
     expect(await query('SELECT FROM cloacina_action')).toEqual([]);
-    await expect(
-      runner.signal(id, Approval, signal, { actor: 'Eve' }),
-    ).rejects.toMatchObject({ code: 'INVALID_TRANSITION' });
-    expect((await runner.history(id))!.filter(({ type }) => type.endsWith('signalled'))).toHaveLength(2);
+    await expect(runner.signal(id, Approval, signal, { actor: 'Eve' })).rejects.toMatchObject({
+      code: 'INVALID_TRANSITION',
+    });
+    expect(
+      (await runner.history(id))!.filter(({ type }) => type.endsWith('signalled')),
+    ).toHaveLength(2);
   });
 });

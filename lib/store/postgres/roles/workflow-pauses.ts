@@ -4,11 +4,7 @@ import type { WorkflowPause, WorkflowPauseStore } from '../../port/index.js';
 
 /** Pauses of workflows, on PostgreSQL. */
 export class PostgresWorkflowPauseStore extends PostgresRole implements WorkflowPauseStore {
-  async pause(
-    workflow: string,
-    reason: string | null,
-    actor: string | null = null,
-  ): Promise<void> {
+  async pause(workflow: string, reason: string | null, actor: string | null = null): Promise<void> {
     await this.db.cold.run(pauseWorkflow, [workflow, reason, actor]);
   }
 

@@ -1,4 +1,9 @@
-import { ACTION_DAYS, type ActionKind, type ActionNote, type ActionRecord } from '../../port/index.js';
+import {
+  ACTION_DAYS,
+  type ActionKind,
+  type ActionNote,
+  type ActionRecord,
+} from '../../port/index.js';
 import { bigint, columns, epochMs, instant, orNull, text, uuid } from './columns.js';
 import { NO_COLUMNS, type Statement, type TenantTables } from './statement.js';
 
@@ -43,12 +48,13 @@ export function noteValues(note: ActionNote | null | undefined): unknown[] {
 export const recordAction: Statement = {
   name: 'record_action',
   columns: NO_COLUMNS,
-  text: (tables) => `WITH ${recordActions(tables, '(SELECT $4::text AS subject)', {
-    kind: '$1',
-    actor: '$2',
-    reason: '$3',
-    executionId: '$5',
-  })} SELECT`,
+  text: (tables) =>
+    `WITH ${recordActions(tables, '(SELECT $4::text AS subject)', {
+      kind: '$1',
+      actor: '$2',
+      reason: '$3',
+      executionId: '$5',
+    })} SELECT`,
 };
 
 const ACTION = columns({
