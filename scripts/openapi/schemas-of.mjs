@@ -15,9 +15,8 @@ export async function schemasOf(file, project) {
 
 class Converter {
   schemas = new Map();
-  /** Types that have a name, and the types of the names. */
-  names = new Map();
-  types = new Map();
+  /** The symbols of the names. A type and what it is behind `Serialized<…>` are the same schema: JSON has no dates. */
+  symbols = new Map();
 
   constructor(ts, checker) {
     this.ts = ts;
@@ -36,9 +35,9 @@ class Converter {
       this.checker.getSymbolAtLocation(one.name),
     ]);
     // An alias of a type with a name is a reference to it.
-    for (const [name, type] of all) if (this.ownName(type) === name) this.claim(name, type);
+    for (const [name, type] of all) if (this.ownSymbol(type)?.name === name) this.nameOf(type);
     for (const [name, type, symbol] of all) {
-      const schema = this.names.get(type) === name ? this.body(type) : this.schema(type);
+      const schema = this.nameOf(type) === name ? this.body(type) : this.schema(type);
       this.schemas.set(name, described(schema, this.textOf(symbol)));
     }
     const sorted = [...this.schemas].sort(([a], [b]) => (a < b ? -1 : 1));
@@ -52,45 +51,42 @@ class Converter {
     if (!this.schemas.has(name)) {
       // First the name, for a type that contains itself.
       this.schemas.set(name, {});
-      const symbol = type.aliasSymbol?.name === name ? type.aliasSymbol : this.symbolOf(type);
-      this.schemas.set(name, described(this.body(type), this.textOf(symbol)));
+      this.schemas.set(name, described(this.body(type), this.textOf(this.ownSymbol(type))));
     }
     return { $ref: `#/components/schemas/${name}` };
   }
 
+  /** The name of the schema of a type. Of two symbols with one name, the first one that is met has it. */
   nameOf(type) {
-    const known = this.names.get(type);
-    if (known !== undefined) return known;
-    const name = this.ownName(type);
-    return name !== undefined && this.claim(name, type) ? name : undefined;
+    const symbol = this.ownSymbol(type);
+    if (symbol === undefined) return undefined;
+    if (!this.symbols.has(symbol.name)) this.symbols.set(symbol.name, symbol);
+    return this.symbols.get(symbol.name) === symbol ? symbol.name : undefined;
   }
 
-  claim(name, type) {
-    if (this.types.has(name)) return this.types.get(name) === type;
-    this.types.set(name, type);
-    this.names.set(type, name);
-    return true;
-  }
-
-  /** The name of an interface or alias, also behind `Serialized<…>`. */
-  ownName(type) {
+  /** The interface or alias of a type, also behind `Serialized<…>`. */
+  ownSymbol(type) {
     const { ts } = this;
+    if (type.symbol?.name === 'Date') return undefined;
     if ((type.flags & (ts.TypeFlags.Object | ts.TypeFlags.Union)) === 0) return undefined;
     if (type.flags & ts.TypeFlags.Union && type.types.every((one) => this.isPlain(one)))
       return undefined;
-    return this.symbolOf(type)?.name;
+    return this.symbolOf(type);
   }
 
   symbolOf(type) {
     const { ts, checker } = this;
     const { aliasSymbol: alias, aliasTypeArguments: of, objectFlags = 0 } = type;
-    if (alias !== undefined && of === undefined) return alias;
+    // A generic union of texts, such as a rule that contains rules, is one schema.
+    const isOfTexts = type.isUnion() && of?.every(({ flags }) => flags & ts.TypeFlags.String);
+    if (alias !== undefined && (of === undefined || isOfTexts)) return alias;
     if (objectFlags & ts.ObjectFlags.Mapped) {
-      if (type.declaration.questionToken !== undefined) return undefined;
       // Of `{ [K in keyof T]: … }`, which Serialized is: the name of T. The compiler finds it with the properties.
+      const { questionToken, typeParameter } = type.declaration;
+      if (questionToken !== undefined || !ts.isTypeOperatorNode(typeParameter.constraint))
+        return undefined;
       checker.getPropertiesOfType(type);
-      const mapped = type.constraintType?.type;
-      return mapped === undefined ? undefined : this.symbolOf(mapped);
+      return type.modifiersType === undefined ? undefined : this.symbolOf(type.modifiersType);
     }
     const isInterface = objectFlags & (ts.ObjectFlags.Interface | ts.ObjectFlags.Class);
     return isInterface && (type.typeArguments ?? []).length === 0 ? type.symbol : undefined;
@@ -117,6 +113,7 @@ class Converter {
       const [item] = checker.getTypeArguments(type);
       return { type: 'array', items: item === undefined ? {} : this.schema(item) };
     }
+    if (type.symbol?.name === 'Date') return { type: 'string' };
     return this.object(type);
   }
 
