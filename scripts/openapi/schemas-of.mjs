@@ -92,6 +92,10 @@ class Converter {
     return isInterface && (type.typeArguments ?? []).length === 0 ? type.symbol : undefined;
   }
 
+  isUndefined({ flags }) {
+    return (flags & this.ts.TypeFlags.Undefined) !== 0;
+  }
+
   isPlain({ flags }) {
     const { TypeFlags: of } = this.ts;
     const plain = of.Literal | of.Null | of.Undefined | of.StringLike | of.NumberLike;
@@ -119,7 +123,7 @@ class Converter {
 
   union({ types }) {
     const { TypeFlags: of } = this.ts;
-    const present = types.filter(({ flags }) => (flags & of.Undefined) === 0);
+    const present = types.filter((one) => !this.isUndefined(one));
     const booleans = present.filter(({ flags }) => (flags & of.BooleanLiteral) !== 0);
     const texts = present.filter((one) => one.isStringLiteral());
     const rest = present.filter(
@@ -142,9 +146,13 @@ class Converter {
     const properties = {};
     const required = [];
     for (const property of checker.getPropertiesOfType(type)) {
-      const schema = this.schema(checker.getNonOptionalType(checker.getTypeOfSymbol(property)));
+      const of = checker.getTypeOfSymbol(property);
+      const schema = this.schema(checker.getNonOptionalType(of));
       properties[property.name] = described(schema, this.textOf(property));
-      if ((property.flags & ts.SymbolFlags.Optional) === 0) required.push(property.name);
+      // JSON leaves out what is undefined.
+      const mayBeUndefined = of.isUnion() && of.types.some((one) => this.isUndefined(one));
+      if ((property.flags & ts.SymbolFlags.Optional) === 0 && !mayBeUndefined)
+        required.push(property.name);
     }
     const index = checker.getIndexInfoOfType(type, ts.IndexKind.String);
     return {

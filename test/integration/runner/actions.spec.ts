@@ -10,9 +10,13 @@ const nightly = defineWorkflow('nightly')
   .task('one', () => ({}))
   .build();
 const approve = defineWorkflow('approve')
-  .task('ask', async (context) => {
+  .task('first', async (context) => {
     await context.waitFor(Approval);
+  })
+  .task('second', { dependsOn: ['first'] }, async (context) => {
     await context.waitFor(Approval);
+  })
+  .task('third', { dependsOn: ['second'] }, async (context) => {
     await context.waitFor(Approval);
   })
   .build();
