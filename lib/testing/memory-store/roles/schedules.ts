@@ -75,8 +75,9 @@ export class MemoryScheduleStore extends MemoryRole implements ScheduleStore {
   ): Promise<boolean> {
     return this.run((tables) =>
       this.write(transaction, !tables.schedules.has(name), () => {
-        tables.noteAction(name, by);
-        return createSchedule(tables, name, set);
+        const isDone = createSchedule(tables, name, set);
+        if (isDone) tables.noteAction(name, by);
+        return isDone;
       }),
     );
   }
@@ -91,8 +92,9 @@ export class MemoryScheduleStore extends MemoryRole implements ScheduleStore {
   ): Promise<boolean> {
     return this.run((tables) =>
       this.write(transaction, tables.schedules.get(name)?.version === version, () => {
-        tables.noteAction(name, by);
-        return changeSchedule(tables, name, version, set, passed);
+        const isDone = changeSchedule(tables, name, version, set, passed);
+        if (isDone) tables.noteAction(name, by);
+        return isDone;
       }),
     );
   }
@@ -104,8 +106,9 @@ export class MemoryScheduleStore extends MemoryRole implements ScheduleStore {
   ): Promise<boolean> {
     return this.run((tables) =>
       this.write(transaction, tables.schedules.has(name), () => {
-        tables.noteAction(name, by);
-        return deleteSchedule(tables, name);
+        const isDone = deleteSchedule(tables, name);
+        if (isDone) tables.noteAction(name, by);
+        return isDone;
       }),
     );
   }
