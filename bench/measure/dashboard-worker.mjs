@@ -1,17 +1,18 @@
 /** A process that serves the dashboard over many tenants, with one execution of each kind in the first one. */
 import 'reflect-metadata';
+import { createRequire } from 'node:module';
 import { Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { ExpressAdapter } from '@nestjs/platform-express';
-import pg from 'pg';
-import { loadBuilt, loadBuiltEntry } from './built-library.mjs';
+import { builtLibrary, loadBuilt, loadBuiltEntry } from './built-library.mjs';
 
 const { CloacinaModule, CloacinaTenants, defineSignal, defineWorkflow } = await loadBuilt();
 const { CloacinaDashboardModule } = await loadBuiltEntry('dashboard');
 
 const { url: databaseUrl, tenants } = JSON.parse(process.env.BENCH_DASHBOARD);
 
-// The statements of all libraries go through this one method.
+// All statements go through this one method. The benchmarks have a pg of their own, so this is the library's.
+const pg = createRequire(builtLibrary)('pg');
 const counted = { statements: 0, reads: 0 };
 const { query } = pg.Client.prototype;
 pg.Client.prototype.query = function countedQuery(...args) {

@@ -164,6 +164,7 @@ async function idleOf(origin, ask, quick) {
   // Until the numbers have been found the same some times.
   await delay(quick ? 20_000 : 150_000);
   const before = await ask('count');
+  if (before.reads === 0) throw new Error('No read of a tenant was counted.');
   const seconds = quick ? 15 : 60;
   await delay(seconds * 1_000);
   const after = await ask('count');
