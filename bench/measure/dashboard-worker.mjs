@@ -87,14 +87,16 @@ const orders = {
   count: () => ({ ...counted }),
 };
 
-process.on('message', async (message) => {
+process.on('message', (message) => void obey(message));
+
+async function obey(message) {
   if (message === 'stop') {
     await app.close();
     process.disconnect();
     return;
   }
   process.send({ type: message, result: await orders[message]() });
-});
+}
 
 const { port } = app.getHttpServer().address();
 process.send({ type: 'ready' });

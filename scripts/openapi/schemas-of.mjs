@@ -5,7 +5,7 @@
 export async function schemasOf(file, project) {
   // Only now is it installed: scripts are loaded in a fresh clone too.
   const { default: ts } = await import('typescript');
-  const { config } = ts.readConfigFile(project, ts.sys.readFile);
+  const { config } = ts.readConfigFile(project, (name) => ts.sys.readFile(name));
   const { compilerOptions } = config;
   const { options } = ts.convertCompilerOptionsFromJson(compilerOptions, '.');
   const program = ts.createProgram([file], options);

@@ -187,8 +187,12 @@ export function describeStatistics(tested: TestedStore): void {
     const of = await stored('signalled');
     const [acted, silent] = await worker.startMany(of, 2, { claims: 1 });
     const signal = (id: string, actor: string | null) => ({
-      ...({ kind: 'signal', name: 'go', payload: '1', idempotencyKey: id } as const),
-      ...{ to: { id }, actor },
+      kind: 'signal' as const,
+      name: 'go',
+      payload: '1',
+      idempotencyKey: id,
+      to: { id },
+      actor,
     });
     const sent = [signal(acted!, 'Ann'), signal(silent!, null)];
     const first = await tested.store.messages.sendMessages(sent, 1_000);

@@ -13,9 +13,18 @@ interface Schema {
   readonly additionalProperties?: Schema;
 }
 
-const KEYWORDS: ReadonlySet<string> = new Set([
-  ...['$ref', 'description', 'type', 'format', 'const', 'enum', 'anyOf', 'items'],
-  ...['properties', 'required', 'additionalProperties'],
+const KEYWORDS: ReadonlySet<string> = new Set<keyof Schema>([
+  '$ref',
+  'description',
+  'type',
+  'format',
+  'const',
+  'enum',
+  'anyOf',
+  'items',
+  'properties',
+  'required',
+  'additionalProperties',
 ]);
 
 /** The schemas of an OpenAPI document. */

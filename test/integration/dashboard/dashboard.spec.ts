@@ -486,8 +486,12 @@ it('refuses all actions in read-only mode, and changes nothing', async () => {
     const before = await runner.history(id);
     const parameters = { id, group: 'g', schedule: 'nightly', workflow: 'charge' };
     const body = {
-      ...{ name: 'approval', payload: { ok: true }, action: 'cancel', filter: { all: true } },
-      ...{ from: '2020-01-01T00:00:00Z', to: '2020-01-03T00:00:00Z' },
+      name: 'approval',
+      payload: { ok: true },
+      action: 'cancel',
+      filter: { all: true },
+      from: '2020-01-01T00:00:00Z',
+      to: '2020-01-03T00:00:00Z',
     };
     for (const url of actionUrls(parameters)) {
       const answer = await served.post(url('acme'), body);

@@ -22,7 +22,11 @@ class CountedTenant {
 
   get tenant(): Tenant {
     const byStatus = () => ({
-      ...{ Pending: NONE, Paused: NONE, Finishing: NONE, Completed: NONE, Cancelled: NONE },
+      Pending: NONE,
+      Paused: NONE,
+      Finishing: NONE,
+      Completed: NONE,
+      Cancelled: NONE,
       Running: { count: 1, isCapped: false },
       Failed: { count: this.failed, isCapped: false },
     });
