@@ -1,33 +1,17 @@
+import { readFileSync, readdirSync } from 'node:fs';
+import path from 'node:path';
 import { wholeRun, withServer } from './jest.config.js';
 
 // See `test/support/sizes.ts`.
 process.env['CLOACINA_TEST_SIZES'] = 'full';
 
-/** Tests that `npm test` runs in a smaller size, or with a part of their cases. */
-const FULL_SIZE = [
-  'integration/admin/create-tenant',
-  'integration/admin/names',
-  'integration/fleet/migrate-all',
-  'integration/migrations/concurrent-boots',
-  'integration/recovery/clocks',
-  'integration/recovery/conflicts',
-  'integration/recovery/killed-pollers',
-  'integration/recovery/many-orphans',
-  'integration/recovery/pool-exhausted',
-  'integration/recovery/zombies',
-  'integration/runner/held-keys',
-  'integration/runner/large-graphs',
-  'integration/runner/limits',
-  'integration/runner/lost-connections',
-  'integration/runner/raced-schedules',
-  'integration/runner/random-controls',
-  'integration/store/lock-order',
-  'integration/store/plans',
-  'integration/tenants/many',
-  'integration/testkit/same-results',
-  'sample/starting',
-  'unit/engine/raced-schedules',
-];
+/** Tests that `npm test` runs in a smaller size, or with a part of their cases: those that ask `test/support/sizes.ts`. */
+const tests = path.join(import.meta.dirname, 'test');
+const SIZED = readdirSync(tests, { recursive: true }).filter(
+  (file) =>
+    file.endsWith('.spec.ts') &&
+    readFileSync(path.join(tests, file), 'utf8').includes("/support/sizes.js'"),
+);
 
 /**
  * Child processes that are killed, servers that are restarted: slow, and one at a time, because each of them
@@ -38,7 +22,7 @@ export default {
   ...withServer,
   testMatch: [
     '<rootDir>/test/faults/**/*.spec.ts',
-    ...FULL_SIZE.map((name) => `<rootDir>/test/${name}.spec.ts`),
+    ...SIZED.map((file) => `<rootDir>/test/${file.replaceAll(path.sep, '/')}`),
   ],
   maxWorkers: 1,
 };

@@ -49,6 +49,18 @@ describe("A user's session by the commands of docs/cli.md", () => {
     app = await release('1');
   });
 
+  let failedStep: string | undefined;
+
+  /** A step of the session. After one that failed, the next ones do not run: they would fail for want of it. */
+  function step(name: string, run: () => Promise<void>): void {
+    it(name, async () => {
+      if (failedStep !== undefined) throw new Error(`Not run, because this failed: ${failedStep}`);
+      failedStep = name;
+      await run();
+      failedStep = undefined;
+    });
+  }
+
   async function release(no: string): Promise<TestChild> {
     const child = startChild(new URL('session-app.ts', import.meta.url), {
       env: { DATABASE_URL: database, RELEASE: no },
@@ -86,14 +98,14 @@ describe("A user's session by the commands of docs/cli.md", () => {
     );
   }
 
-  it('an order of one of two tenants fails', async () => {
+  step('an order of one of two tenants fails', async () => {
     const order = { kind: 'order', tenant: 'acme', orderId: 17 } as const;
     const { id, status } = await ask<{ id: string; status: string }>(order);
     expect(status).toBe('Failed');
     failed = id;
   });
 
-  it('the command line shows which, and why', async () => {
+  step('the command line shows which, and why', async () => {
     const listed = await next('executions list');
     expect(listed).toMatchObject({ code: 0, stderr: '' });
     expect(listed.stdout).toMatch(
@@ -102,40 +114,43 @@ describe("A user's session by the commands of docs/cli.md", () => {
     const shown = await next('executions show');
     expect(shown.code).toBe(0);
     // Both attempts, and when each of them ended.
-    expect(
-      shown.stdout.match(/^ship .* (?:ms|s) +Error: no carrier for order 17$/gm),
-    ).toHaveLength(2);
+    expect(shown.stdout.match(/^ship .* (?:ms|s) +Error: no carrier for order 17$/gm)).toHaveLength(
+      2,
+    );
     const { code, stdout } = await next('doctor');
     expect(code).toBe(1);
     expect(stdout).toContain('Executions failed within the last 24 hours (failed-executions)');
     expect(stdout).toMatch(/1 execution of workflow "order-fulfilment" failed in task "ship"/);
   });
 
-  it('the trace shows both attempts and their error, and a metric counts the failure', async () => {
-    const { spans, ended } = await telemetry(
-      'the spans of both attempts',
-      (known) => known.ended.length > 0 && runsOf(known).length === 2,
-    );
-    const [start] = spans.filter(({ name }) => name === 'start order-fulfilment');
-    trace = start?.trace ?? '';
-    const runs = spans.filter(({ name }) => name === RUN);
-    expect(runs).toMatchObject(
-      [1, 2].map((attempt) => ({
-        trace,
-        status: SpanStatusCode.ERROR,
-        attributes: {
-          'cloacina.execution.id': failed,
-          'cloacina.tenant': 'acme',
-          'cloacina.attempt.number': attempt,
-          'error.type': 'Error',
-        },
-        events: [{ 'exception.message': 'no carrier for order 17' }],
-      })),
-    );
-    expect(ended).toEqual([endedAs('Failed', 'acme')]);
-  });
+  step(
+    'the trace shows both attempts and their error, and a metric counts the failure',
+    async () => {
+      const { spans, ended } = await telemetry(
+        'the spans of both attempts',
+        (known) => known.ended.length > 0 && runsOf(known).length === 2,
+      );
+      const [start] = spans.filter(({ name }) => name === 'start order-fulfilment');
+      trace = start?.trace ?? '';
+      const runs = spans.filter(({ name }) => name === RUN);
+      expect(runs).toMatchObject(
+        [1, 2].map((attempt) => ({
+          trace,
+          status: SpanStatusCode.ERROR,
+          attributes: {
+            'cloacina.execution.id': failed,
+            'cloacina.tenant': 'acme',
+            'cloacina.attempt.number': attempt,
+            'error.type': 'Error',
+          },
+          events: [{ 'exception.message': 'no carrier for order 17' }],
+        })),
+      );
+      expect(ended).toEqual([endedAs('Failed', 'acme')]);
+    },
+  );
 
-  it('a release mends it, and a retry completes the order', async () => {
+  step('a release mends it, and a retry completes the order', async () => {
     await app.kill('SIGTERM');
     app = await release('2');
     expect(await ask({ kind: 'telemetry' })).toMatchObject({ spans: [], ended: [] });
@@ -146,7 +161,7 @@ describe("A user's session by the commands of docs/cli.md", () => {
     expect(completed).toMatch(new RegExp(`^${failed} +order-fulfilment +Completed `, 'm'));
   });
 
-  it('the trace of the order goes on, and the metric counts its completion', async () => {
+  step('the trace of the order goes on, and the metric counts its completion', async () => {
     const { spans, ended } = await telemetry(
       'the span of the retry',
       (known) => known.ended.length > 0 && runsOf(known).length === 1,
@@ -164,7 +179,7 @@ describe("A user's session by the commands of docs/cli.md", () => {
     expect(ended).toEqual([endedAs('Completed', 'acme')]);
   });
 
-  it('the purge deletes the order, and nothing of the other tenant', async () => {
+  step('the purge deletes the order, and nothing of the other tenant', async () => {
     const order = { kind: 'order', tenant: 'globex', orderId: 18 } as const;
     const other = await ask<{ id: string; status: string }>(order);
     expect(other.status).toBe('Completed');
@@ -177,7 +192,10 @@ describe("A user's session by the commands of docs/cli.md", () => {
     const purged = await next('executions list');
     expect(purged).toMatchObject({ code: 0 });
     expect(purged.stdout).not.toContain(failed);
-    const kept = await runBuiltCli(['executions', 'show', other.id, '--tenant', 'globex'], database);
+    const kept = await runBuiltCli(
+      ['executions', 'show', other.id, '--tenant', 'globex'],
+      database,
+    );
     expect(kept).toMatchObject({ code: 0 });
     expect(commands).toEqual([]);
     await app.kill('SIGTERM');

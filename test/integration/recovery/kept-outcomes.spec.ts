@@ -108,7 +108,7 @@ async function outcomeOf(workflow: WorkflowDefinition): Promise<[string, number[
   const { id, status, tasks } = await one.runner.execute(
     workflow,
     {},
-    { timeout: '25s', settled: true },
+    { timeout: '60s', settled: true },
   );
   if (workflow === transactional) expect(await effectsOf(id)).toBe(1);
   return [status, tasks.map(({ attempts }) => attempts.length)];
@@ -138,7 +138,7 @@ describe.each([
 
 describe('A transactional task', () => {
   it('whose COMMIT stands, though its reply was lost, does not run again', async () => {
-    const { id, status, tasks } = await one.runner.execute(replyLost, {}, { timeout: '25s' });
+    const { id, status, tasks } = await one.runner.execute(replyLost, {}, { timeout: '60s' });
     expect([status, tasks.map(({ attempts }) => attempts.length)]).toEqual(['Completed', [1, 1]]);
     expect(runs.filter((run) => run === id)).toHaveLength(1);
     expect(await one.query('SELECT FROM cloacina_recovery_event')).toEqual([]);
@@ -146,7 +146,7 @@ describe('A transactional task', () => {
   });
 
   it('whose COMMIT was not executed runs again, at no cost of an attempt', async () => {
-    const { id, status, tasks } = await one.runner.execute(notSent, {}, { timeout: '25s' });
+    const { id, status, tasks } = await one.runner.execute(notSent, {}, { timeout: '60s' });
     expect([status, tasks.map(({ attempts }) => attempts.length)]).toEqual(['Completed', [1, 1]]);
     expect(runs.filter((run) => run === id)).toHaveLength(2);
     expect(await effectsOf(id)).toBe(1);
@@ -157,7 +157,7 @@ describe('A transactional task', () => {
     const { id, status, tasks } = await one.runner.execute(
       violating,
       {},
-      { timeout: '25s', settled: true },
+      { timeout: '60s', settled: true },
     );
     expect([status, tasks[0]?.attempts.length]).toEqual(['Completed', 2]);
     expect(tasks[0]?.attempts[0]?.error?.code).toBe('23503');

@@ -2,7 +2,7 @@ import { expect, it } from '@jest/globals';
 import { startChild, type TestChild } from '../../support/child-process.js';
 import { openTenant, type OpenTenant } from '../../support/open-tenant.js';
 import { freshSchema } from '../../support/postgres.js';
-import { sized } from '../../support/sizes.js';
+import { pairs, sized } from '../../support/sizes.js';
 import { waitFor } from '../../support/wait-for.js';
 import { STATEMENTS, type Failpoint } from '../../faults/workload/failpoints.js';
 import { Paid, receipts } from './event-receipts.js';
@@ -69,22 +69,22 @@ it('Each of many events starts one execution, although processes that deliver an
   expect(keys).toHaveLength(Math.floor(EVENTS / KILLS) * KILLS);
 }, 120_000);
 
-const POINTS: readonly [string, Failpoint][] = (
+const POINTS = pairs(
   [
     ['it delivers the event', STATEMENTS.deliverMessages],
     ['it takes the start', STATEMENTS.takeEventStarts],
     ['it starts the execution', STATEMENTS.start],
     ['it notes that it was started', STATEMENTS.settleEventStarts],
-  ] as const
-).flatMap(([what, statement]) =>
-  (
-    [
-      ['before', 'before'],
-      ['while', 'sent'],
-      ['after', 'after'],
-    ] as const
-  ).map(([word, at]): [string, Failpoint] => [`${word} ${what}`, { at, statement }]),
-);
+  ] as const,
+  [
+    ['before', 'before'],
+    ['while', 'sent'],
+    ['after', 'after'],
+  ] as const,
+).map(([[what, statement], [word, at]]): [string, Failpoint] => [
+  `${word} ${what}`,
+  { at, statement },
+]);
 
 it.each(POINTS)(
   'A process that is killed %s starts one execution for the event',

@@ -6,6 +6,7 @@ import type { Failpoint } from '../../faults/workload/failpoints.js';
 import { startChild } from '../../support/child-process.js';
 import { type OpenTenant, openTenant } from '../../support/open-tenant.js';
 import { freshSchema } from '../../support/postgres.js';
+import { pairs } from '../../support/sizes.js';
 import { ITEMS, mapping } from './mapping.js';
 import type { MappingSettings } from './mapping-process.js';
 
@@ -22,12 +23,10 @@ const STATEMENTS = {
   cancelItems: 'c.count > 0',
 } as const;
 const points = (...names: (keyof typeof STATEMENTS)[]): [string, Failpoint][] =>
-  names.flatMap((name) =>
-    (['before', 'sent', 'after'] as const).map((at): [string, Failpoint] => [
-      `${at} ${name}`,
-      { at, statement: STATEMENTS[name] },
-    ]),
-  );
+  pairs(names, ['before', 'sent', 'after'] as const).map(([name, at]) => [
+    `${at} ${name}`,
+    { at, statement: STATEMENTS[name] },
+  ]);
 
 let files = 0;
 interface Scene {

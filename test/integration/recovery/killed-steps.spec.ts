@@ -9,7 +9,7 @@ import { sized } from '../../support/sizes.js';
 import { stepping, type Point } from './stepping.js';
 import type { SteppingSettings } from './stepping-process.js';
 
-const STEPS = sized(20, 3);
+const STEPS = sized(20, 2);
 const POINTS: readonly Point[] = ['step', 'transaction', 'between'];
 const SCRIPT = new URL('stepping-process.ts', import.meta.url);
 const folder = mkdtempSync(path.join(tmpdir(), 'cloacina-steps-'));

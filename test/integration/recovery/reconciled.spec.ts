@@ -45,7 +45,7 @@ describe('A claim of a process that knows nothing of it', () => {
     const id = await waiting(one);
     await claimBehindItsBack(one, id, one.engine.lease.instanceId);
     one.engine.reconcileClaims();
-    const { status, tasks } = await one.runner.handle(id).result({ timeout: '20s' });
+    const { status, tasks } = await one.runner.handle(id).result({ timeout: '60s' });
     expect([status, tasks[0]?.recoveryAttempts]).toEqual(['Completed', 1]);
     expect(await recoveryEvents(one)).toEqual([['recovered', 'reconciled']]);
   });
@@ -56,7 +56,7 @@ describe('A claim of a process that knows nothing of it', () => {
     await one.query('UPDATE cloacina_task_execution SET recovery_attempts = 2');
     await claimBehindItsBack(one, id, one.engine.lease.instanceId);
     // More comparisons than one, at every moment of the recording.
-    const outcome = one.runner.handle(id).result({ timeout: '20s', settled: true });
+    const outcome = one.runner.handle(id).result({ timeout: '60s', settled: true });
     const comparing = setInterval(() => one.engine.reconcileClaims(), 1);
     const { status, error } = await outcome.finally(() => clearInterval(comparing));
     expect([status, error?.code]).toEqual(['Failed', 'TASK_ABANDONED']);
@@ -70,7 +70,7 @@ describe('A claim of a process that knows nothing of it', () => {
     // As far as this process knows, it holds nothing and may let go.
     one.engine.lease.doubt();
     await processEngineOf(one).renewOnce();
-    const { tasks } = await one.runner.handle(id).result({ timeout: '20s' });
+    const { tasks } = await one.runner.handle(id).result({ timeout: '60s' });
     expect(tasks[0]?.recoveryAttempts).toBe(1);
     await waitFor(async () => {
       await processEngineOf(one).renewOnce();
@@ -86,7 +86,7 @@ describe('A claim of a process that knows nothing of it', () => {
       await claimBehindItsBack(one, id, one.engine.lease.instanceId);
       if (!withLease) await one.query('DELETE FROM cloacina_runner_lease');
       await one.recovery.run();
-      const { status } = await one.runner.handle(id).result({ timeout: '20s' });
+      const { status } = await one.runner.handle(id).result({ timeout: '60s' });
       expect(status).toBe('Completed');
     }
   });
@@ -98,7 +98,7 @@ describe('A claim of a process that knows nothing of it', () => {
     const id = await waiting(one);
     await claimBehindItsBack(one, id, former);
     await one.recovery.run();
-    expect((await one.runner.handle(id).result({ timeout: '20s' })).status).toBe('Completed');
+    expect((await one.runner.handle(id).result({ timeout: '60s' })).status).toBe('Completed');
     expect(await recoveryEvents(one)).toEqual([['recovered', 'reconciled']]);
     expect(await one.query('SELECT FROM cloacina_runner_lease WHERE instance_id = $1', [former])).toEqual([]); // prettier-ignore
   });

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { freshSchema } from '../../support/postgres.js';
 import { openTenant, stopRounds } from '../../support/open-tenant.js';
+import { sized } from '../../support/sizes.js';
 import { waitFor } from '../../support/wait-for.js';
 import type { HoldingInput } from './holding.js';
 import { Stranger } from './stranger.js';
@@ -52,7 +53,7 @@ function heldBy(workers: Workers, processes: readonly Worker[]): number {
 
 describe('A loss', () => {
   it('is noticed whichever of the processes dies, one after the other, down to the last', async () => {
-    const { workers, survivor, holding } = await scene(0, 4);
+    const { workers, survivor, holding } = await scene(0, sized(4, 2));
     for (const victim of holding) {
       // Tasks that were lost twice would run one at a time in a process.
       const begun = await holdIn(workers, [victim], ONCE);
@@ -66,7 +67,7 @@ describe('A loss', () => {
   });
 
   it('of all processes but one at the same moment is noticed by the one that is left', async () => {
-    const { workers, watching, holding } = await scene(3, 3);
+    const { workers, watching, holding } = await scene(sized(3, 2), sized(3, 2));
     const begun = await holdIn(workers, holding);
     const held = heldBy(workers, holding);
     await Promise.all([...watching, ...holding].map((one) => one.process.kill()));
@@ -75,7 +76,7 @@ describe('A loss', () => {
   });
 
   it('is noticed while other processes are frozen, whose turns nobody takes', async () => {
-    const { workers, watching, holding } = await scene(4, 1);
+    const { workers, watching, holding } = await scene(sized(4, 2), 1);
     const begun = await holdIn(workers, holding);
     const held = heldBy(workers, holding);
     for (const frozen of watching) frozen.process.signal('SIGSTOP');

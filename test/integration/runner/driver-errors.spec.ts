@@ -105,7 +105,7 @@ it('No error of the API and no log shows what a driver tells of the rows', async
   await expectClean(() => runner.resume(waiting.id), refused);
   await expectClean(() => runner.retry(id), refused);
   await expectClean(() => waiting.status(), refused);
-  await expectClean(() => waiting.result({ timeout: 500 }), refused);
+  await expectClean(() => waiting.result({ timeout: '60s' }), refused);
   await expectClean(() => waiting.cancel(), refused);
   await expectClean(() => recovery.stats(), refused);
   await expectClean(() => recovery.events(), refused);
