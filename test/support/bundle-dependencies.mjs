@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { moveImportsApart } from './imports-apart.mjs';
 import { oneBytePerCharacter } from './one-byte.mjs';
 
 const checkout = path.resolve(import.meta.dirname, '../..');
@@ -64,6 +65,7 @@ async function stampOfInstallation() {
   for (const file of [
     path.join(checkout, 'node_modules/.package-lock.json'),
     fileURLToPath(import.meta.url),
+    path.join(import.meta.dirname, 'imports-apart.mjs'),
     path.join(import.meta.dirname, 'one-byte.mjs'),
   ]) {
     hash.update(await readFile(file));
@@ -116,6 +118,7 @@ async function bundle(output) {
     await bundler.close();
   }
   await oneBytePerCharacter(output);
+  await moveImportsApart(path.join(output, '.shared'));
   for (const name of PACKAGES) {
     const manifest = { name, type: 'module', exports: './index.mjs' };
     await writeFile(path.join(output, name, 'package.json'), JSON.stringify(manifest));

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { link, mkdir, mkdtemp, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { moveImportsApart } from './imports-apart.mjs';
 import { oneBytePerCharacter } from './one-byte.mjs';
 
 /** Modules that run a program, or load packages that few tests need: they stay files of their own. */
@@ -48,6 +49,7 @@ async function stampOf(compiled, files) {
   const hash = createHash('sha256');
   for (const file of [
     fileURLToPath(import.meta.url),
+    path.join(import.meta.dirname, 'imports-apart.mjs'),
     path.join(import.meta.dirname, 'one-byte.mjs'),
   ]) {
     hash.update(await readFile(file));
@@ -86,4 +88,5 @@ async function bundle(compiled, modules, output) {
     await bundler.close();
   }
   await oneBytePerCharacter(output);
+  await moveImportsApart(path.join(output, 'lib'));
 }

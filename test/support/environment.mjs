@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { TestEnvironment as NodeEnvironment } from 'jest-environment-node';
 import pg from 'pg';
+import { cacheCompiledCode } from './code-cache.mjs';
 import { endWithParent } from './end-with-parent.mjs';
 
 /** What support code asks for here is done when the file's hooks are over: see `after-file.ts`. */
@@ -28,6 +29,8 @@ process.on('uncaughtException', (error) => {
 export default class TestEnvironment extends NodeEnvironment {
   constructor(config, context) {
     super(config, context);
+    // What comes from a cache is counted less exactly.
+    if (!config.globalConfig.collectCoverage) cacheCompiledCode();
     this.wantsDatabase = config.projectConfig.testEnvironmentOptions.database === true;
     this.global[AFTER_FILE] = this.afterFile = [];
   }
