@@ -1,7 +1,7 @@
-import { beforeEach, describe, expect, it } from '@jest/globals';
+import { beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
 import { gate } from '../../support/gate.js';
-import { openTenant } from '../../support/open-tenant.js';
+import { type OpenTenant, openTenant } from '../../support/open-tenant.js';
 import { waitFor } from '../../support/wait-for.js';
 
 let open = gate();
@@ -13,8 +13,12 @@ const sync = defineWorkflow<{ id: string }>('sync', { admission: { key: 'id', co
   .build();
 
 describe('runner.limits', () => {
+  let runner: OpenTenant['runner'];
+  beforeAll(async () => {
+    ({ runner } = await openTenant([sync]));
+  });
+
   it('sets and lists the numbers of admissions', async () => {
-    const { runner } = await openTenant([sync]);
     const handles = [];
     for (let n = 0; n < 3; n++) handles.push(await runner.start(sync, { id: 'a' }));
     await runner.start(sync, { id: 'b' });
@@ -82,7 +86,6 @@ describe('runner.limits', () => {
     ['a bad number', { concurrency: 1_001 }, 'concurrency'],
     ['an empty key', { key: '' }, 'key'],
   ])('refuses %s of an admission', async (_, settings, message) => {
-    const { runner } = await openTenant([sync], { claiming: false });
     await expect(runner.limits.setAdmission(sync, settings as never)).rejects.toMatchObject({
       code: 'INVALID_ARGUMENT',
       message: expect.stringContaining(message),

@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, it } from '@jest/globals';
+import { beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { defineSignal } from '../../../lib/discovery/message-definitions.js';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
 import type { WhenFull } from '../../../lib/workflow/index.js';
@@ -257,25 +257,30 @@ describe('whenFull', () => {
     expect(begun).toEqual([1, 3]);
   });
 
-  it.each(['skip', 'cancelPrevious', 'replaceQueued'] as const)(
-    '%s: is refused in a transaction',
-    async (whenFull) => {
-      const tenant = await openTenant(workflows, { claiming: false });
-      const started = tenant.dataSource.transaction((manager) =>
-        tenant.runner.start(`sync-${whenFull}`, { key: 'a', n: 1 }, { manager }),
-      );
-      await expect(started).rejects.toMatchObject({
-        code: 'INVALID_ARGUMENT',
-        message: expect.stringContaining(`whenFull: '${whenFull}'`),
-      });
-    },
-  );
+  describe('in a start that it does not go with', () => {
+    let tenant: OpenTenant;
+    beforeAll(async () => {
+      tenant = await openTenant(workflows, { claiming: false });
+    });
 
-  it('skip: is refused with a delay', async () => {
-    const tenant = await openTenant(workflows, { claiming: false });
-    await expect(
-      tenant.runner.start(skip, { key: 'a', n: 1 }, { delay: '1m' }),
-    ).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+    it.each(['skip', 'cancelPrevious', 'replaceQueued'] as const)(
+      '%s: is refused in a transaction',
+      async (whenFull) => {
+        const started = tenant.dataSource.transaction((manager) =>
+          tenant.runner.start(`sync-${whenFull}`, { key: 'a', n: 1 }, { manager }),
+        );
+        await expect(started).rejects.toMatchObject({
+          code: 'INVALID_ARGUMENT',
+          message: expect.stringContaining(`whenFull: '${whenFull}'`),
+        });
+      },
+    );
+
+    it('skip: is refused with a delay', async () => {
+      await expect(
+        tenant.runner.start(skip, { key: 'a', n: 1 }, { delay: '1m' }),
+      ).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
+    });
   });
 });
 

@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, it } from '@jest/globals';
+import { beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { defineLimit } from '../../../lib/discovery/define-limit.js';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
 import { gate } from '../../support/gate.js';
@@ -276,17 +276,25 @@ describe('runner.limits', () => {
     open.open();
   });
 
-  it.each([
-    ['a name', 7, {}, 'name must name a limit'],
-    ['a number', 'slots', { concurrency: -1 }, 'concurrency -1'],
-    ['a weight without a key', 'slots', { weight: 2 }, 'weight is that of a key'],
-    ['a total of a key', 'slots', { key: 'a', total: 2 }, 'total is that of all keys'],
-    ['an option', 'slots', { concurency: 2 }, 'use "concurrency"'],
-  ])('refuses %s that is not valid', async (_, name, settings, message) => {
-    const tenant = await openTenant(workflows, { claiming: false });
-    await expect(tenant.runner.limits.set(name as never, settings as never)).rejects.toMatchObject({
-      code: 'INVALID_ARGUMENT',
-      message: expect.stringContaining(message),
+  describe('that are not valid', () => {
+    let tenant: OpenTenant;
+    beforeAll(async () => {
+      tenant = await openTenant(workflows, { claiming: false });
+    });
+
+    it.each([
+      ['a name', 7, {}, 'name must name a limit'],
+      ['a number', 'slots', { concurrency: -1 }, 'concurrency -1'],
+      ['a weight without a key', 'slots', { weight: 2 }, 'weight is that of a key'],
+      ['a total of a key', 'slots', { key: 'a', total: 2 }, 'total is that of all keys'],
+      ['an option', 'slots', { concurency: 2 }, 'use "concurrency"'],
+    ])('are refused: %s', async (_, name, settings, message) => {
+      await expect(
+        tenant.runner.limits.set(name as never, settings as never),
+      ).rejects.toMatchObject({
+        code: 'INVALID_ARGUMENT',
+        message: expect.stringContaining(message),
+      });
     });
   });
 

@@ -1,7 +1,7 @@
-import { beforeEach, describe, expect, it } from '@jest/globals';
+import { beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
 import { gate } from '../../support/gate.js';
-import { openTenant } from '../../support/open-tenant.js';
+import { type OpenTenant, openTenant } from '../../support/open-tenant.js';
 import { sized } from '../../support/sizes.js';
 import { waitFor } from '../../support/wait-for.js';
 
@@ -40,13 +40,19 @@ const limited = defineWorkflow<Input>('limited')
 const hour = { key: 'a', size: 3, wait: '1h' } as const;
 
 describe('start({ batch })', () => {
+  let one: OpenTenant;
+  let runner: OpenTenant['runner'];
+  beforeAll(async () => {
+    one = await openTenant([index, turns, limited, skip]);
+    ({ runner } = one);
+  });
+
   it.each([
     ['without more', index],
     ['with an admission', turns],
     ['with a limit', limited],
   ])('collects inputs, and begins when it is full: %s', async (_, workflow) => {
     open.open();
-    const { runner } = await openTenant([workflow]);
     const handles = [];
     for (const n of [1, 2, 3]) {
       handles.push(await runner.start(workflow, { key: 'a', n }, { batch: hour }));
@@ -59,7 +65,6 @@ describe('start({ batch })', () => {
 
   it('begins after its wait with the inputs that it has', async () => {
     open.open();
-    const { runner } = await openTenant([index]);
     const batch = { ...hour, wait: 1 };
     const { id, result } = await runner
       .execute(index, { key: 'a', n: 1 }, { batch })
@@ -70,7 +75,6 @@ describe('start({ batch })', () => {
   });
 
   it('makes another execution for an input that comes after the begin', async () => {
-    const { runner } = await openTenant([index]);
     const first = await runner.start(index, { key: 'a', n: 1 }, { batch: { ...hour, wait: 0 } });
     await waitFor(() => batches.length === 1);
     const second = await runner.start(index, { key: 'a', n: 2 }, { batch: { ...hour, wait: 0 } });
@@ -82,7 +86,6 @@ describe('start({ batch })', () => {
 
   it('gives an execution without a batch its own input', async () => {
     open.open();
-    const { runner } = await openTenant([index]);
     await runner.execute(index, { key: 'a', n: 7 });
     expect(batches).toEqual([[7]]);
   });
@@ -95,15 +98,15 @@ describe('start({ batch })', () => {
         if (seen.length < 3) throw new Error('again');
       })
       .build();
-    const { runner } = await openTenant([failing]);
+    const { runner: own } = await openTenant([failing]);
     const batch = { ...hour, size: 2 };
-    const { id } = await runner.start(failing, { key: 'a', n: 1 }, { batch });
-    await runner.start(failing, { key: 'a', n: 2 }, { batch });
-    await waitFor(async () => (await runner.get(id))?.status === 'Failed');
-    const next = await runner.start(failing, { key: 'a', n: 3 }, { batch });
+    const { id } = await own.start(failing, { key: 'a', n: 1 }, { batch });
+    await own.start(failing, { key: 'a', n: 2 }, { batch });
+    await waitFor(async () => (await own.get(id))?.status === 'Failed');
+    const next = await own.start(failing, { key: 'a', n: 3 }, { batch });
     expect(next.created).toBe(true);
-    await runner.retry(id);
-    await waitFor(async () => (await runner.get(id))?.status === 'Completed');
+    await own.retry(id);
+    await waitFor(async () => (await own.get(id))?.status === 'Completed');
     expect(seen).toEqual([
       [1, 2],
       [1, 2],
@@ -113,18 +116,17 @@ describe('start({ batch })', () => {
 
   it('has each input in exactly one batch, while eight starters race with the begins', async () => {
     open.open();
-    const one = await openTenant([index]);
     const two = await openTenant([index], { schema: one.schema });
     const perStarter = sized(100, 20);
     const ids = new Set<string>();
     let created = 0;
     await Promise.all(
       Array.from({ length: 8 }, async (_, starter) => {
-        const { runner } = starter % 2 === 0 ? one : two;
+        const starting = starter % 2 === 0 ? one : two;
         for (let n = 0; n < perStarter; n++) {
           const batch = { key: `${n % 2}`, size: 7, wait: n % 4 };
           const input = { key: 'a', n: starter * perStarter + n };
-          const handle = await runner.start(index, input, { batch });
+          const handle = await starting.runner.start(index, input, { batch });
           ids.add(handle.id);
           if (handle.created) created++;
         }
@@ -151,7 +153,6 @@ describe('start({ batch })', () => {
     ['with a delay', { delay: 1 }, hour, 'delay'],
     ['with a debounce', { debounce: { key: 'a', wait: 1 } }, hour, 'debounce'],
   ])('is refused %s', async (_, options, batch, message) => {
-    const { runner } = await openTenant([index], { claiming: false });
     await expect(
       runner.start(index, { key: 'a', n: 1 }, { ...options, batch: batch as never }),
     ).rejects.toMatchObject({
@@ -161,7 +162,6 @@ describe('start({ batch })', () => {
   });
 
   it('is refused for an admission that skips starts', async () => {
-    const { runner } = await openTenant([skip], { claiming: false });
     await expect(runner.start(skip, { key: 'a', n: 1 }, { batch: hour })).rejects.toMatchObject({
       code: 'INVALID_ARGUMENT',
     });

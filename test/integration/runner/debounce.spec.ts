@@ -1,7 +1,7 @@
-import { beforeEach, describe, expect, it } from '@jest/globals';
+import { beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
 import { gate } from '../../support/gate.js';
-import { openTenant } from '../../support/open-tenant.js';
+import { type OpenTenant, openTenant } from '../../support/open-tenant.js';
 import { sized } from '../../support/sizes.js';
 import { waitFor } from '../../support/wait-for.js';
 
@@ -27,8 +27,12 @@ const skip = defineWorkflow<Input>('skip', { admission: { concurrency: 1, whenFu
   .build();
 
 describe('start({ debounce })', () => {
+  let tenant: OpenTenant;
+  beforeAll(async () => {
+    tenant = await openTenant([reindex, skip]);
+  });
+
   it('joins starts with one key, and runs the last input', async () => {
-    const tenant = await openTenant([reindex]);
     open.open();
     const debounce = { key: 'a', wait: '1h' } as const;
     const first = await tenant.runner.start(reindex, { key: 'a', n: 1 }, { debounce });
@@ -42,7 +46,6 @@ describe('start({ debounce })', () => {
   });
 
   it('starts another execution once one has begun', async () => {
-    const tenant = await openTenant([reindex]);
     const debounce = { key: 'a', wait: 1, max: '1m' } as const;
     const first = await tenant.runner.start(reindex, { key: 'a', n: 1 }, { debounce });
     await waitFor(() => begun.length === 1);
@@ -54,7 +57,6 @@ describe('start({ debounce })', () => {
   });
 
   it('is executed with the result of the joined execution', async () => {
-    const tenant = await openTenant([reindex]);
     open.open();
     const debounce = { key: 'a', wait: 5 } as const;
     const results = await Promise.all(
@@ -64,18 +66,17 @@ describe('start({ debounce })', () => {
   });
 
   it('never loses the last input, while executions begin in several processes', async () => {
-    const one = await openTenant([reindex]);
-    const two = await openTenant([reindex], { schema: one.schema });
+    const two = await openTenant([reindex], { schema: tenant.schema });
     open.open();
     const count = sized(400, 100);
     const ids = new Set<string>();
     for (let n = 1; n <= count; n++) {
-      const { runner } = n % 2 === 0 ? one : two;
+      const { runner } = n % 2 === 0 ? tenant : two;
       const debounce = { key: 'a', wait: n % 5, max: 10 };
       ids.add((await runner.start(reindex, { key: 'a', n }, { debounce })).id);
     }
     await waitFor(async () => {
-      const ended = await one.runner.statuses([...ids]);
+      const ended = await tenant.runner.statuses([...ids]);
       return [...ended.values()].every((status) => status === 'Completed');
     });
     expect(begun).toHaveLength(ids.size);
@@ -91,7 +92,6 @@ describe('start({ debounce })', () => {
     ['with a delay', { delay: 1 }, { key: 'a', wait: 1 }, 'delay'],
     ['with a startBefore', { startBefore: '1m' }, { key: 'a', wait: 1 }, 'startBefore'],
   ])('is refused %s', async (_, options, debounce, message) => {
-    const tenant = await openTenant([reindex], { claiming: false });
     await expect(
       tenant.runner.start(reindex, { key: 'a', n: 1 }, { ...options, debounce: debounce as never }),
     ).rejects.toMatchObject({
@@ -101,7 +101,6 @@ describe('start({ debounce })', () => {
   });
 
   it('is refused for an admission that skips starts', async () => {
-    const tenant = await openTenant([skip], { claiming: false });
     const debounce = { key: 'a', wait: 1 };
     await expect(tenant.runner.start(skip, { key: 'a', n: 1 }, { debounce })).rejects.toMatchObject(
       { code: 'INVALID_ARGUMENT' },

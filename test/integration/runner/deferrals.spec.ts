@@ -335,19 +335,26 @@ describe('deferUntil', () => {
     );
   });
 
-  it.each<[string, object]>([
+  const bad: readonly [string, object][] = [
     ['every', { every: 'soon' }],
     ['timeout', { timeout: -1 }],
     ['evry', { evry: '1s' }],
-  ])('refuses a bad %s', async (argument, options) => {
-    const workflow = waitingFor(() => true, 'one', options);
-    const { runner } = await openTenant([workflow]);
-    const { error } = await runner.execute(workflow, {}, { settled: true });
-    expect(error).toMatchObject({
-      code: 'INVALID_ARGUMENT',
-      message: expect.stringContaining(argument),
-    });
-  });
+  ];
+  for (const [argument, options] of bad) {
+    it(
+      `refuses a bad ${argument}`,
+      inTenant((serve) => {
+        const workflow = serve(waitingFor(() => true, 'one', options));
+        return async ({ runner }) => {
+          const { error } = await runner.execute(workflow, {}, { settled: true });
+          expect(error).toMatchObject({
+            code: 'INVALID_ARGUMENT',
+            message: expect.stringContaining(argument),
+          });
+        };
+      }),
+    );
+  }
 
   it(
     'passes on what the condition throws',

@@ -232,7 +232,7 @@ describe('step', () => {
     }),
   );
 
-  it.each<[string, (context: TaskContext) => unknown, object]>([
+  const mistakes: readonly [string, (context: TaskContext) => unknown, object][] = [
     [
       'a name that was used',
       async (context) => {
@@ -277,20 +277,29 @@ describe('step', () => {
       (context) => context.sleep('a', { until: new Date(8.64e15) }),
       { code: 'INVALID_ARGUMENT', message: expect.stringContaining('of the years 1 to 9999') },
     ],
-  ])('%s fails the task, and is not retried', async (_, run, error) => {
-    let runs = 0;
-    const workflow = ofTask((context) => {
-      runs++;
-      return run(context);
-    });
-    const { runner } = await openTenant([workflow]);
-    const { id } = await runner.start(workflow, {});
-    expect(await runner.handle(id).result({ settled: true })).toMatchObject({
-      status: 'Failed',
-      error,
-    });
-    expect(runs).toBe(1);
-  });
+  ];
+  for (const [what, run, error] of mistakes) {
+    it(
+      `${what} fails the task, and is not retried`,
+      inTenant((serve) => {
+        let runs = 0;
+        const workflow = serve(
+          ofTask((context) => {
+            runs++;
+            return run(context);
+          }),
+        );
+        return async ({ runner }) => {
+          const { id } = await runner.start(workflow, {});
+          expect(await runner.handle(id).result({ settled: true })).toMatchObject({
+            status: 'Failed',
+            error,
+          });
+          expect(runs).toBe(1);
+        };
+      }),
+    );
+  }
 
   it('is refused beyond maxSteps', async () => {
     const workflow = ofTask(async (context) => {
