@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals';
+import { afterEach, expect, test } from '@jest/globals';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
 import type { Timer } from '../../../lib/runtime/clock.js';
 import { SERVER_CLOCK } from '../../../lib/store/postgres/statements/sql-clock.js';
@@ -19,6 +19,10 @@ class StoppedClock extends RunningClock {
     this.stoppedAt = super.now();
   }
 
+  goOn(): void {
+    this.stoppedAt = undefined;
+  }
+
   override now(): number {
     return this.stoppedAt ?? super.now();
   }
@@ -28,6 +32,10 @@ class StoppedClock extends RunningClock {
     return super.timer(callback, ms);
   }
 }
+
+const clock = new StoppedClock();
+// After a failure, it would keep the run from its end.
+afterEach(() => clock.goOn());
 
 test('a close while the database is away waits for it no longer than shutdownTimeout', async () => {
   const begun = gate();
@@ -39,7 +47,6 @@ test('a close while the database is away waits for it no longer than shutdownTim
     })
     .build();
   const proxy = await TcpProxy.start();
-  const clock = new StoppedClock();
   const tenant = await openTenant([held], {
     databaseUrl: proxy.url,
     shutdownTimeoutMs: 0,
