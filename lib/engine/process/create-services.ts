@@ -55,8 +55,7 @@ export function createServices({
     notifySchedules: (tenant) => notify({ kind: 'schedules', tenant }),
     schedulePayload: (tenant) => encodeNotification({ kind: 'schedules', tenant }),
     notifyChildren: (tenant) => notify({ kind: 'children', tenant }),
-    notifyCancelled: (tenant, executionId) =>
-      notify({ kind: 'cancelled', tenant, executionId }),
+    notifyCancelled: (tenant, executionId) => notify({ kind: 'cancelled', tenant, executionId }),
     notifyPaused: (tenant, executionId) => notify({ kind: 'paused', tenant, executionId }),
     notifyEnded: (tenant, executionId) => notify({ kind: 'ended', tenant, executionId }),
     notifyWatched: (tenant, executionId) => notify({ kind: 'watched', tenant, executionId }),

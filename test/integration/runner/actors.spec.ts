@@ -106,10 +106,7 @@ describe('The history names the actor', () => {
       const of = serve(waiting('steered later'));
       return async ({ runner }) => {
         const { id } = await runner.start(of);
-        const later = await runner.cancelMany(
-          { workflow: of },
-          { actor: 'Ann', background: true },
-        );
+        const later = await runner.cancelMany({ workflow: of }, { actor: 'Ann', background: true });
         await later.result();
         expect(await changesOf(runner, id)).toEqual(['ended by Ann']);
       };

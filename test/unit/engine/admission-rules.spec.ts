@@ -16,7 +16,10 @@ import { compiled } from '../workflow/some-workflows.js';
 
 function definition(admission?: Admission): RunnableDefinition {
   const source = { name: 'w', tasks: [{ name: 'a' }] };
-  return makeRunnable(compiled(admission === undefined ? source : { ...source, admission }), undefined);
+  return makeRunnable(
+    compiled(admission === undefined ? source : { ...source, admission }),
+    undefined,
+  );
 }
 
 interface Known {

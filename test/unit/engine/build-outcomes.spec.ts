@@ -1,6 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
 import type { TaskClaim } from '../../../lib/engine/claims/task-claim.js';
-import { edgesOf, outcomesOf, outcomeWeight } from '../../../lib/engine/execution/build-outcomes.js';
+import {
+  edgesOf,
+  outcomesOf,
+  outcomeWeight,
+} from '../../../lib/engine/execution/build-outcomes.js';
 import { encodeWrites, resultOf } from '../../../lib/engine/execution/task-result.js';
 import { EngineScene, registered } from './engine-scene.js';
 
@@ -52,7 +56,10 @@ describe('outcomesOf', () => {
   it('shares the room among outcomes, the first first', async () => {
     const scene = new EngineScene(registered([{ name: 'a' }, { name: 'b', dependsOn: ['a'] }]));
     const claims = [await claimOf(scene), await claimOf(scene)];
-    const outcomes = outcomesOf(claims.map((claim) => ended(claim)), 1);
+    const outcomes = outcomesOf(
+      claims.map((claim) => ended(claim)),
+      1,
+    );
     expect(outcomes.map(({ dependents }) => dependents[0]?.claim)).toEqual([true, false]);
   });
 

@@ -2,7 +2,10 @@ import { beforeEach, describe, expect, it } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { ClaimFailures } from '../../../lib/engine/claims/claim-failures.js';
 import { ManualClock } from '../../../lib/testing/manual-clock.js';
-import { classifyFailure, MemoryFailure } from '../../../lib/testing/memory-store/memory-failure.js';
+import {
+  classifyFailure,
+  MemoryFailure,
+} from '../../../lib/testing/memory-store/memory-failure.js';
 
 let clock: ManualClock;
 let logged: string[];

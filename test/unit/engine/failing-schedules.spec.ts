@@ -91,8 +91,7 @@ describe('schedules', () => {
 
   it('that are broken and locked at the boot are mended later, and keep no others waiting', async () => {
     const before = await boot();
-    for (const name of ['s', 't'])
-      await before.runner.schedules.create(name, 'w', { every: '1h' });
+    for (const name of ['s', 't']) await before.runner.schedules.create(name, 'w', { every: '1h' });
     const prepare = jest.spyOn(before.runner, 'prepareStart');
     prepare.mockRejectedValueOnce(new InvalidContextError('a', 'a', 'is too small'));
     await scene.clock.advance(HOUR + 1_000);

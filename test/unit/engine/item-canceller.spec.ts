@@ -51,7 +51,10 @@ beforeEach(async () => {
 
 describe('ItemCanceller', () => {
   it('goes from the last item down, until a pass finds nothing', async () => {
-    pages = [{ cancelled: 2, last: 7, hasMore: true }, { cancelled: 1, last: 3 }];
+    pages = [
+      { cancelled: 2, last: 7, hasMore: true },
+      { cancelled: 1, last: 3 },
+    ];
     expect(await canceller.ofMap(claim)).toBe(true);
     expect(sent.map(({ below }) => below)).toEqual([2 ** 31 - 1, 7, 3, 2 ** 31 - 1]);
     expect(sent[0]!.token).toBe(claim.token);

@@ -83,7 +83,10 @@ describe('planFire', () => {
   });
 
   it('tells each execution of the firing before it', async () => {
-    await planFire(due({ catchUp: { all: 9 }, overlap: 'allow' }, { now: START + 2.5 * HOUR }), makeStart);
+    await planFire(
+      due({ catchUp: { all: 9 }, overlap: 'allow' }, { now: START + 2.5 * HOUR }),
+      makeStart,
+    );
     expect(made.map(({ at, previousAt }) => [at, previousAt])).toEqual([
       [START + HOUR, null],
       [START + 2 * HOUR, START + HOUR],

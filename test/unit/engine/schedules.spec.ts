@@ -1,6 +1,9 @@
 import { describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
-import { declareSchedules, type ScheduleOptions } from '../../../lib/discovery/schedule.decorator.js';
+import {
+  declareSchedules,
+  type ScheduleOptions,
+} from '../../../lib/discovery/schedule.decorator.js';
 import type { CatchUp } from '../../../lib/workflow/schedule/index.js';
 import { DAY, HOUR, MINUTE, sceneOfSchedules, START } from './schedule-scene.js';
 

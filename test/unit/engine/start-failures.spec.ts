@@ -1,7 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
 import { queueIsFull, startTimedOut } from '../../../lib/engine/starts/start-failures.js';
 import type { StartRequest } from '../../../lib/engine/starts/start-request.js';
-import { classifyFailure, MemoryFailure } from '../../../lib/testing/memory-store/memory-failure.js';
+import {
+  classifyFailure,
+  MemoryFailure,
+} from '../../../lib/testing/memory-store/memory-failure.js';
 import { EngineScene } from './engine-scene.js';
 
 const { definition } = new EngineScene();
@@ -14,7 +17,13 @@ function timedOut(
   cause: Error,
 ) {
   const request = { id: 'the-id', definition, idempotencyKey: key } as StartRequest;
-  const start = { tenant: 't', request, startTimeoutMs: 1_000, store: { classifyFailure }, isHeldHere };
+  const start = {
+    tenant: 't',
+    request,
+    startTimeoutMs: 1_000,
+    store: { classifyFailure },
+    isHeldHere,
+  };
   return startTimedOut(start, sending, cause);
 }
 

@@ -76,7 +76,8 @@ export async function openMemory(database = new MemoryDatabase(systemClock)): Pr
       return heard;
     },
     empty: async () => {
-      for (const rows of [tables.executions, tables.tasks, tables.steps, tables.leases]) rows.clear();
+      for (const rows of [tables.executions, tables.tasks, tables.steps, tables.leases])
+        rows.clear();
     },
     close: async () => undefined,
   };

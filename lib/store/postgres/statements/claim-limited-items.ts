@@ -124,6 +124,10 @@ function limitedItemsText(tables: TenantTables, isFree: string): string {
     FROM taken_map n JOIN map m ON m.map_key = n.map_key
     WHERE s.limit_key = ANY (ARRAY[n.map_key])
   ), ${totalSlotClause(tables)}, ${batchClause(tables, { instance: '$16', no: '$5', from: 'claimed c' })}
-  ${limitedResult(tables, 'k', `
-    LEFT JOIN taken_key k ON k.slot_key = a.slot_key`)}`;
+  ${limitedResult(
+    tables,
+    'k',
+    `
+    LEFT JOIN taken_key k ON k.slot_key = a.slot_key`,
+  )}`;
 }
