@@ -13,7 +13,7 @@ export const LOOKS = [
   { colorScheme: 'dark', width: 390 },
 ] as const;
 
-/** A user with a browser of his own: cookies, storage and pages are not shared. */
+/** A user with a separate browser context: cookies, storage and pages are not shared. */
 export class Visitor {
   /** Errors of scripts, violations of the policy, and files that were not found. */
   readonly complaints: string[] = [];
