@@ -84,7 +84,13 @@ async function checkPackage() {
   await buildLibrary();
   await withPackedPackage(async (tarball) => {
     await runNode(['node_modules/publint/src/cli.js', 'run', tarball, '--strict']);
-    await runNode(['node_modules/@arethetypeswrong/cli/dist/index.js', tarball]);
+    await runNode([
+      'node_modules/@arethetypeswrong/cli/dist/index.js',
+      tarball,
+      // A document, which nothing imports as a module: TypeScript's `node10` knows no exports, and would not find it.
+      '--exclude-entrypoints',
+      './dashboard/openapi.json',
+    ]);
   });
 }
 

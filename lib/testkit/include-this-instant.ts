@@ -6,9 +6,9 @@ import type { TenantStore } from '../store/port/index.js';
  */
 export function includeThisInstant(store: TenantStore): TenantStore {
   const { bulk } = store;
-  const now = bulk.now.bind(bulk);
+  const begin = bulk.now.bind(bulk);
   bulk.now = async () => {
-    const { createdAtMicros, id } = await now();
+    const { createdAtMicros, id } = await begin();
     return { createdAtMicros: String(BigInt(createdAtMicros) + 1n), id };
   };
   return store;

@@ -50,27 +50,27 @@ describe('runner.limits', () => {
   });
 
   it('sets the number of all keys of a workflow, and takes that of the code again', async () => {
-    const { runner } = await openTenant([sync]);
-    await runner.limits.setAdmission(sync, { concurrency: 0 });
+    const { runner: own } = await openTenant([sync]);
+    await own.limits.setAdmission(sync, { concurrency: 0 });
     const [first, second] = [
-      await runner.start(sync, { id: 'a' }),
-      await runner.start(sync, { id: 'b' }),
+      await own.start(sync, { id: 'a' }),
+      await own.start(sync, { id: 'b' }),
     ];
     const numbers = async () =>
-      (await runner.limits.listAdmissions({ workflow: sync })).items.map(
+      (await own.limits.listAdmissions({ workflow: sync })).items.map(
         ({ key, inUse, concurrency, waiting }) => [key, inUse, concurrency, waiting],
       );
     expect(await numbers()).toEqual([
       ['a', 0, 0, 1],
       ['b', 0, 0, 1],
     ]);
-    await runner.limits.setAdmission(sync, { key: 'b', concurrency: 2 });
+    await own.limits.setAdmission(sync, { key: 'b', concurrency: 2 });
     await waitFor(async () => (await second.status()) === 'Running');
     expect(await numbers()).toEqual([
       ['a', 0, 0, 1],
       ['b', 1, 2, 0],
     ]);
-    await runner.limits.setAdmission(sync, { concurrency: null });
+    await own.limits.setAdmission(sync, { concurrency: null });
     await waitFor(async () => (await first.status()) === 'Running');
     expect(await numbers()).toEqual([
       ['a', 1, 1, 0],

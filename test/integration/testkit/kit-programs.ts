@@ -73,11 +73,11 @@ export async function resultsOf(
 ): Promise<unknown[]> {
   const tenant = await createTestingTenant({ store, workflows: [mixed], maxRecoveryAttempts: 100 });
   const ids = new Map<number, string>();
-  const idOf = async (no: number): Promise<string> => {
-    const known = ids.get(no);
+  const idOf = async (index: number): Promise<string> => {
+    const known = ids.get(index);
     if (known !== undefined) return known;
     const { id } = await tenant.runner.start(mixed);
-    ids.set(no, id);
+    ids.set(index, id);
     // How far the first attempt has come by the next call is a matter of the store's speed.
     await tenant.drain();
     return id;

@@ -37,7 +37,7 @@ function expand(
     },
     ...parts,
   });
-  const source = (typeof items === 'function' ? items : () => items) as NodeInput;
+  const source = typeof items === 'function' ? items : () => items;
   return expansion.run(source, {} as TaskContext);
 }
 
@@ -127,7 +127,7 @@ describe('Expansion', () => {
   it('says which item can not be stored, and why', async () => {
     await expect(expand([1, { at: 1n }])).rejects.toThrow(/Item 1 of "each" at at/);
     await expect(expand(['x'.repeat(200)])).rejects.toMatchObject({ code: 'CONTEXT_TOO_LARGE' });
-    await expect(expand((() => 5) as never)).rejects.toThrow(/items.*must return an array/);
+    await expect(expand(() => 5)).rejects.toThrow(/items.*must return an array/);
   });
 
   it('stops between two parts when the signal aborts', async () => {

@@ -40,7 +40,7 @@ function due(spec: ScheduleSpec = {}, change: Partial<DueSchedule> = {}): DueSch
     hasFailed: false,
     now: START + HOUR,
     ...change,
-  } as DueSchedule;
+  };
 }
 
 describe('planFire', () => {
