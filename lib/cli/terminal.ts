@@ -17,12 +17,18 @@ export interface Terminal {
 /** The terminal of this process. */
 export function terminalOf(process: NodeJS.Process): Terminal {
   const { stdin, stdout, stderr, env } = process;
+  const mayHaveColors = (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb';
   return {
     stdin,
     stdout,
     stderr,
     env,
-    isInteractive: stdin.isTTY && stderr.isTTY,
-    isColored: stdout.isTTY && (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb',
+    isInteractive: isTerminal(stdin) && isTerminal(stderr),
+    isColored: isTerminal(stdout) && mayHaveColors,
   };
+}
+
+/** Of a pipe or a file, `isTTY` is undefined, whatever its type says. Undefined would let the library of colors decide. */
+function isTerminal({ isTTY }: { readonly isTTY?: boolean }): boolean {
+  return isTTY === true;
 }

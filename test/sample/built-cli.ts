@@ -17,7 +17,8 @@ export function runBuiltCli(
 ): Promise<CliExit> {
   const { NODE_OPTIONS: _jest, ...env } = process.env;
   const child = spawn(process.execPath, [bin, ...args], {
-    env: { ...env, DATABASE_URL: database },
+    // Libraries of colors take the variable for a terminal.
+    env: { ...env, CI: 'true', DATABASE_URL: database },
     stdio: ['pipe', 'pipe', 'pipe'],
   });
   child.stdin.on('error', () => undefined).end(stdin);
