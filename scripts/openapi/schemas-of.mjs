@@ -1,5 +1,5 @@
 /**
- * JSON Schemas of the exported types of a file, by name. Types of other files become schemas too if they have a name; what has
+ * JSON Schemas of the types that a file exports, by name. Types of other files become schemas too if they have a name; what has
  * none is written out where it is used. Generic types are left out: their uses have names.
  */
 export async function schemasOf(file, project) {
@@ -24,16 +24,17 @@ class Converter {
   }
 
   convertFile(source) {
-    const declarations = source.statements.filter(
-      (one) =>
-        (this.ts.isInterfaceDeclaration(one) || this.ts.isTypeAliasDeclaration(one)) &&
-        one.typeParameters === undefined,
-    );
-    const all = declarations.map((one) => [
-      one.name.text,
-      this.checker.getDeclaredTypeOfSymbol(this.checker.getSymbolAtLocation(one.name)),
-      this.checker.getSymbolAtLocation(one.name),
-    ]);
+    const exported = this.checker
+      .getExportsOfModule(this.checker.getSymbolAtLocation(source))
+      .map((one) =>
+        one.flags & this.ts.SymbolFlags.Alias ? this.checker.getAliasedSymbol(one) : one,
+      );
+    const all = exported.flatMap((symbol) => {
+      const [declaration] = symbol.declarations;
+      return declaration.typeParameters === undefined
+        ? [[symbol.name, this.checker.getDeclaredTypeOfSymbol(symbol), symbol]]
+        : [];
+    });
     // An alias of a type with a name is a reference to it.
     for (const [name, type] of all) if (this.ownSymbol(type)?.name === name) this.nameOf(type);
     for (const [name, type, symbol] of all) {

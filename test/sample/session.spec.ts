@@ -25,7 +25,7 @@ interface Telemetry {
   readonly ended: readonly { readonly attributes: object; readonly value: number }[];
 }
 
-const HEADING = '## A failure from start to mend';
+const HEADING = '## From an alert to the fix';
 const RUN = 'run order-fulfilment/ship';
 
 type Asked = Question extends infer Q ? (Q extends Question ? Omit<Q, 'no'> : never) : never;

@@ -200,6 +200,7 @@ describe('What belongs to an execution', () => {
     'cloacina_schedule.last_execution_id': 'without the execution there is no overlap',
     'cloacina_schedule_firing.execution_id': 'a record, with the end of the execution in it',
     'cloacina_kept_key.execution_id': 'its time is up later',
+    'cloacina_action.execution_id': 'a record of who did it',
     'cloacina_claim_batch.execution_ids': 'a list where to look, deleted with its last claim',
     'cloacina_limit_slot.h_execution': 'a holder without a row is free after a minute',
   };
