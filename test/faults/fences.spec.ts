@@ -52,7 +52,8 @@ async function withZombie(withoutFence: boolean): Promise<string[]> {
   zombie.signal('SIGCONT');
   await waitFor(
     () => {
-      const ended = run.entries().filter(({ what }) => what === 'ended');
+      // The stop may have come before the statement of a transactional handler, which throws then.
+      const ended = run.entries().filter(({ what }) => what === 'ended' || what === 'threw');
       return interrupted.every((id) => ended.some((entry) => entry.run === id));
     },
     { deadline: 60_000, what: 'the end of the handlers that were interrupted' },
