@@ -172,10 +172,14 @@ export class CloacinaCoreModule implements OnModuleInit, OnApplicationShutdown {
 
   /** Opens the discovered tenants, so that other modules' hooks find them open. */
   private async discover(): Promise<void> {
-    await this.host.discover({
-      group: this.boot.admit({ tenant: 'discovery', schema: 'public' }),
-      optionsOf: (found) => discoveredOptions(found, this.boot),
-    });
+    const names = Object.keys(this.boot.shared.given.servers ?? {});
+    const servers = names.length === 0 ? [{}] : names.map((server) => ({ server }));
+    await this.host.discover(
+      servers.map((at) => ({
+        group: this.boot.admit({ tenant: 'discovery', schema: 'public', ...at }),
+        optionsOf: (found) => discoveredOptions({ ...found, ...at }, this.boot),
+      })),
+    );
   }
 
   /** Runs last, because the module is global, so all other modules can use connections until their own hooks end. */

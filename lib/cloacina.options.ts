@@ -168,7 +168,65 @@ export interface CloacinaSharedOptions {
    * @param request - annotate it with your platform's type to see more properties
    */
   tenantFrom?(request: TenantRequest): string | undefined | Promise<string | undefined>;
+  /**
+   * Option of forRoot only. The database servers by name, instead of `databaseUrl`, if one is not enough. A name has 1 to 63
+   * letters, digits, hyphens and underscores. Each tenant is on one of them. Default: one server without a name.
+   *
+   * @example
+   * ```ts
+   * CloacinaModule.forRoot({
+   *   servers: { eu: { databaseUrl: process.env.EU_URL }, us: { databaseUrl: process.env.US_URL } },
+   * })
+   * ```
+   */
+  servers?: Readonly<Record<string, CloacinaServerOptions>>;
+  /**
+   * Option of forRoot only. Whether the boot fails if one of `servers` cannot be reached within a minute. Default false: the
+   * application boots after the tenant's `startTimeout`, and serves the tenants of that server as soon as it answers.
+   */
+  requireAll?: boolean;
+  /**
+   * Option of forRoot only. Chooses the server of a new tenant, for `CloacinaAdmin.createTenant()` without `server`. Default:
+   * the server with the fewest tenants.
+   */
+  placeTenant?: PlaceTenant;
 }
+
+/** The connection of one of the option `servers`. The rest comes from forRoot. */
+export type CloacinaServerOptions = Pick<
+  CloacinaSharedOptions,
+  'databaseUrl' | 'connection' | 'controlUrl' | 'controlConnection' | 'poolSize'
+>;
+
+/** What {@link PlaceTenant} knows of a server. */
+export interface ServerLoad {
+  /** Its name in the option `servers`. */
+  readonly server: string;
+  /** The number of tenants in its database. */
+  readonly tenants: number;
+  /** The size of its database, in bytes. */
+  readonly bytes: number;
+}
+
+/**
+ * Chooses the server of a new tenant.
+ *
+ * @param schema - the schema of the new tenant
+ * @param servers - all servers, in the order of the option `servers`
+ * @returns the name of one of them
+ *
+ * @example
+ * ```ts
+ * CloacinaModule.forRoot({
+ *   servers,
+ *   placeTenant: (schema, loads) => (schema.startsWith('eu_') ? 'eu' : loads.toSorted((a, b) => a.bytes - b.bytes)[0].server),
+ * })
+ * ```
+ */
+export type PlaceTenant = (
+  schema: string,
+  servers: readonly ServerLoad[],
+) => string | Promise<string>;
 
 /**
  * Decides whether this process serves a tenant that it found in the database, and with which options.
@@ -179,6 +237,7 @@ export interface CloacinaSharedOptions {
  *
  * @param schema - the schema that was found
  * @param tenant - the tenant's name: the schema, unless the tenant was added under another name
+ * @param server - the name of its server; undefined without the option `servers`
  * @returns the tenant's options over those of forRoot; `undefined` if this process does not serve the tenant
  *
  * @example
@@ -192,6 +251,7 @@ export interface CloacinaSharedOptions {
 export type DiscoverTenant = (
   schema: string,
   tenant: string,
+  server?: string,
 ) => DiscoveredTenantOptions | undefined | Promise<DiscoveredTenantOptions | undefined>;
 
 /** Options that {@link DiscoverTenant} may return: all of a tenant's, except its name, schema and connection. */
@@ -199,6 +259,10 @@ export type DiscoveredTenantOptions = Omit<
   CloacinaTenantOptions,
   | 'tenant'
   | 'schema'
+  | 'server'
+  | 'servers'
+  | 'requireAll'
+  | 'placeTenant'
   | 'databaseUrl'
   | 'connection'
   | 'controlUrl'
@@ -241,6 +305,11 @@ export interface CloacinaTenantOptions extends CloacinaSharedOptions {
   tenant?: string;
   /** 1 to 63 letters, digits and underscores. The schema is created if it doesn't exist. Default: `public`. */
   schema?: string;
+  /**
+   * The name of the tenant's server, one of `servers` of forRoot. With several servers, each tenant needs it, unless its own
+   * `databaseUrl` leads to one of them.
+   */
+  server?: string;
 }
 
 /** A provider that creates options, for `useClass` and `useExisting`. */

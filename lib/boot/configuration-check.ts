@@ -9,6 +9,7 @@ import type { CloacinaTenantOptions } from '../cloacina.options.js';
 import { ConfigurationError, messageWithoutSecrets } from '../errors/index.js';
 import { formatValue } from '../errors/option-checks.js';
 import {
+  checkServerSchemas,
   checkTenantNames,
   checkTenantSchemas,
   resolveSharedOptions,
@@ -171,6 +172,7 @@ export class ConfigurationCheck {
     const together = [
       ...checkTenantNames(names),
       ...checkTenantSchemas([...this.resolved.values()]),
+      ...checkServerSchemas([...this.resolved.values()]),
     ];
     return [...this.problems, ...together, ...this.workflowProblems];
   }
@@ -250,6 +252,8 @@ export class ConfigurationCheck {
 /** Discovered tenants need a server that forRoot or the environment names: they have no options to name one. */
 function discoveryProblems({ discover, given }: ResolvedSharedOptions): string[] {
   if (discover === undefined) return [];
+  // Each of the servers is searched, and has a URL.
+  if (given.servers !== undefined) return [];
   const resolution = resolveTenantOptions({}, given);
   if (resolution.ok) return [];
   return resolution.problems.map(

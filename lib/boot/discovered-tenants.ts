@@ -9,6 +9,7 @@ import type { ConfigurationCheck } from './configuration-check.js';
 const NOT_OF_DISCOVER = [
   'tenant',
   'schema',
+  'server',
   'databaseUrl',
   'connection',
   'controlUrl',
@@ -22,10 +23,10 @@ const NOT_OF_DISCOVER = [
  * @throws ConfigurationError for invalid options; also whatever the application's function throws
  */
 export async function discoveredOptions(
-  { schema, tenant, isolation }: MarkedSchema,
+  { schema, tenant, isolation, server }: MarkedSchema & { readonly server?: string },
   boot: ConfigurationCheck,
 ): Promise<ResolvedTenantOptions | undefined> {
-  const own: unknown = await boot.shared.discover?.(schema, tenant);
+  const own: unknown = await boot.shared.discover?.(schema, tenant, server);
   if (own === undefined) return undefined;
   const owner = `CloacinaModule.forRoot(): tenants.discover(${JSON.stringify(schema)})`;
   if (!isOptions(own)) {
@@ -41,7 +42,8 @@ export async function discoveredOptions(
   }
   // User code must have no more rights here than in the process that created the tenant with a role.
   const marked = isolation === 'role' ? { isolation } : {};
-  return boot.admit({ ...own, ...marked, tenant, schema });
+  const at = server === undefined ? {} : { server };
+  return boot.admit({ ...own, ...marked, ...at, tenant, schema });
 }
 
 function isOptions(value: unknown): value is DiscoveredTenantOptions {

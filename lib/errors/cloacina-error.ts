@@ -21,6 +21,7 @@ export type CloacinaErrorCode =
   | 'TENANT_REMOVED'
   | 'TENANT_EXISTS'
   | 'TENANT_INCOMPLETE'
+  | 'DUPLICATE_SCHEMA'
   // executions
   | 'INVALID_TRANSITION'
   | 'START_MANY'

@@ -9,6 +9,8 @@ export interface DatabasePlace {
   readonly port: number;
   /** The name of the database. */
   readonly database: string;
+  /** Its name in the option `servers`. Absent without that option. */
+  readonly server?: string | undefined;
 }
 
 /** Why the server refused a connection, if waiting does not help. */
@@ -25,10 +27,11 @@ const ADVICE: Readonly<Record<ConnectionObstacle, (place: DatabasePlace) => stri
     'Check sslmode and sslrootcert of databaseUrl, or ssl of connection, against what the server offers.',
 };
 
-/** `"shop" at db.internal:5432`. */
-export function describePlace({ host, port, database }: DatabasePlace): string {
+/** `"shop" at db.internal:5432`, and `"shop" of server "eu" at db.internal:5432`. */
+export function describePlace({ host, port, database, server }: DatabasePlace): string {
   const shownHost = host.includes(':') ? `[${host}]` : host;
-  return `${JSON.stringify(database)} at ${shownHost}:${port}`;
+  const of = server === undefined ? '' : ` of server ${JSON.stringify(server)}`;
+  return `${JSON.stringify(database)}${of} at ${shownHost}:${port}`;
 }
 
 /**

@@ -55,7 +55,12 @@ export {
   TaskAbandonedError,
   TaskTimeoutError,
 } from './task-errors.js';
-export { TenantExistsError, TenantIncompleteError } from './tenant-errors.js';
+export {
+  describeDuplicateSchema,
+  DuplicateSchemaError,
+  TenantExistsError,
+  TenantIncompleteError,
+} from './tenant-errors.js';
 export {
   NoTenantError,
   TenantRemovedError,

@@ -51,3 +51,28 @@ export class TenantIncompleteError extends CloacinaError {
     this.remaining = Object.freeze([...remaining]);
   }
 }
+
+/**
+ * A schema has the library's tables on two servers of the option `servers`. A schema names one tenant of the whole fleet, so
+ * the process serves the tenant that it served before, or neither of them. Nothing was changed.
+ */
+export class DuplicateSchemaError extends CloacinaError {
+  readonly schema: string;
+  /** The names of the servers. */
+  readonly servers: readonly string[];
+
+  constructor(schema: string, servers: readonly string[]) {
+    super('DUPLICATE_SCHEMA', describeDuplicateSchema(schema, servers));
+    this.schema = schema;
+    this.servers = Object.freeze([...servers]);
+  }
+}
+
+/** The problem as sentences. */
+export function describeDuplicateSchema(schema: string, servers: readonly string[]): string {
+  const names = servers.map((server) => JSON.stringify(server)).join(' and ');
+  return (
+    `The schema ${JSON.stringify(schema)} is a tenant's on the servers ${names}. Keep one of them, and rename or drop the ` +
+    'other.'
+  );
+}

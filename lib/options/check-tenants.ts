@@ -1,14 +1,22 @@
+import { describeDuplicateSchema } from '../errors/index.js';
 import { databaseKey } from '../store/postgres/connections/connection-config.js';
 import type { ResolvedTenantOptions } from './tenant-options.js';
 
-type Named = Pick<ResolvedTenantOptions, 'tenant' | 'schema' | 'databaseUrl' | 'connection'>;
+type Named = Pick<
+  ResolvedTenantOptions,
+  'tenant' | 'schema' | 'server' | 'databaseUrl' | 'connection'
+>;
 
 /**
  * Checks tenants against each other: duplicate names, two tenants on one schema of one database, and names or schemas that
  * differ only in case, which people and tools would confuse. Returns one sentence for each problem.
  */
 export function checkTenants(tenants: readonly Named[]): string[] {
-  return [...checkTenantNames(tenants.map(({ tenant }) => tenant)), ...checkTenantSchemas(tenants)];
+  return [
+    ...checkTenantNames(tenants.map(({ tenant }) => tenant)),
+    ...checkTenantSchemas(tenants),
+    ...checkServerSchemas(tenants),
+  ];
 }
 
 /** Reports duplicate names, and names that differ only in case. */
@@ -48,6 +56,17 @@ export function checkTenantSchemas(tenants: readonly Named[]): string[] {
       );
     }
     return problems;
+  });
+}
+
+/** Reports schemas that are on several servers of the option `servers`: a schema names one tenant of the whole fleet. */
+export function checkServerSchemas(tenants: readonly Named[]): string[] {
+  const placed = tenants.flatMap(({ schema, server }) =>
+    server === undefined ? [] : [{ schema, server }],
+  );
+  return groups(placed, ({ schema }) => schema.toLowerCase()).flatMap((group) => {
+    const servers = [...new Set(group.map(({ server }) => server))];
+    return servers.length === 1 ? [] : [describeDuplicateSchema(group[0]?.schema ?? '', servers)];
   });
 }
 

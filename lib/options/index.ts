@@ -1,3 +1,9 @@
-export { checkTenantNames, checkTenants, checkTenantSchemas } from './check-tenants.js';
+export {
+  checkServerSchemas,
+  checkTenantNames,
+  checkTenants,
+  checkTenantSchemas,
+} from './check-tenants.js';
+export { atServer } from './server-options.js';
 export { resolveSharedOptions, type ResolvedSharedOptions } from './shared-options.js';
 export { ownerOf, resolveTenantOptions, type ResolvedTenantOptions } from './tenant-options.js';

@@ -20,6 +20,7 @@ import {
 import { checkRetention, PERIOD_CHECKS } from '../errors/retention-check.js';
 import { MIN_RETENTION_MS } from '../workflow/retention.js';
 import { connectionProblems, databaseUrl } from './connection.js';
+import { serverProblems } from './server-options.js';
 import {
   DEFAULT_POOL_SIZE,
   DEFAULT_PROCESS_CONCURRENCY,
@@ -125,6 +126,10 @@ export const SHARED_CHECKS: Checks<CloacinaSharedOptions> = {
   telemetry,
   tenants: anything,
   tenantFrom: callable,
+  // serverProblems() checks them.
+  servers: anything,
+  requireAll: flag,
+  placeTenant: callable,
 };
 
 const RETENTION_CHECKS: Checks<RetentionOptions> = {
@@ -149,6 +154,7 @@ const FOR_ROOT_CHECKS: Checks<CloacinaSharedOptions & CloacinaTenantOptions> = {
   ...SHARED_CHECKS,
   tenant: ofForTenant,
   schema: ofForTenant,
+  server: ofForTenant,
 };
 
 /**
@@ -163,6 +169,7 @@ export function resolveSharedOptions(
   const problems = checkOptions(owner, options, FOR_ROOT_CHECKS);
   problems.push(...connectionProblems(owner, options?.connection));
   problems.push(...retentionProblems(owner, options));
+  problems.push(...serverProblems(owner, options));
   if (problems.length === 0 && options.tenants !== undefined) {
     problems.push(...checkOptions(`${owner}, tenants`, options.tenants, TENANTS));
   }

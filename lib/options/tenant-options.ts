@@ -9,6 +9,7 @@ import type {
 import { parseDuration, type Duration } from '../workflow/duration.js';
 import { retentionRule, type RetentionRule } from '../workflow/retention.js';
 import {
+  anything,
   checkOptions,
   formatValue,
   text,
@@ -18,6 +19,7 @@ import {
 import { connectionProblems, databaseUrl, mergeConnections, namesServer } from './connection.js';
 import * as defaults from './defaults.js';
 import { validateSchemaName } from './schema-name.js';
+import { serverFor, strayProblem } from './server-options.js';
 import { retentionProblems, SHARED_CHECKS, type Resolution } from './shared-options.js';
 
 /** Maximum length of a tenant's name, in characters. */
@@ -27,6 +29,10 @@ const MAX_TENANT_NAME = 100;
 export interface ResolvedTenantOptions {
   readonly tenant: string;
   readonly schema: string;
+  /** The name of its server. Absent if forRoot names no servers. */
+  readonly server?: string;
+  /** Whether the application boots without the tenant while its server cannot be reached. */
+  readonly mayBeAway?: true;
   /** Absent when `connection` names the server. */
   readonly databaseUrl?: string;
   readonly connection: Partial<PostgresConnectionOptions>;
@@ -87,29 +93,39 @@ const TENANT_CHECKS: Checks<CloacinaTenantOptions> = {
   telemetry: () => 'is an option of forRoot() only',
   tenants: () => 'is an option of forRoot() only',
   tenantFrom: () => 'is an option of forRoot() only',
+  servers: () => 'is an option of forRoot() only',
+  requireAll: () => 'is an option of forRoot() only',
+  placeTenant: () => 'is an option of forRoot() only',
   tenant: text(MAX_TENANT_NAME),
   schema,
+  // serverFor() checks it, which knows the servers.
+  server: anything,
 };
 
 /**
  * Checks a tenant's options and fills in defaults: forRoot's, then the library's. `maxConcurrentTasks` is not inherited,
  * because in forRoot it limits the process.
  *
- * @param shared - the options as given to forRoot
+ * @param given - the options as given to forRoot
  * @param environment - variables among which DATABASE_URL is looked up last
  */
 export function resolveTenantOptions(
   options: CloacinaTenantOptions,
-  shared: CloacinaSharedOptions = {},
+  given: CloacinaSharedOptions = {},
   environment: Readonly<Record<string, string | undefined>> = process.env,
 ): Resolution<ResolvedTenantOptions> {
   const owner = ownerOf(options);
   const problems = checkOptions(owner, options, TENANT_CHECKS);
   problems.push(...connectionProblems(owner, options?.connection));
   problems.push(...retentionProblems(owner, options));
-  const server = serverOf(options ?? {}, shared, environment);
-  if (typeof server === 'string') problems.push(`${owner}: ${server}`);
-  if (problems.length > 0 || typeof server === 'string') return { ok: false, problems };
+  if (problems.length > 0) return { ok: false, problems };
+  const named = serverFor(options, given);
+  if (typeof named === 'string') return { ok: false, problems: [`${owner}${named}`] };
+  const { shared } = named;
+  const stray =
+    named.server === undefined ? undefined : strayProblem(named.server, shared, options);
+  const server = stray ?? serverOf(options, shared, environment);
+  if (typeof server === 'string') return { ok: false, problems: [`${owner}: ${server}`] };
 
   const inherited = { ...withoutUndefined(shared), ...withoutUndefined(options) };
   const schemaName = options.schema ?? defaults.DEFAULT_SCHEMA;
@@ -120,6 +136,8 @@ export function resolveTenantOptions(
     options: {
       tenant: options.tenant ?? schemaName,
       schema: schemaName,
+      ...(named.server === undefined ? {} : { server: named.server }),
+      ...(named.server === undefined || given.requireAll === true ? {} : { mayBeAway: true }),
       ...server.leadsTo,
       ...(controlUrl === undefined ? {} : { controlUrl }),
       controlConnection: inherited.controlConnection ?? true,

@@ -11,6 +11,11 @@ export interface RunnerParts {
   readonly serves: (workflow: RegisteredWorkflow) => boolean;
   /** Whether the bootstrap hooks of all modules have returned; tasks begin to run then. */
   readonly hasBooted: () => boolean;
+  /**
+   * Waits for a tenant whose server could not be reached at the boot. Throws when `startTimeout` is over. Absent for all
+   * others.
+   */
+  readonly whenReachable?: (closed: AbortSignal) => Promise<void>;
   readonly events: Subject<WorkflowEvent>;
   /** Drains and closes the tenant in this process. */
   readonly shutdown: () => Promise<void>;

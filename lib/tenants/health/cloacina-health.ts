@@ -97,6 +97,7 @@ export class CloacinaHealth {
     const { latencyMs, error } = await probe.check(timeoutMs);
     const { host, port, database } = group.place;
     return {
+      ...(group.server === undefined ? {} : { server: group.server }),
       database: `${host}:${port}/${database}`,
       isUp: error === undefined,
       ...(latencyMs === undefined ? {} : { latencyMs }),

@@ -19,6 +19,8 @@ export interface HealthOptions {
 
 /** A database that this process uses, with one login. */
 export interface DatabaseHealth {
+  /** Its name in the option `servers`. Absent without that option. */
+  server?: string;
   /** The host, the port and the name of the database, such as `db.internal:5432/shop`. */
   database: string;
   /** Whether it has answered a statement. The answer is at most a second old. */
@@ -51,8 +53,9 @@ export interface TenantTrouble {
    * - `backlog`: a task has been due for longer than `backlogAfter`, and no process claims it.
    * - `hungHandlers`: handlers ignore their aborted signals and keep slots of this process.
    * - `notOpened`: the tenant was discovered and could not be opened.
+   * - `serverAway`: the tenant's server could not be reached at the boot. The tenant is served as soon as it answers.
    */
-  trouble: 'schema' | 'backlog' | 'hungHandlers' | 'notOpened';
+  trouble: 'schema' | 'backlog' | 'hungHandlers' | 'notOpened' | 'serverAway';
   /** The same as a sentence for people. */
   detail: string;
 }

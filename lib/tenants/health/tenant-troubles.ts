@@ -20,6 +20,12 @@ function troublesOf(runtime: TenantRuntime, backlogAfterMs: number): TenantTroub
   const { name } = runtime.tenant;
   const tenant = `Tenant ${JSON.stringify(name)}`;
   const troubles: TenantTrouble[] = [];
+  if (runtime.arrival?.isAway === true) {
+    const server = JSON.stringify(runtime.options.server);
+    const detail = `${tenant}: its server ${server} could not be reached at the boot. The tenant is served as soon as it answers.`;
+    // The rest is not known before that.
+    return [{ tenant: name, trouble: 'serverAway', detail }];
+  }
   if (runtime.group.recovery.isBroken(name)) {
     const detail = `${tenant}: its tables can't be read or changed. The log of CloacinaRecovery has the error.`;
     troubles.push({ tenant: name, trouble: 'schema', detail });

@@ -45,11 +45,12 @@ function reasonsOf(facts: HealthFacts): string[] {
       'Too many handlers that ignore their signals were given up, so further hung handlers keep their slots. Restart the process.',
     );
   }
-  for (const { database, isUp, error, controlConnection } of databases) {
-    if (!isUp) reasons.push(`Database ${database} does not answer: ${error ?? 'unknown'}`);
+  for (const { server, database, isUp, error, controlConnection } of databases) {
+    const of = server === undefined ? '' : ` of server ${JSON.stringify(server)}`;
+    if (!isUp) reasons.push(`Database ${database}${of} does not answer: ${error ?? 'unknown'}`);
     else if (controlConnection === 'lost') {
       reasons.push(
-        `The control connection to ${database} is lost. Nothing is claimed there until it is back.`,
+        `The control connection to ${database}${of} is lost. Nothing is claimed there until it is back.`,
       );
     }
   }

@@ -6,6 +6,8 @@ import {
 import { APPLICATION_PREFIX } from '../../store/postgres/session/session-statements.js';
 
 export interface ConnectionGroupSettings extends ControlledSource {
+  /** The name of the server. Absent if forRoot names no servers. */
+  readonly server?: string;
   /** Whether to keep a control connection beside the pool. If false, leases alone show which processes live. */
   readonly controlConnection: boolean;
   readonly poolSize: number;

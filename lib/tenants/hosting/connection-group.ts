@@ -41,6 +41,8 @@ export class ConnectionGroup {
   readonly clocks: Clocks;
   /** Paces the deletion of ended executions in all tenants. */
   readonly pacer: Pacer;
+  /** The name of the server. Undefined if forRoot names no servers. */
+  readonly server: string | undefined;
   /** The server and database of the pools, and those of the control connection. */
   readonly place: DatabasePlace;
   readonly controlPlace: DatabasePlace;
@@ -74,8 +76,10 @@ export class ConnectionGroup {
     this.clocks = clocks;
     const connection = connectionConfig(settings);
     const control = controlConfig(settings);
-    this.place = placeOf(connection);
-    this.controlPlace = placeOf(control);
+    const { server } = settings;
+    this.server = server;
+    this.place = { ...placeOf(connection), ...(server === undefined ? {} : { server }) };
+    this.controlPlace = { ...placeOf(control), ...(server === undefined ? {} : { server }) };
     warnOfUnusedName(settings);
     let wasLost = false;
     this.process = new ProcessEngine<GroupSession>({

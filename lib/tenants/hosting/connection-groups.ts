@@ -25,7 +25,7 @@ export class ConnectionGroups {
 
   /** The login's group. It stays open until {@link release} has been called as often as this method. */
   acquire(settings: ConnectionGroupSettings): ConnectionGroup {
-    const key = loginKey(settings);
+    const key = `${settings.server ?? ''} ${loginKey(settings)}`;
     const known = this.open.get(key);
     if (known !== undefined) {
       known.users++;

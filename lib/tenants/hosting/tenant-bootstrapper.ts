@@ -5,7 +5,11 @@ import type { DatabasePlace } from '../../errors/index.js';
 import { createTenantDataSource } from '../../store/postgres/typeorm/data-source.js';
 import { TenantRole } from '../../store/postgres/connections/user-connection.js';
 import { isTenantNow } from '../../store/postgres/connections/search-path.js';
-import { askServerFacts, initializeOnPool } from '../../store/postgres/connections/server-facts.js';
+import {
+  askServerFacts,
+  initializeOnPool,
+  initializeWithoutServer,
+} from '../../store/postgres/connections/server-facts.js';
 import { untraced } from '../../runtime/untraced.js';
 import type { CompiledWorkflow } from '../../workflow/index.js';
 import { CloacinaMigrator } from '../migrations/cloacina-migrator.js';
@@ -14,6 +18,7 @@ import { withoutDatabase } from './unavailable-tenant.js';
 import { ensureIsolationRole } from '../migrations/isolation-role.js';
 import { createBulkSteps, type BulkSteps } from './bulk-steps.js';
 import type { ConnectionGroup } from './connection-group.js';
+import { isUnreachable, TenantArrival } from './tenant-arrival.js';
 import { TenantRuntime } from './tenant-runtime.js';
 import type { ResolvedTenantOptions } from '../../options/index.js';
 
@@ -34,6 +39,8 @@ export interface PrepareOptions {
   readonly libraryEntities: boolean;
   /** Whether discovery found the tenant. If its schema is dropped before it is opened, it is not created again. */
   readonly isDiscovered: boolean;
+  /** Whether a tenant whose server cannot be reached is prepared without it. Only of tenants that say so. */
+  readonly isBoot?: boolean;
 }
 
 /**
@@ -50,7 +57,7 @@ export class TenantBootstrapper {
   async prepare(
     options: ResolvedTenantOptions,
     group: ConnectionGroup,
-    { timeoutMs, libraryEntities, isDiscovered }: PrepareOptions,
+    { timeoutMs, libraryEntities, isDiscovered, isBoot = false }: PrepareOptions,
   ): Promise<TenantRuntime> {
     const { tenant, schema } = options;
     if (group.storage?.isDatabase === false) return this.withoutDatabase(options, group);
@@ -71,19 +78,33 @@ export class TenantBootstrapper {
     const bulk = this.bulkStepsOf(group);
     let isNew = false;
     let isNamed = false;
+    const reach = async (): Promise<void> => {
+      // Connects the general pool and a hot-statement connection at the same time. The latter is only needed later.
+      void askServerFacts(pool, group.pools.statements[0]).catch(() => undefined);
+      isNew = (await bulk.migrations.add(migrator)).schemaCreated || isNew;
+      isTenantNow(pool, schema);
+      if (tenant !== schema) isNamed = await bulk.names.add({ schema, tenant });
+      if (!dataSource.isInitialized || runtime !== undefined)
+        await initializeOnPool(pool, dataSource);
+      role?.take(await ensureIsolationRole({ pool, tenant, schema }));
+    };
+    let arrival: TenantArrival | undefined;
     try {
-      await this.waitingForDatabase(options, group, timeoutMs, async () => {
-        // Connects the general pool and a hot-statement connection at the same time. The latter is only needed later.
-        void askServerFacts(pool, group.pools.statements[0]).catch(() => undefined);
-        isNew = (await bulk.migrations.add(migrator)).schemaCreated || isNew;
-        isTenantNow(pool, schema);
-        if (tenant !== schema) isNamed = await bulk.names.add({ schema, tenant });
-        if (!dataSource.isInitialized) await initializeOnPool(pool, dataSource);
-        role?.take(await ensureIsolationRole({ pool, tenant, schema }));
-      });
+      await this.waitingForDatabase(options, group, timeoutMs, reach);
     } catch (error) {
-      if (dataSource.isInitialized) await dataSource.destroy();
-      throw error;
+      if (isBoot && options.mayBeAway === true && isUnreachable(error)) {
+        arrival = this.arrivalOf(options, group, error, async (left) => {
+          await this.waitingForDatabase({ tenant, left }, group, Infinity, reach);
+          if (isNew || isNamed) group.process.notifyTenants();
+        });
+        const { database } = group.place;
+        if (!dataSource.isInitialized) {
+          await initializeWithoutServer(dataSource, { database, schema });
+        }
+      } else {
+        if (dataSource.isInitialized) await dataSource.destroy();
+        throw error;
+      }
     }
     const { registry, hooks } = this.parts;
     runtime = new TenantRuntime({
@@ -97,9 +118,19 @@ export class TenantBootstrapper {
       isClaiming: this.parts.isClaiming,
       isNew,
       isDiscovered,
+      ...(arrival === undefined ? {} : { arrival }),
     });
     if (isNew || isNamed) group.process.notifyTenants();
     return runtime;
+  }
+
+  private arrivalOf(
+    { tenant, startTimeoutMs: timeoutMs }: ResolvedTenantOptions,
+    { clocks, place }: ConnectionGroup,
+    failure: unknown,
+    reach: (left: AbortSignal) => Promise<void>,
+  ): TenantArrival {
+    return new TenantArrival({ clock: clocks.process, tenant, place, timeoutMs, failure, reach });
   }
 
   private withoutDatabase(options: ResolvedTenantOptions, group: ConnectionGroup): TenantRuntime {
@@ -119,20 +150,25 @@ export class TenantBootstrapper {
 
   /** Registers definitions, recovers tasks of lost processes, and lets the tenant claim. */
   async activate(runtime: TenantRuntime, timeoutMs: number): Promise<void> {
-    const { engine, group, options } = runtime;
+    const { engine, group, left } = runtime;
+    const { tenant } = runtime.options;
     const bulk = this.bulkStepsOf(group);
-    await this.start(group, timeoutMs, options.tenant);
-    await this.waitingForDatabase(options, group, timeoutMs, async () => {
+    const whose = { tenant, left };
+    await this.start(group, timeoutMs, whose);
+    await this.waitingForDatabase(whose, group, timeoutMs, async () => {
       // Without a database, the engine reads the definitions of its own tenant.
       const readsAlone = engine.catalog.isOpen || group.storage?.isDatabase === false;
       await engine.open(readsAlone ? undefined : await bulk.definitions.add(runtime));
     });
-    await this.waitingForDatabase(options, group, timeoutMs, () => bulk.begins.add(runtime));
+    await this.waitingForDatabase(whose, group, timeoutMs, () => bulk.begins.add(runtime));
   }
 
   /** Opens the control connection, which may have a server address of its own. */
-  start(group: ConnectionGroup, timeoutMs: number, tenant?: string): Promise<void> {
-    const whose = tenant === undefined ? {} : { tenant };
+  start(
+    group: ConnectionGroup,
+    timeoutMs: number,
+    whose: { readonly tenant?: string; readonly left?: AbortSignal } = {},
+  ): Promise<void> {
     return this.waitingForDatabase({ ...whose, place: group.controlPlace }, group, timeoutMs, () =>
       group.start(),
     );
@@ -144,19 +180,29 @@ export class TenantBootstrapper {
   }
 
   private waitingForDatabase(
-    { tenant, place }: { readonly tenant?: string; readonly place?: DatabasePlace },
+    {
+      tenant,
+      place,
+      left,
+    }: {
+      readonly tenant?: string;
+      readonly place?: DatabasePlace;
+      /** Ends the wait too. */
+      readonly left?: AbortSignal;
+    },
     group: ConnectionGroup,
     timeoutMs: number,
     work: () => Promise<void>,
   ): Promise<void> {
     const bulk = this.bulkStepsOf(group);
+    const { stopping } = this.parts;
     return waitForDatabase(
       {
         clock: group.clocks.process,
         ...(tenant === undefined ? {} : { tenant }),
         place: place ?? group.place,
         timeoutMs,
-        signal: this.parts.stopping,
+        signal: left === undefined ? stopping : AbortSignal.any([stopping, left]),
         // One warning for all tenants of the login.
         mayWarn: () => !bulk.warnedAway && (bulk.warnedAway = true),
       },

@@ -2,6 +2,7 @@ import { Logger } from '@nestjs/common';
 import { messageWithoutSecrets, NotAllowedError } from '../../errors/index.js';
 import type { ConnectionGroup } from './connection-group.js';
 import type { ConnectionSource } from '../../store/postgres/connections/connection-config.js';
+import type { FoundSchemas } from './found-schemas.js';
 import type { TenantRuntime } from './tenant-runtime.js';
 import {
   existingSchemas,
@@ -30,6 +31,10 @@ export interface DiscoveryParts {
   readonly group: ConnectionGroup;
   /** The connection of the login that discovers. */
   readonly settings: ConnectionSource;
+  /** The name of the server that is searched. */
+  readonly server: string | undefined;
+  /** The schemas found on all servers. */
+  readonly found: FoundSchemas;
   /** The tenants of this process, including those that are being opened. */
   readonly inUse: Pick<TenantsInUse, 'onSchema'>;
   /** The open tenants of this process. */
@@ -64,6 +69,7 @@ export class TenantDiscovery {
   private timer: Timer | undefined;
   private looking: Promise<void> | undefined;
   private again = false;
+  private started = false;
   private stopped = false;
   private readonly clock: Clock;
 
@@ -76,7 +82,10 @@ export class TenantDiscovery {
     return [...this.pauses].flatMap(([schema, { hasFailed }]) => (hasFailed ? [schema] : []));
   }
 
+  /** Begins to look at intervals and after notifications. Later calls have no effect. */
   start(): void {
+    if (this.started || this.stopped) return;
+    this.started = true;
     this.parts.group.onTenants = () => this.lookOnce().catch(() => undefined);
     // Another process may have added a tenant since the boot looked.
     this.parts.group.onTenants();
@@ -107,7 +116,8 @@ export class TenantDiscovery {
     if (message !== undefined) this.logger.error(message);
   }
 
-  private isHere(place: SchemaPlace): boolean {
+  /** Whether the schema is in the database that is searched. */
+  isHere(place: SchemaPlace): boolean {
     return schemaKey(place) === schemaKey({ ...this.parts.settings, schema: place.schema });
   }
 
@@ -139,6 +149,7 @@ export class TenantDiscovery {
     if (this.stopped) return;
     this.warnOf(strange);
     const schemas = new Set(found.map(({ schema }) => schema));
+    await this.parts.found.note(this.parts.server, schemas);
     this.forgetGone(schemas);
     await this.removeGone(schemas);
     await this.removeRenamed(found);
@@ -211,6 +222,7 @@ export class TenantDiscovery {
     await Promise.all(
       wanted.map(async (place) => {
         try {
+          this.parts.found.refuseDuplicate(this.parts.server, place.schema);
           if (await this.parts.open(place)) this.pauses.delete(place.schema);
           else this.pause(place.schema, false);
         } catch (error) {

@@ -4,11 +4,13 @@ import { ApplicationHooks } from './application-hooks.js';
 import { ConfigurationError, NotAllowedError, UnknownTenantError } from '../../errors/index.js';
 import { SYSTEM_CLOCKS } from '../../store/postgres/clocks.js';
 import type { ConnectionGroup } from './connection-group.js';
-import type { ConnectionGroupSettings } from './connection-group-settings.js';
 import { ConnectionGroups } from './connection-groups.js';
 import { TenantRuntime } from './tenant-runtime.js';
 import type { ResolvedTenantOptions } from '../../options/index.js';
 import type { Tenant } from './tenant.js';
+import { FoundSchemas } from './found-schemas.js';
+import { ServerReturns } from './server-returns.js';
+import { isUnreachable } from './tenant-arrival.js';
 import { TenantDiscovery } from './tenant-discovery.js';
 import type { MarkedSchema } from './tenant-marker.js';
 import { TenantBootstrapper, type PrepareOptions } from './tenant-bootstrapper.js';
@@ -18,14 +20,33 @@ import type { StorageOverride } from './storage-override.js';
 import { KeyedMutex } from '../../runtime/keyed-mutex.js';
 
 /** Settings for the tenants of a boot, which waits a minute for a database that doesn't answer. */
-const AT_BOOT: PrepareOptions = { timeoutMs: 60_000, libraryEntities: true, isDiscovered: false };
+const AT_BOOT: PrepareOptions = {
+  timeoutMs: 60_000,
+  libraryEntities: true,
+  isDiscovered: false,
+  isBoot: true,
+};
+
+/** How long a boot waits for a server, in milliseconds. If it goes on without it, no longer than a start would. */
+function bootTimeout({ mayBeAway, startTimeoutMs }: ResolvedTenantOptions): number {
+  return mayBeAway === true ? startTimeoutMs : AT_BOOT.timeoutMs;
+}
 
 /** Settings of discovery. */
 export interface DiscoverySettings {
   /** The connection of the login whose database is searched. */
-  readonly group: ConnectionGroupSettings;
+  readonly group: ResolvedTenantOptions;
   /** Returns a found tenant's options; undefined to decline it. Throws ConfigurationError for invalid options. */
   readonly optionsOf: (found: MarkedSchema) => Promise<ResolvedTenantOptions | undefined>;
+}
+
+/** The search for tenants on one server. */
+interface Discovering {
+  readonly discovery: TenantDiscovery;
+  readonly group: ConnectionGroup;
+  readonly settings: ResolvedTenantOptions;
+  /** Whether the server was reached. */
+  isReached: boolean;
 }
 
 interface Opening {
@@ -49,8 +70,8 @@ export class TenantManager {
   private readonly stopping = new AbortController();
   /** Aborted when the boot has failed, in any part of the application. */
   private readonly failed = new AbortController();
-  private discovery: TenantDiscovery | undefined;
-  private discovering: ConnectionGroup | undefined;
+  private discoveries: readonly Discovering[] = [];
+  private readonly returns: ServerReturns;
   private claiming = false;
 
   constructor(
@@ -63,12 +84,10 @@ export class TenantManager {
   ) {
     this.slots = new SlotScheduler(maxConcurrentTasks, clocks.process);
     this.logins = new ConnectionGroups(this.slots, clocks, storage);
-    this.opener = new TenantBootstrapper({
-      registry,
-      hooks,
-      isClaiming: () => this.claiming,
-      stopping: AbortSignal.any([this.stopping.signal, this.failed.signal]),
-    });
+    const stopping = AbortSignal.any([this.stopping.signal, this.failed.signal]);
+    const isClaiming = (): boolean => this.claiming;
+    this.opener = new TenantBootstrapper({ registry, hooks, isClaiming, stopping });
+    this.returns = new ServerReturns({ opener: this.opener, stopping });
   }
 
   /**
@@ -76,9 +95,13 @@ export class TenantManager {
    * processes and lets the tenant claim. If a tenant with the same options is open or being opened, returns that one.
    *
    * @throws ConfigurationError if another tenant uses the name or the schema
+   * @throws DuplicateSchemaError if the schema is served on another server
    * @throws NotAllowedError if the shutdown has begun
    */
-  openTenant(options: ResolvedTenantOptions, how: PrepareOptions = AT_BOOT): Promise<Tenant> {
+  openTenant(
+    options: ResolvedTenantOptions,
+    how: PrepareOptions = { ...AT_BOOT, timeoutMs: bootTimeout(options) },
+  ): Promise<Tenant> {
     const { tenant } = options;
     const opening = this.opening.get(tenant);
     if (opening !== undefined && isSameTenant(opening.options, options)) return opening.result;
@@ -131,7 +154,7 @@ export class TenantManager {
 
   /** The tenants that were discovered and could not be opened. */
   notOpened(): string[] {
-    return this.discovery?.notOpened ?? [];
+    return this.discoveries.flatMap(({ discovery }) => discovery.notOpened);
   }
 
   /** Runs `work` on a tenant, after the earlier operations on the same name have ended. */
@@ -148,26 +171,53 @@ export class TenantManager {
   removeTenant(name: string, drainMs?: number): Promise<void> {
     this.opening.delete(name);
     return this.inTurn(name, (runtime) => {
-      this.discovery?.forget(runtime.options);
+      for (const { discovery } of this.discoveries) discovery.forget(runtime.options);
       return this.takeOut(runtime, drainMs);
     });
   }
 
   /**
-   * Opens the tenants that are found in the database of a login. Once the application claims, it keeps looking for more.
+   * Opens the tenants that are found in the databases of some logins, one for each server. Once the application claims, it keeps
+   * looking for more.
    *
-   * @throws DatabaseUnavailableError if the database could not be reached for a minute
+   * @throws DatabaseUnavailableError if a database could not be reached for a minute, unless the boot may go on without it
    */
-  async discover({ group: settings, optionsOf }: DiscoverySettings): Promise<void> {
+  async discover(all: readonly DiscoverySettings[]): Promise<void> {
+    const found = new FoundSchemas(all.flatMap(({ group: { server } }) => server ?? []));
+    this.discoveries = all.map((one) => this.discovering(one, found));
+    await Promise.all(
+      this.discoveries.map(async (one) => {
+        const { discovery, group, settings } = one;
+        try {
+          await this.opener.whileAway(group, bootTimeout(settings), async () => {
+            try {
+              await discovery.lookOnce();
+            } finally {
+              found.passed(settings.server);
+            }
+          });
+          one.isReached = true;
+        } catch (error) {
+          if (settings.mayBeAway !== true || !isUnreachable(error)) throw error;
+        }
+      }),
+    );
+  }
+
+  private discovering(
+    { group: settings, optionsOf }: DiscoverySettings,
+    found: FoundSchemas,
+  ): Discovering {
     const group = this.logins.acquire(settings);
-    this.discovering = group;
-    this.discovery = new TenantDiscovery({
+    const discovery = new TenantDiscovery({
       group,
       settings,
+      server: settings.server,
+      found,
       inUse: this.inUse,
       runtime: () => this.list(),
-      open: async (found) => {
-        const options = await optionsOf(found);
+      open: async (place) => {
+        const options = await optionsOf(place);
         if (options === undefined) return false;
         // The application has added the tenant while optionsOf() ran.
         if (this.inUse.onSchema(options) !== undefined) return true;
@@ -177,9 +227,7 @@ export class TenantManager {
       },
       remove: (name) => this.inTurn(name, (runtime) => this.takeOut(runtime, 0)),
     });
-    await this.opener.whileAway(group, AT_BOOT.timeoutMs, async () => {
-      await this.discovery?.lookOnce();
-    });
+    return { discovery, group, settings, isReached: false };
   }
 
   /** Ends the waits of tenants for an unreachable database, because the boot has failed elsewhere. */
@@ -191,28 +239,49 @@ export class TenantManager {
   async startClaiming(): Promise<void> {
     this.claiming = true;
     this.unobserve = this.hooks.telemetry?.observe(observed(this.slots, this.logins));
+    this.returns.startClaiming();
     const tenants = [...this.open.values()];
     await Promise.all([
-      this.hearOfTenants(),
-      ...tenants.map((runtime) =>
-        this.opener.activate(runtime, AT_BOOT.timeoutMs).catch(async (error: unknown) => {
-          // The tenant was removed while it was opened.
-          if (runtime.isDraining) return;
-          // A discovered tenant must not fail the boot of the application.
-          if (!runtime.isDiscovered) throw error;
-          await this.inTurn(runtime.tenant.name, () => this.takeOut(runtime, 0));
-          this.discovery?.report(runtime.options, error);
-        }),
-      ),
+      ...this.discoveries.map((one) => this.hearOfTenants(one)),
+      ...tenants.map((runtime) => this.activateAtBoot(runtime)),
     ]);
-    this.discovery?.start();
+    for (const { discovery, isReached } of this.discoveries) if (isReached) discovery.start();
+  }
+
+  private async activateAtBoot(runtime: TenantRuntime): Promise<void> {
+    // ServerReturns activates it, when its server is back.
+    if (runtime.arrival !== undefined) return;
+    const { options } = runtime;
+    try {
+      await this.opener.activate(runtime, bootTimeout(options));
+    } catch (error) {
+      // The tenant was removed while it was opened.
+      if (runtime.isDraining) return;
+      if (options.mayBeAway === true && isUnreachable(error)) {
+        void this.returns.bringUp(runtime);
+        return;
+      }
+      // A discovered tenant must not fail the boot of the application.
+      if (!runtime.isDiscovered) throw error;
+      await this.inTurn(runtime.tenant.name, () => this.takeOut(runtime, 0));
+      const its = this.discoveries.find(({ discovery }) => discovery.isHere(options));
+      its?.discovery.report(options, error);
+    }
   }
 
   /** Connects the login that discovers, which may have no tenant yet, so that it receives notifications of new ones. */
-  private async hearOfTenants(): Promise<void> {
-    const group = this.discovering;
-    if (group === undefined) return;
-    await this.opener.start(group, AT_BOOT.timeoutMs);
+  private async hearOfTenants(one: Discovering): Promise<void> {
+    const { discovery, group, settings } = one;
+    if (one.isReached) {
+      try {
+        await this.opener.start(group, bootTimeout(settings));
+        return;
+      } catch (error) {
+        if (settings.mayBeAway !== true || !isUnreachable(error)) throw error;
+        one.isReached = false;
+      }
+    }
+    void this.returns.discover(discovery, group);
   }
 
   /** Runs one recovery pass over all tenants. Idempotent. */
@@ -223,7 +292,7 @@ export class TenantManager {
   /** Stops claiming and opening tenants, returns unstarted claims, and waits for running handlers. */
   async drain(): Promise<void> {
     this.stopping.abort();
-    this.discovery?.stop();
+    for (const { discovery } of this.discoveries) discovery.stop();
     await Promise.all([...this.open.values()].map((runtime) => runtime.drain()));
   }
 
@@ -240,7 +309,8 @@ export class TenantManager {
   private async openInTurn(options: ResolvedTenantOptions, how: PrepareOptions): Promise<Tenant> {
     const { tenant } = options;
     this.refuseWhenStopping(tenant);
-    if (!how.isDiscovered) this.discovery?.want(options);
+    this.inUse.refuseOtherServer(options);
+    if (!how.isDiscovered) for (const { discovery } of this.discoveries) discovery.want(options);
     const known = this.open.get(tenant);
     if (known !== undefined && isSameTenant(known.options, options)) {
       known.isDiscovered &&= how.isDiscovered;
@@ -258,7 +328,8 @@ export class TenantManager {
     try {
       runtime = await this.opener.prepare(options, group, how);
       this.refuseWhenStopping(tenant);
-      if (this.claiming) await this.opener.activate(runtime, how.timeoutMs);
+      if (this.claiming && runtime.arrival === undefined)
+        await this.opener.activate(runtime, how.timeoutMs);
       this.refuseWhenStopping(tenant);
     } catch (error) {
       await runtime?.drain(0);
@@ -266,6 +337,7 @@ export class TenantManager {
       throw error;
     }
     this.open.set(tenant, runtime);
+    if (runtime.arrival !== undefined) void this.returns.bringUp(runtime);
     return runtime.tenant;
   }
 

@@ -25,6 +25,7 @@ import { quoteIdentifier } from '../quote-identifier.js';
 import { describeWait } from './serving-log.js';
 import type { ResolvedTenantOptions } from '../../options/index.js';
 import type { Tenant } from './tenant.js';
+import type { TenantArrival } from './tenant-arrival.js';
 
 export interface TenantRuntimeParts {
   readonly options: ResolvedTenantOptions;
@@ -41,6 +42,8 @@ export interface TenantRuntimeParts {
   readonly isNew: boolean;
   /** Whether discovery found the tenant, and the application did not add it itself. */
   readonly isDiscovered: boolean;
+  /** The wait for the tenant's server, if it could not be reached at the boot. */
+  readonly arrival?: TenantArrival;
 }
 
 /** One tenant of this process, from the end of its migrations to its close. */
@@ -54,9 +57,10 @@ export class TenantRuntime {
   private readonly serves: (workflow: RegisteredWorkflow) => boolean;
   private readonly events = new Subject<WorkflowEvent>();
   private drained: Promise<void> | undefined;
+  private readonly leaving = new AbortController();
 
   constructor(private readonly parts: TenantRuntimeParts) {
-    const { options, group, migrator, dataSource } = parts;
+    const { options, group, migrator, dataSource, arrival } = parts;
     this.options = options;
     this.group = group;
     this.isNew = parts.isNew;
@@ -67,6 +71,7 @@ export class TenantRuntime {
     this.tenant = {
       name: options.tenant,
       schema: options.schema,
+      ...(options.server === undefined ? {} : { server: options.server }),
       runner: new CloacinaRunner({
         engine: this.engine,
         registry: parts.registry,
@@ -74,11 +79,22 @@ export class TenantRuntime {
         hasBooted: parts.isClaiming,
         events: this.events,
         shutdown: () => this.drain(),
+        ...(arrival === undefined ? {} : { whenReachable: (closed) => arrival.wait(closed) }),
       }),
       migrator,
       recovery: this.createRecovery(),
       dataSource,
     };
+  }
+
+  /** The wait for the tenant's server, if it could not be reached at the boot. */
+  get arrival(): TenantArrival | undefined {
+    return this.parts.arrival;
+  }
+
+  /** Aborted when the tenant stops for good. */
+  get left(): AbortSignal {
+    return this.leaving.signal;
   }
 
   /** Whether the tenant has stopped claiming for good. */
@@ -92,6 +108,7 @@ export class TenantRuntime {
    * @param timeoutMs - how long running handlers may continue. Default: the tenant's `shutdownTimeout`
    */
   drain(timeoutMs = this.options.shutdownTimeoutMs): Promise<void> {
+    this.leaving.abort();
     this.drained ??= this.stop(timeoutMs);
     return this.drained;
   }

@@ -9,6 +9,8 @@ export interface Tenant {
   readonly name: string;
   /** The schema of the tenant. */
   readonly schema: string;
+  /** The name of its server. Absent without the option `servers` of forRoot. */
+  readonly server?: string;
   /** Starts, reads and controls its executions. */
   readonly runner: CloacinaRunner;
   /** Reads and changes its migrations. */

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { ConfigurationError } from '../../errors/index.js';
+import { ConfigurationError, DuplicateSchemaError } from '../../errors/index.js';
 import { checkTenants } from '../../options/index.js';
 import { databaseKey } from '../../store/postgres/connections/connection-config.js';
 import type { ConnectionSource } from '../../store/postgres/connections/connection-config.js';
@@ -9,9 +9,15 @@ import type { ResolvedTenantOptions } from '../../options/index.js';
 export class TenantsInUse {
   private readonly byName = new Map<string, ResolvedTenantOptions>();
   private readonly bySchema = new Map<string, ResolvedTenantOptions>();
+  /** The server of each schema, if forRoot names servers. */
+  private readonly serverOf = new Map<string, string>();
 
-  /** @throws ConfigurationError if another tenant has the name or the schema, or one that differs only in case */
+  /**
+   * @throws ConfigurationError if another tenant has the name or the schema, or one that differs only in case
+   * @throws DuplicateSchemaError if the schema is served on another of the servers
+   */
   add(options: ResolvedTenantOptions): void {
+    this.refuseOtherServer(options);
     const [name, schema] = [nameKey(options), schemaKey(options)];
     const others = new Set([this.byName.get(name), this.bySchema.get(schema)]);
     const known = [...others].filter((other) => other !== undefined);
@@ -19,11 +25,21 @@ export class TenantsInUse {
     if (problems.length > 0) throw new ConfigurationError(problems);
     this.byName.set(name, options);
     this.bySchema.set(schema, options);
+    if (options.server !== undefined)
+      this.serverOf.set(options.schema.toLowerCase(), options.server);
   }
 
   delete(options: ResolvedTenantOptions): void {
     this.byName.delete(nameKey(options));
     this.bySchema.delete(schemaKey(options));
+    this.serverOf.delete(options.schema.toLowerCase());
+  }
+
+  /** @throws DuplicateSchemaError if the schema is served on another of the servers */
+  refuseOtherServer({ schema, server }: Pick<ResolvedTenantOptions, 'schema' | 'server'>): void {
+    const other = this.serverOf.get(schema.toLowerCase());
+    if (server === undefined || other === undefined || other === server) return;
+    throw new DuplicateSchemaError(schema, [other, server]);
   }
 
   /** The tenant on this schema, if there is one. */

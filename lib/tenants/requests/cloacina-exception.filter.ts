@@ -27,6 +27,7 @@ const ANSWERS: Record<CloacinaErrorCode, Answer> = {
   INVALID_TRANSITION: [HttpStatus.CONFLICT, 'own'],
   TENANT_EXISTS: [HttpStatus.CONFLICT, 'general'],
   TENANT_INCOMPLETE: [HttpStatus.CONFLICT, 'general'],
+  DUPLICATE_SCHEMA: [HttpStatus.CONFLICT, 'general'],
   WORKFLOW_CANCELLED: [HttpStatus.CONFLICT, 'own'],
   TENANT_REMOVED: [HttpStatus.GONE, 'general'],
   INVALID_TOKEN: [HttpStatus.FORBIDDEN, 'general'],

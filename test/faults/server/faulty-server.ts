@@ -96,6 +96,12 @@ export class FaultyServer extends FaultyNetwork {
     await this.order({ order: 'stop', signal: 'SIGINT' });
   }
 
+  /** SIGKILL of the server's main process. Away until {@link FaultyServer.startAgain}. */
+  async kill(): Promise<void> {
+    this.count('kill -9');
+    await this.order({ order: 'stop', signal: 'SIGKILL' });
+  }
+
   async startAgain(): Promise<void> {
     await this.order({ order: 'start' });
   }

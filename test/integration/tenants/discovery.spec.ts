@@ -54,7 +54,11 @@ const application = (discover: boolean, more: object = {}): Promise<Application>
   start(workflows, { shared: { databaseUrl: url, tenants: { discover }, ...more } });
 
 function discoveryOf({ app }: Application): TenantDiscovery {
-  return Reflect.get(app.get<object>(TENANT_MANAGER), 'discovery') as TenantDiscovery;
+  const [one] = Reflect.get(app.get<object>(TENANT_MANAGER), 'discoveries') as readonly {
+    readonly discovery: TenantDiscovery;
+  }[];
+  if (one === undefined) throw new Error('The application discovers no tenants.');
+  return one.discovery;
 }
 
 /** From now on it looks only when it is told to. */

@@ -85,6 +85,11 @@ const FAMILY: [errors.CloacinaError, errors.CloacinaErrorCode, string][] = [
       'removeTenant() again to continue.',
   ],
   [
+    new errors.DuplicateSchemaError('tenant_acme', ['eu', 'us']),
+    'DUPLICATE_SCHEMA',
+    'The schema "tenant_acme" is a tenant\'s on the servers "eu" and "us". Keep one of them, and rename or drop the other.',
+  ],
+  [
     new errors.ChildFailedError({
       id: 'c1',
       workflow: 'render',

@@ -1,0 +1,235 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { Logger } from '@nestjs/common';
+import { Test } from '@nestjs/testing';
+import { CLOCKS } from '../../../lib/boot/registration.js';
+import { CloacinaModule } from '../../../lib/cloacina.module.js';
+import type { CloacinaSharedOptions } from '../../../lib/cloacina.options.js';
+import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
+import { DuplicateSchemaError } from '../../../lib/errors/index.js';
+import { systemClock } from '../../../lib/runtime/clock.js';
+import { SYSTEM_CLOCKS, type Clocks } from '../../../lib/store/postgres/clocks.js';
+import { CloacinaHealth } from '../../../lib/tenants/health/cloacina-health.js';
+import type { CloacinaTenants } from '../../../lib/tenants/hosting/cloacina-tenants.js';
+import { FaultyServer } from '../../faults/server/faulty-server.js';
+import { freshSchema } from '../../support/postgres.js';
+import { scratchDatabase } from '../../support/scratch-database.js';
+import { waitFor } from '../../support/wait-for.js';
+import { start, type Application } from '../tenants/application.js';
+
+const whereAmI = defineWorkflow('where-am-i')
+  .task('ask', { transactional: true }, async ({ manager, tenant }) => {
+    const [row] = await manager.query<{ port: number }[]>(
+      `SELECT current_setting('port')::integer AS port`,
+    );
+    return { port: row?.port, tenant };
+  })
+  .build();
+const providers = [{ provide: whereAmI.name, useValue: whereAmI }];
+
+/** A server of the suite, which stays up, and two that the tests take down. */
+let home = '';
+let eu: FaultyServer;
+let us: FaultyServer;
+beforeAll(async () => {
+  [home, eu, us] = await Promise.all([
+    scratchDatabase(),
+    FaultyServer.start(),
+    FaultyServer.start(),
+  ]);
+}, 120_000);
+afterAll(() => Promise.all([eu.close(), us.close()]));
+
+/** What was logged as a warning or an error. */
+const logged: string[] = [];
+beforeEach(() => {
+  logged.length = 0;
+  for (const level of ['warn', 'error'] as const) {
+    jest
+      .spyOn(Logger.prototype, level)
+      .mockImplementation((message: unknown) => void logged.push(String(message)));
+  }
+});
+
+function shared(more: CloacinaSharedOptions = {}): CloacinaSharedOptions {
+  return {
+    databaseUrl: undefined,
+    servers: {
+      home: { databaseUrl: home },
+      eu: { databaseUrl: eu.url },
+      us: { databaseUrl: us.url },
+    },
+    startTimeout: '500ms',
+    ...more,
+  };
+}
+
+/** Serves a schema on each of the servers. */
+function onEach(
+  schemas: Readonly<Record<string, string>>,
+  more?: CloacinaSharedOptions,
+): Promise<Application> {
+  const imports = Object.entries(schemas).map(([server, schema]) =>
+    CloacinaModule.forTenant({ schema, server }),
+  );
+  return start(providers, { shared: shared(more), imports });
+}
+
+async function works(tenants: CloacinaTenants, tenant: string): Promise<unknown> {
+  const { runner } = tenants.get(tenant);
+  const { status, context } = await runner.execute(whereAmI, {}, { timeout: '60s' });
+  expect({ tenant, status }).toEqual({ tenant, status: 'Completed' });
+  return context['port'];
+}
+
+/** A start that was sent on a breaking connection may wait longer; a later one fails in `startTimeout`. */
+async function isAway(tenants: CloacinaTenants, tenant: string): Promise<void> {
+  await waitFor(
+    async () => {
+      const error: unknown = await tenants
+        .get(tenant)
+        .runner.start(whereAmI)
+        .catch((failure: unknown) => failure);
+      return Reflect.get(Object(error), 'code') === 'DATABASE_UNAVAILABLE';
+    },
+    { what: 'DATABASE_UNAVAILABLE' },
+  );
+}
+
+async function goDown(server: FaultyServer): Promise<void> {
+  await server.kill();
+  await server.refuse();
+}
+
+async function comeBack(server: FaultyServer): Promise<void> {
+  await server.startAgain();
+  await server.listen();
+}
+
+const newSchemas = (): Record<'home' | 'eu' | 'us', string> => ({
+  home: freshSchema('home'),
+  eu: freshSchema('eu'),
+  us: freshSchema('us'),
+});
+
+describe('several servers', () => {
+  it('work side by side, and one that is killed harms no tenant of the others', async () => {
+    const schemas = newSchemas();
+    const { app, tenants } = await onEach(schemas);
+    const ports = await Promise.all(Object.values(schemas).map((tenant) => works(tenants, tenant)));
+    expect(new Set(ports).size).toBe(3);
+    expect(tenants.list().map(({ server }) => server)).toEqual(['home', 'eu', 'us']);
+
+    await goDown(us);
+    await isAway(tenants, schemas.us);
+    for (let n = 0; n < 10; n++) {
+      await Promise.all([works(tenants, schemas.home), works(tenants, schemas.eu)]);
+    }
+    const report = await app.get(CloacinaHealth).check();
+    expect(report).toMatchObject({ status: 'degraded', isReady: true, isLive: true });
+    expect(report.databases.map(({ server, isUp }) => [server, isUp])).toEqual([
+      ['home', true],
+      ['eu', true],
+      ['us', false],
+    ]);
+    expect(report.reasons.join()).toContain('of server "us" does not answer');
+
+    await comeBack(us);
+    await waitFor(() => works(tenants, schemas.us).then(() => true));
+  }, 300_000);
+
+  it('boot without one that is down, and serve its tenants when it is back', async () => {
+    const schemas = newSchemas();
+    const known = freshSchema('known');
+    const before = await start(providers, { shared: shared() });
+    await before.tenants.add({ schema: known, server: 'us' });
+    await before.app.close();
+
+    await goDown(us);
+    const { app, tenants } = await onEach(schemas, { tenants: { discover: true } });
+    await Promise.all([works(tenants, schemas.home), works(tenants, schemas.eu)]);
+    await isAway(tenants, schemas.us);
+    expect(tenants.has(known)).toBe(false);
+    const about = logged.filter((line) => line.includes('could not be reached. The application'));
+    expect(about).toEqual([expect.stringContaining('of server "us"')]);
+    const { tenants: health, status } = await app.get(CloacinaHealth).check();
+    expect({ status, troubled: health.troubled }).toMatchObject({
+      status: 'degraded',
+      troubled: [{ tenant: schemas.us, trouble: 'serverAway' }],
+    });
+
+    await comeBack(us);
+    // By the application, whose calls wait for the schema, which this boot has to make.
+    await waitFor(() => works(tenants, schemas.us).then(() => true));
+    await waitFor(() => tenants.has(known), { what: 'the discovered tenant' });
+    await works(tenants, known);
+    expect((await app.get(CloacinaHealth).check()).tenants.troubled).toEqual([]);
+  }, 300_000);
+
+  it('can be required, and then one that is down fails the boot', async () => {
+    await goDown(us);
+    try {
+      const imports = [CloacinaModule.forTenant({ schema: freshSchema('needed'), server: 'us' })];
+      // A minute passes in a second.
+      const process = Object.assign(Object.create(systemClock) as typeof systemClock, {
+        now: () => systemClock.now() * 60,
+      });
+      const clocks: Clocks = { ...SYSTEM_CLOCKS, process };
+      const booting = Test.createTestingModule({
+        imports: [CloacinaModule.forRoot(shared({ requireAll: true })), ...imports],
+      })
+        .overrideProvider(CLOCKS)
+        .useValue(clocks)
+        .compile();
+      await expect(booting).rejects.toMatchObject({
+        code: 'DATABASE_UNAVAILABLE',
+        message: expect.stringContaining('of server "us"'),
+      });
+    } finally {
+      await comeBack(us);
+    }
+  }, 120_000);
+
+  it('have each schema once: another tenant on a second server is refused, and names both', async () => {
+    const schemas = newSchemas();
+    const { tenants } = await onEach(schemas);
+    await expect(
+      tenants.add({ tenant: 'again', schema: schemas.eu, server: 'us' }),
+    ).rejects.toEqual(new DuplicateSchemaError(schemas.eu, ['eu', 'us']));
+    await works(tenants, schemas.eu);
+    await expect(onEach({ eu: schemas.home, us: schemas.home })).rejects.toMatchObject({
+      code: 'CONFIGURATION',
+      message: expect.stringMatching(/on the servers "eu" and "us"/),
+    });
+  });
+
+  it('are all searched for tenants, and neither of two tenants on one schema is served', async () => {
+    const schemas = newSchemas();
+    const twice = freshSchema('twice');
+    const placed = { ...schemas };
+    for (const [server, schema] of Object.entries(placed)) {
+      // One process for each server, as none may serve both.
+      const maker = await start(providers, { shared: shared() });
+      await maker.tenants.add({ schema, server });
+      if (server !== 'home') await maker.tenants.add({ schema: twice, server });
+      await maker.app.close();
+    }
+    const seen: unknown[] = [];
+    const { tenants } = await start(providers, {
+      shared: shared({
+        tenants: {
+          discover: (schema, _tenant, server) => {
+            if (Object.values(placed).includes(schema)) seen.push([server, schema]);
+            return Object.values(placed).includes(schema) || schema === twice ? {} : undefined;
+          },
+        },
+      }),
+    });
+    expect(new Set(seen)).toEqual(new Set(Object.entries(placed)));
+    for (const schema of Object.values(placed)) await works(tenants, schema);
+    expect(tenants.has(twice)).toBe(false);
+    const about = logged.filter((line) => line.includes(`"${twice}"`));
+    expect(about).toContainEqual(
+      expect.stringMatching(/on the servers "(eu" and "us|us" and "eu)"/),
+    );
+  });
+});
