@@ -104,6 +104,8 @@ const CLASS_PROVIDERS = classProviders();
         new CloacinaAdmin({
           databaseUrl: given.databaseUrl,
           connection: given.connection,
+          ...(given.servers === undefined ? {} : { servers: given.servers }),
+          ...(given.placeTenant === undefined ? {} : { placeTenant: given.placeTenant }),
           release: releaseFrom(host, given),
         }),
       inject: [ConfigurationCheck, TENANT_MANAGER],

@@ -5,6 +5,7 @@
  * @packageDocumentation
  */
 export { CloacinaModule } from './cloacina.module.js';
+export type { AdminServersOptions, ServerState } from './tenants/admin/admin-servers.js';
 export type {
   CloacinaAsyncOptions,
   CloacinaOptionsFactory,
@@ -314,6 +315,7 @@ export type { TaskRunner } from './runner/task-runner.js';
 export {
   CloacinaAdmin,
   type CloacinaAdminOptions,
+  type ListedTenant,
   type CreateTenantOptions,
   type RemoveTenantOptions,
   type TenantCredentials,

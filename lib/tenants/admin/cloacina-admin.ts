@@ -1,14 +1,11 @@
 import { DURATION_FORM, parseDuration, type Duration } from '../../workflow/duration.js';
 import { InvalidArgumentError, NotAllowedError } from '../../errors/index.js';
 import { formatValue } from '../../errors/option-checks.js';
-import {
-  databasePlace,
-  type ConnectionSource,
-} from '../../store/postgres/connections/connection-config.js';
+import { databasePlace } from '../../store/postgres/connections/connection-config.js';
 import { assertSchemaName } from '../../options/schema-name.js';
 import { type AdminOperation, explainAdminFailure } from './admin-failure.js';
 import { type AdminSession, inAdminSession, joinRole, lockTenant } from './admin-session.js';
-import { adminSource } from './admin-source.js';
+import { AdminServers, type AdminServersOptions, type ServerState } from './admin-servers.js';
 import { connectionStringFor } from './connection-string.js';
 import {
   alreadyThere,
@@ -30,12 +27,12 @@ import { readTenantState } from './tenant-state.js';
 const DEFAULT_DRAIN_MS = 30_000;
 
 /** Options of {@link CloacinaAdmin}: the connection of the login that creates and removes tenants. */
-export interface CloacinaAdminOptions extends ConnectionSource {
+export interface CloacinaAdminOptions extends AdminServersOptions {
   /**
    * Stops serving the schema in this process. {@link CloacinaAdmin.removeTenant} calls it first. The module's own admin
    * removes the tenant from `CloacinaTenants`.
    */
-  readonly release?: (schema: string, drainMs: number) => Promise<void>;
+  readonly release?: (schema: string, drainMs: number, server?: string) => Promise<void>;
 }
 
 /** Options of {@link CloacinaAdmin.createTenant} and {@link CloacinaAdmin.rotatePassword}. */
@@ -46,6 +43,11 @@ export interface CreateTenantOptions {
   username: string;
   /** 8 to 256 printable ASCII characters. Default: a generated password of 192 random bits. */
   password?: string;
+  /**
+   * The name of the tenant's server, with the option `servers`. Default: the server that has the tenant already, else the one
+   * that `placeTenant` chooses.
+   */
+  server?: string;
 }
 
 /** The login of a tenant. The library does not store it: a lost password can only be replaced. */
@@ -56,6 +58,8 @@ export interface TenantCredentials {
   username: string;
   /** The password of the role. */
   password: string;
+  /** The name of the tenant's server. Absent without the option `servers`. */
+  server?: string;
   /** URL for `databaseUrl` of `CloacinaModule.forTenant()`. Special characters in it are encoded. */
   connectionString: string;
 }
@@ -75,6 +79,18 @@ export interface RemoveTenantOptions {
   username?: string;
   /** How long running handlers may continue before their connections are ended. Default: 30 s. */
   drain?: Duration;
+  /** The name of the tenant's server, with the option `servers`. Default: the server that has the tenant. */
+  server?: string;
+}
+
+/** A tenant in the list of {@link CloacinaAdmin.listTenants}. */
+export interface ListedTenant {
+  schema: string;
+  tenant: string;
+  /** The newest migration that is applied. */
+  version: string;
+  /** The name of its server. Absent without the option `servers`. */
+  server?: string;
 }
 
 /**
@@ -91,7 +107,13 @@ export interface RemoveTenantOptions {
  * ```
  */
 export class CloacinaAdmin {
-  constructor(private readonly options: CloacinaAdminOptions = {}) {}
+  private readonly servers: AdminServers;
+
+  constructor(private readonly options: CloacinaAdminOptions = {}) {
+    this.servers = new AdminServers(options, (server, work) =>
+      this.inSession('listTenants', undefined, work, server),
+    );
+  }
 
   /**
    * Creates a tenant: a role that can log in, a schema that the role owns, and the library's tables. After an interruption
@@ -99,8 +121,12 @@ export class CloacinaAdmin {
    *
    * Only a SCRAM-SHA-256 verifier is sent to the server, never the password itself.
    *
+   * With the option `servers` and without `server`, all servers must answer: one that is away may have the tenant already.
+   *
    * @throws TenantExistsError if the tenant is complete, unless `password` is given and is the tenant's password
    * @throws SchemaNameError, InvalidArgumentError for invalid names and passwords, and for names in use by others
+   * @throws DuplicateSchemaError if another of the servers has a tenant on the schema
+   * @throws DatabaseUnavailableError if a server could not be reached
    * @throws PermissionError if the login lacks a right; NotAllowedError if every role may create objects in some schema
    * @throws TenantIncompleteError if the tenant could not be completed, is being removed, or if its login has dropped the
    *   library's tables. The tenant's own process creates them again; this login runs nothing in a schema that the tenant
@@ -111,13 +137,23 @@ export class CloacinaAdmin {
     const { password = generatePassword() } = options;
     assertPassword(password);
     const verifier = await scramVerifier(password);
-    const source = this.source();
-    return this.inSession('createTenant', names.schema, async (session) => {
+    return this.servers.withPlace(names.schema, options.server, (server) =>
+      this.createOn(server, names, { password, verifier, isGiven: options.password !== undefined }),
+    );
+  }
+
+  private createOn(
+    server: string | undefined,
+    names: TenantNames,
+    given: { readonly password: string; readonly verifier: string; readonly isGiven: boolean },
+  ): Promise<TenantCredentials> {
+    const { password, verifier, isGiven } = given;
+    const source = this.servers.source(server);
+    const create = async (session: AdminSession): Promise<TenantCredentials> => {
       await lockTenant(session, names);
-      const credentials = this.credentials(session, names, password);
+      const credentials = this.credentials(session, names, password, server);
       if (isComplete(names, await readTenantState(session, names))) {
-        const isIts =
-          options.password !== undefined && (await logsIn(credentials.connectionString));
+        const isIts = isGiven && (await logsIn(credentials.connectionString));
         if (!isIts) throw alreadyThere(names);
         return credentials;
       }
@@ -126,7 +162,8 @@ export class CloacinaAdmin {
       await migrateAsRole(source, names);
       await openForLogin(session, names, verifier);
       return credentials;
-    });
+    };
+    return this.inSession('createTenant', names.schema, create, server);
   }
 
   /**
@@ -140,7 +177,8 @@ export class CloacinaAdmin {
     const { password = generatePassword() } = options;
     assertPassword(password);
     const verifier = await scramVerifier(password);
-    return this.inSession('rotatePassword', names.schema, async (session) => {
+    const server = await this.servers.find(names.schema, options.server);
+    const rotate = async (session: AdminSession): Promise<TenantCredentials> => {
       await lockTenant(session, names);
       const { login } = await readTenantState(session, names);
       if (login?.name !== names.username || login.stage !== 'ready') {
@@ -152,8 +190,9 @@ export class CloacinaAdmin {
       }
       await joinRole(session, names.username);
       await openForLogin(session, names, verifier);
-      return this.credentials(session, names, password);
-    });
+      return this.credentials(session, names, password, server);
+    };
+    return this.inSession('rotatePassword', names.schema, rotate, server);
   }
 
   /**
@@ -188,33 +227,60 @@ export class CloacinaAdmin {
         'Revert the migrations there with CloacinaMigrator.revert().',
       );
     }
-    return this.inSession('removeTenant', schema, async (session) => ({
+    const server = await this.servers.find(schema, options.server);
+    const release = this.options.release?.bind(this.options);
+    const remove = async (session: AdminSession): Promise<{ dropped: string[] }> => ({
       dropped: await removeTenantFrom(session, {
         schema,
         username,
         drainMs,
-        release: this.options.release,
+        release: release && ((its, ms) => release(its, ms, server)),
       }),
-    }));
+    });
+    return this.inSession('removeTenant', schema, remove, server);
   }
 
   /**
    * Lists the schemas of the database that contain the library's tables, each with the name of its tenant and the newest
    * migration applied to it. The name is that under which a process has added the tenant; the owner of the tables may change it.
-   * The version is `unknown` if this login may not read it, if the table is locked, or if the tenant has changed it.
+   * The version is `unknown` if this login may not read it, if the table is locked, or if the tenant has changed it. With the option
+   * `servers`, it lists those of all servers.
+   *
+   * @throws DatabaseUnavailableError if a server could not be reached
    */
-  async listTenants(): Promise<{ schema: string; tenant: string; version: string }[]> {
-    return this.inSession('listTenants', undefined, (session) => listTenantSchemas(session.client));
+  async listTenants(): Promise<ListedTenant[]> {
+    const lists = await Promise.all(
+      this.servers.names.map(async (server) => {
+        const list = await this.inSession(
+          'listTenants',
+          undefined,
+          (session) => listTenantSchemas(session.client),
+          server,
+        );
+        return list.map((one) => ({ ...one, ...(server === undefined ? {} : { server }) }));
+      }),
+    );
+    return lists.flat();
+  }
+
+  /**
+   * Lists the servers of the option `servers`, or the only one, with what a choice among them needs: the number of tenants, the
+   * size of the database, and its connections. It does not reject for a server that can't be reached.
+   */
+  listServers(): Promise<ServerState[]> {
+    return this.servers.list();
   }
 
   private inSession<T>(
     operation: AdminOperation,
     schema: string | undefined,
     work: (session: AdminSession) => Promise<T>,
+    server?: string,
   ): Promise<T> {
     const began = performance.now();
-    const source = this.source();
-    const call = { operation, schema, place: databasePlace(source), began };
+    const source = this.servers.source(server);
+    const place = { ...databasePlace(source), ...(server === undefined ? {} : { server }) };
+    const call = { operation, schema, place, began };
     return inAdminSession(source, async (session) => {
       try {
         return await work(session);
@@ -226,20 +292,23 @@ export class CloacinaAdmin {
     });
   }
 
-  private source(): ConnectionSource {
-    return adminSource(this.options);
-  }
-
   private credentials(
     { client, database }: AdminSession,
     { schema, username }: TenantNames,
     password: string,
+    server: string | undefined,
   ): TenantCredentials {
     const login = { database, username, password };
-    const { connection, databaseUrl } = this.source();
+    const { connection, databaseUrl } = this.servers.source(server);
     const adminUrl = connection?.url ?? databaseUrl;
     const connectionString = connectionStringFor(client, login, adminUrl);
-    return { schema, username, password, connectionString };
+    return {
+      schema,
+      username,
+      password,
+      connectionString,
+      ...(server === undefined ? {} : { server }),
+    };
   }
 }
 

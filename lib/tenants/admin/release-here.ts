@@ -12,11 +12,11 @@ export function releaseFrom(
   host: Pick<TenantManager, 'list' | 'removeTenant'>,
   admin: ConnectionSource,
 ): NonNullable<CloacinaAdminOptions['release']> {
-  return async (schema, drainMs) => {
-    const database = databaseKey(adminSource(admin));
+  return async (schema, drainMs, server) => {
+    const isThere = placed(admin, server);
     const served = host
       .list()
-      .filter(({ options }) => options.schema === schema && databaseKey(options) === database);
+      .filter(({ options }) => options.schema === schema && isThere(options));
     for (const { options } of served) {
       await host.removeTenant(options.tenant, drainMs).catch((error: unknown) => {
         // Another caller has removed the tenant already.
@@ -24,4 +24,13 @@ export function releaseFrom(
       });
     }
   };
+}
+
+function placed(
+  admin: ConnectionSource,
+  server: string | undefined,
+): (options: ConnectionSource & { readonly server?: string }) => boolean {
+  if (server !== undefined) return (options) => options.server === server;
+  const database = databaseKey(adminSource(admin));
+  return (options) => databaseKey(options) === database;
 }

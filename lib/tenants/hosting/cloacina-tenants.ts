@@ -118,16 +118,21 @@ export class CloacinaTenants {
   }
 
   /**
-   * Migrates the schemas of all tenants that this process serves and reports on each. A tenant that fails does not stop the
-   * others. Repeat the call to migrate the rest.
+   * Migrates the schemas of all tenants that this process serves and reports on each, several servers at the same time. A tenant
+   * that fails does not stop the others. Repeat the call to migrate the rest.
    *
    * @throws InvalidArgumentError if `concurrency` is not a whole number of at least 1
    */
-  migrateAll(options?: MigrateAllOptions): Promise<TenantMigration[]> {
-    return migrateFleet(
-      this.list().map(({ migrator }) => migrator),
+  async migrateAll(options?: MigrateAllOptions): Promise<TenantMigration[]> {
+    const tenants = this.list();
+    const report = await migrateFleet(
+      tenants.map(({ migrator }) => migrator),
       options,
     );
+    return report.map((one, i) => {
+      const server = tenants[i]?.server;
+      return server === undefined ? one : { ...one, server };
+    });
   }
 }
 

@@ -15,7 +15,7 @@ export type EnsureOutcome =
   | { readonly migrator: CloacinaMigrator; readonly result?: undefined; readonly error: unknown };
 
 export interface EnsureSchemasOptions {
-  /** Maximum number of schemas to migrate at once, over all pools. Default {@link MIGRATIONS_AT_ONCE}. */
+  /** Maximum number of schemas to migrate at once on each server. Default {@link MIGRATIONS_AT_ONCE}. */
   readonly concurrency?: number;
   /** Whether tenants are being opened, so that their option `migrate` decides what is applied. Default: false. */
   readonly atBoot?: boolean;
@@ -27,8 +27,8 @@ export interface EnsureSchemasOptions {
 export const MIGRATIONS_AT_ONCE = 4;
 
 /**
- * Migrates the schemas of many tenants, on any number of pools. It never fails as a whole: each tenant has its outcome, in
- * the order of `migrators`. If nothing is pending, it takes a few statements per pool instead of a few per tenant.
+ * Migrates the schemas of many tenants, on any number of pools. Servers are migrated at the same time, because none of them
+ * slows another down. It never fails as a whole: each tenant has its outcome, in the order of `migrators`. If nothing is pending, it takes a few statements per pool instead of a few per tenant.
  */
 export async function ensureSchemas(
   migrators: readonly CloacinaMigrator[],
@@ -36,17 +36,35 @@ export async function ensureSchemas(
 ): Promise<EnsureOutcome[]> {
   const known = await readAll(migrators);
   const outcomes: EnsureOutcome[] = [];
-  const queue = migrators.entries();
-  const worker = async (): Promise<void> => {
+  const worker = async (queue: Iterable<readonly [number, CloacinaMigrator]>): Promise<void> => {
     for (const [index, migrator] of queue) {
       const outcome = await ensureOne(migrator, known.get(migrator), atBoot);
       outcomes[index] = outcome;
       onOutcome?.(outcome);
     }
   };
-  const workers = Math.max(1, Math.min(concurrency, migrators.length));
-  await Promise.all(Array.from({ length: workers }, worker));
+  await Promise.all(
+    byServer(migrators).flatMap((ofServer) => {
+      const queue = ofServer.values();
+      return Array.from({ length: Math.min(concurrency, ofServer.length) }, () => worker(queue));
+    }),
+  );
   return outcomes;
+}
+
+/** The migrators of each server, with their places in the list. */
+function byServer(
+  migrators: readonly CloacinaMigrator[],
+): (readonly [number, CloacinaMigrator])[][] {
+  const servers = new Map<string, (readonly [number, CloacinaMigrator])[]>();
+  for (const entry of migrators.entries()) {
+    const { host, port } = placeOf(entry[1].pool.options);
+    const key = `${host.toLowerCase()}:${port}`;
+    const ofServer = servers.get(key);
+    if (ofServer === undefined) servers.set(key, [entry]);
+    else ofServer.push(entry);
+  }
+  return [...servers.values()];
 }
 
 /**

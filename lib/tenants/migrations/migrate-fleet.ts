@@ -5,7 +5,10 @@ import { ensureSchemas, MIGRATIONS_AT_ONCE } from './ensure-schemas.js';
 
 /** Options of {@link CloacinaTenants.migrateAll}. */
 export interface MigrateAllOptions {
-  /** Maximum number of schemas to migrate at once. Default: 4. More than the pool's spare connections have no effect. */
+  /**
+   * Maximum number of schemas to migrate at once on each server. Default: 4. More than the pool's spare connections have no
+   * effect.
+   */
   readonly concurrency?: number;
   /**
    * Called after each tenant with the number of finished tenants. Its errors are logged and do not stop the migration.
@@ -17,6 +20,8 @@ export interface MigrateAllOptions {
 export interface TenantMigration {
   /** The name of the tenant. */
   readonly tenant: string;
+  /** The name of its server. Absent without the option `servers` of forRoot. */
+  readonly server?: string;
   /** The migrations that were applied, the library's first. Empty if the schema was up to date. */
   readonly applied: string[];
   /** The failure, if there was one. The schema is then as it was before the failed migration. */

@@ -3,11 +3,12 @@ import { Logger } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import { CLOCKS } from '../../../lib/boot/registration.js';
 import { CloacinaModule } from '../../../lib/cloacina.module.js';
-import type { CloacinaSharedOptions } from '../../../lib/cloacina.options.js';
+import type { CloacinaSharedOptions, PlaceTenant } from '../../../lib/cloacina.options.js';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
 import { DuplicateSchemaError } from '../../../lib/errors/index.js';
 import { systemClock } from '../../../lib/runtime/clock.js';
 import { SYSTEM_CLOCKS, type Clocks } from '../../../lib/store/postgres/clocks.js';
+import { CloacinaAdmin } from '../../../lib/tenants/admin/cloacina-admin.js';
 import { CloacinaHealth } from '../../../lib/tenants/health/cloacina-health.js';
 import type { CloacinaTenants } from '../../../lib/tenants/hosting/cloacina-tenants.js';
 import { FaultyServer } from '../../faults/server/faulty-server.js';
@@ -117,7 +118,7 @@ describe('several servers', () => {
     const { app, tenants } = await onEach(schemas);
     const ports = await Promise.all(Object.values(schemas).map((tenant) => works(tenants, tenant)));
     expect(new Set(ports).size).toBe(3);
-    expect(tenants.list().map(({ server }) => server)).toEqual(['home', 'eu', 'us']);
+    expect(tenants.list().map(({ server }) => server).toSorted()).toEqual(['eu', 'home', 'us']);
 
     await goDown(us);
     await isAway(tenants, schemas.us);
@@ -126,11 +127,8 @@ describe('several servers', () => {
     }
     const report = await app.get(CloacinaHealth).check();
     expect(report).toMatchObject({ status: 'degraded', isReady: true, isLive: true });
-    expect(report.databases.map(({ server, isUp }) => [server, isUp])).toEqual([
-      ['home', true],
-      ['eu', true],
-      ['us', false],
-    ]);
+    const answers = Object.fromEntries(report.databases.map(({ server, isUp }) => [server, isUp]));
+    expect(answers).toEqual({ home: true, eu: true, us: false });
     expect(report.reasons.join()).toContain('of server "us" does not answer');
 
     await comeBack(us);
@@ -232,4 +230,124 @@ describe('several servers', () => {
       expect.stringMatching(/on the servers "(eu" and "us|us" and "eu)"/),
     );
   });
+});
+
+describe('an admin of several servers', () => {
+  const admin = (placeTenant?: PlaceTenant): CloacinaAdmin =>
+    new CloacinaAdmin({
+      servers: { home: { databaseUrl: home }, us: { databaseUrl: us.url } },
+      ...(placeTenant === undefined ? {} : { placeTenant }),
+    });
+  const newTenant = (): { schema: string; username: string } => {
+    const schema = freshSchema('placed');
+    return { schema, username: `login_${schema}` };
+  };
+
+  it('creates a tenant on the named server, and finds it there again', async () => {
+    const names = newTenant();
+    const made = await admin().createTenant({ ...names, server: 'us' });
+    expect(made.server).toBe('us');
+    expect(made.connectionString).toContain(`:${us.port}/`);
+    expect(await admin().listTenants()).toContainEqual(
+      expect.objectContaining({ schema: names.schema, server: 'us' }),
+    );
+    await expect(admin().createTenant(names)).rejects.toMatchObject({ code: 'TENANT_EXISTS' });
+    await expect(admin().createTenant({ ...names, server: 'home' })).rejects.toEqual(
+      new DuplicateSchemaError(names.schema, ['us', 'home']),
+    );
+    const { connectionString } = await admin().rotatePassword(names);
+    // Its own URL leads to one of the servers, which need not be named.
+    const { tenants } = await start(providers, { shared: shared() });
+    const tenant = await tenants.add({ schema: names.schema, databaseUrl: connectionString });
+    expect(tenant.server).toBe('us');
+    await works(tenants, names.schema);
+    await tenants.remove(names.schema);
+    const { dropped } = await admin().removeTenant(names);
+    expect(dropped).toContain(`schema "${names.schema}"`);
+  });
+
+  it('places a tenant on the server with the fewest, or where placeTenant says', async () => {
+    const counts = (await admin().listServers()).map(({ tenants = 0 }) => tenants);
+    const fewest = (counts[0] ?? 0) <= (counts[1] ?? 0) ? 'home' : 'us';
+    const byDefault = newTenant();
+    expect((await admin().createTenant(byDefault)).server).toBe(fewest);
+
+    const seen: unknown[] = [];
+    const chosen = newTenant();
+    const place: PlaceTenant = (schema, loads) => {
+      seen.push(schema, ...loads);
+      return 'us';
+    };
+    expect((await admin(place).createTenant(chosen)).server).toBe('us');
+    expect(seen).toEqual([
+      chosen.schema,
+      { server: 'home', tenants: expect.any(Number), bytes: expect.any(Number) },
+      { server: 'us', tenants: expect.any(Number), bytes: expect.any(Number) },
+    ]);
+    await expect(admin(() => 'mars').createTenant(newTenant())).rejects.toMatchObject({
+      code: 'CONFIGURATION',
+      message: expect.stringContaining('must return one of the servers'),
+    });
+    await expect(admin().createTenant({ ...newTenant(), server: 'mars' })).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      argument: 'server',
+    });
+    for (const names of [byDefault, chosen]) await admin().removeTenant(names);
+  });
+
+  it('places one tenant once, however many calls there are', async () => {
+    const names = newTenant();
+    let turn = 0;
+    // Each call would choose another server.
+    const place: PlaceTenant = () => (turn++ % 2 === 0 ? 'home' : 'us');
+    const made = await Promise.allSettled(
+      Array.from({ length: 4 }, () =>
+        admin(place).createTenant({ ...names, password: 'pass word' }),
+      ),
+    );
+    const servers = made.map((one) => (one.status === 'fulfilled' ? one.value.server : one.reason));
+    expect(servers).toEqual(['home', 'home', 'home', 'home']);
+    await admin().removeTenant(names);
+  });
+
+  it('says which server is away, and creates no tenant that it may have already', async () => {
+    await goDown(us);
+    try {
+      expect(await admin().listServers()).toMatchObject([
+        { server: 'home', isUp: true, version: expect.any(String) },
+        { server: 'us', isUp: false, error: expect.any(String) },
+      ]);
+      await expect(admin().createTenant(newTenant())).rejects.toMatchObject({
+        code: 'DATABASE_UNAVAILABLE',
+        message: expect.stringContaining('of server "us"'),
+      });
+      const names = newTenant();
+      expect((await admin().createTenant({ ...names, server: 'home' })).server).toBe('home');
+      await admin().removeTenant({ ...names, server: 'home' });
+    } finally {
+      await comeBack(us);
+    }
+  });
+});
+
+describe('migrateAll over servers', () => {
+  it('migrates what it can reach, and reports on each tenant in order', async () => {
+    const schemas = newSchemas();
+    const { tenants } = await onEach(schemas);
+    await goDown(us);
+    try {
+      await isAway(tenants, schemas.us);
+      const report = await tenants.migrateAll();
+      // In the order in which they were opened.
+      expect(report.map(({ tenant }) => tenant)).toEqual(tenants.list().map(({ name }) => name));
+      const byServer = Object.fromEntries(report.map(({ server, ...rest }) => [server, rest]));
+      expect(byServer).toMatchObject({
+        home: { tenant: schemas.home, applied: [] },
+        eu: { tenant: schemas.eu, applied: [] },
+        us: { tenant: schemas.us, error: { code: 'DATABASE_UNAVAILABLE' } },
+      });
+    } finally {
+      await comeBack(us);
+    }
+  }, 120_000);
 });

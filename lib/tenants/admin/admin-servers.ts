@@ -1,0 +1,218 @@
+import type { CloacinaServerOptions, PlaceTenant, ServerLoad } from '../../cloacina.options.js';
+import {
+  ConfigurationError,
+  didYouMean,
+  DuplicateSchemaError,
+  InvalidArgumentError,
+  listNames,
+  messageWithoutSecrets,
+} from '../../errors/index.js';
+import { formatValue } from '../../errors/option-checks.js';
+import { atServer, serverProblems } from '../../options/index.js';
+import type { ConnectionSource } from '../../store/postgres/connections/connection-config.js';
+import { databasePlace } from '../../store/postgres/connections/connection-config.js';
+import { CLOACINA_MIGRATIONS_TABLE } from '../../store/postgres/migrations/index.js';
+import { lockTenant, type AdminSession } from './admin-session.js';
+import { adminSource } from './admin-source.js';
+import { readTenantState } from './tenant-state.js';
+
+/** The servers of an admin, and the choice among them. */
+export interface AdminServersOptions extends ConnectionSource {
+  /** As the option `servers` of forRoot. Default: one server, that of `databaseUrl`. */
+  readonly servers?: Readonly<Record<string, CloacinaServerOptions>>;
+  /** Chooses the server of a new tenant. Default: the one with the fewest tenants. */
+  readonly placeTenant?: PlaceTenant;
+}
+
+/** A server, for people: {@link CloacinaAdmin.listServers}. */
+export interface ServerState {
+  /** Its name in the option `servers`. Absent without that option. */
+  readonly server?: string;
+  /** Host, port and name of the database. */
+  readonly database: string;
+  /** Whether it has answered. */
+  readonly isUp: boolean;
+  /** Why it has not. */
+  readonly error?: string;
+  /** The version of the server, such as `17.2`. Absent without an answer, as all below. */
+  readonly version?: string;
+  /** The number of tenants in its database. */
+  readonly tenants?: number;
+  /** The size of its database, in bytes. */
+  readonly bytes?: number;
+  /** The server's limit of connections, and how many are in use now. */
+  readonly maxConnections?: number;
+  readonly connections?: number;
+}
+
+/** Runs `work` on a connection to a server. */
+export type OnServer = <T>(
+  server: string | undefined,
+  work: (session: AdminSession) => Promise<T>,
+) => Promise<T>;
+
+interface Facts extends ServerLoad {
+  readonly version: string;
+  readonly maxConnections: number;
+  readonly connections: number;
+}
+
+/** The servers on which the calls of an admin work. Without the option `servers`, there is one without a name. */
+export class AdminServers {
+  /** @throws ConfigurationError for invalid servers */
+  constructor(
+    private readonly options: AdminServersOptions,
+    private readonly on: OnServer,
+  ) {}
+
+  /** The names. One undefined name without the option `servers`. */
+  get names(): readonly (string | undefined)[] {
+    const { servers } = this.options;
+    if (servers === undefined) return [undefined];
+    const problems = serverProblems('CloacinaAdmin', { ...this.connection, servers });
+    if (problems.length > 0) throw new ConfigurationError(problems);
+    return Object.keys(servers);
+  }
+
+  /** The connection to a server. Throws ConfigurationError if there is none. */
+  source(server: string | undefined): ConnectionSource {
+    if (server === undefined) return adminSource(this.connection);
+    const { servers } = this.options;
+    const { databaseUrl, connection } = atServer({ ...this.connection, servers }, server);
+    return adminSource({ databaseUrl, connection }, {});
+  }
+
+  /** @throws InvalidArgumentError if the name is not one of the servers */
+  check(server: unknown): void {
+    const names = this.names.filter((name) => name !== undefined);
+    if (server === undefined || (typeof server === 'string' && names.includes(server))) return;
+    const hint = typeof server === 'string' ? didYouMean(server, names) : '';
+    throw new InvalidArgumentError(
+      'server',
+      names.length === 0
+        ? 'needs the option servers'
+        : `must be one of the servers ${listNames(names)}, not ${formatValue(server)}.${hint}`,
+    );
+  }
+
+  /**
+   * Runs `work` with the server for a new tenant. Without `wanted`, calls for the same schema run one at a time, so two of them
+   * can't place it on two servers.
+   *
+   * @throws DuplicateSchemaError if another server has a tenant on the schema
+   */
+  async withPlace<T>(
+    schema: string,
+    wanted: string | undefined,
+    work: (server: string | undefined) => Promise<T>,
+  ): Promise<T> {
+    this.check(wanted);
+    const { names } = this;
+    if (names.length === 1) return work(names[0]);
+    if (wanted !== undefined) {
+      const holders = await this.holders(schema, false);
+      const other = holders.find((server) => server !== wanted);
+      if (other !== undefined) throw new DuplicateSchemaError(schema, [other, wanted]);
+      return work(wanted);
+    }
+    // By name, because processes may list the servers in any order.
+    const [first] = names.toSorted();
+    return this.on(first, async (session) => {
+      await lockTenant(session, { schema: `placement of ${schema}` });
+      const [holder, other] = await this.holders(schema, true);
+      if (holder !== undefined && other !== undefined)
+        throw new DuplicateSchemaError(schema, [holder, other]);
+      return work(holder ?? (await this.choose(schema)));
+    });
+  }
+
+  /**
+   * The server on which a tenant is. Without `wanted`, each server is asked; the first one if no server has the tenant.
+   *
+   * @throws DuplicateSchemaError if two of them have the schema
+   */
+  async find(schema: string, wanted: string | undefined): Promise<string | undefined> {
+    this.check(wanted);
+    const { names } = this;
+    if (wanted !== undefined || names.length === 1) return wanted ?? names[0];
+    const [holder, other] = await this.holders(schema, true);
+    if (holder !== undefined && other !== undefined)
+      throw new DuplicateSchemaError(schema, [holder, other]);
+    return holder ?? names[0];
+  }
+
+  /** The state of each server. Rejects for no server that is away. */
+  list(): Promise<ServerState[]> {
+    return Promise.all(this.names.map((server) => this.stateOf(server)));
+  }
+
+  private async stateOf(server: string | undefined): Promise<ServerState> {
+    const { host, port, database } = databasePlace(this.source(server));
+    const named = {
+      ...(server === undefined ? {} : { server }),
+      database: `${host}:${port}/${database}`,
+    };
+    try {
+      const { server: _server, ...facts } = await this.factsOf(server);
+      return { ...named, isUp: true, ...facts };
+    } catch (error) {
+      return { ...named, isUp: false, error: messageWithoutSecrets(error) };
+    }
+  }
+
+  /** The servers that have a tenant on the schema, or a part of one. */
+  private async holders(schema: string, needsAll: boolean): Promise<string[]> {
+    const found = await Promise.allSettled(
+      this.names.map(async (server) => {
+        const { schema: its, login } = await this.on(server, (session) =>
+          readTenantState(session, { schema }),
+        );
+        return its?.hasTables === true || login !== undefined ? [server ?? ''] : [];
+      }),
+    );
+    const failure = found.find((one) => one.status === 'rejected');
+    if (needsAll && failure !== undefined) throw failure.reason;
+    return found.flatMap((one) => (one.status === 'fulfilled' ? one.value : []));
+  }
+
+  private async choose(schema: string): Promise<string> {
+    const loads = await Promise.all(
+      this.names.map(async (name): Promise<ServerLoad> => {
+        const { server, tenants, bytes } = await this.factsOf(name);
+        return { server, tenants, bytes };
+      }),
+    );
+    const { placeTenant } = this.options;
+    const [fewest] = loads.toSorted((a, b) => a.tenants - b.tenants);
+    const chosen: unknown =
+      placeTenant === undefined ? fewest?.server : await placeTenant(schema, loads);
+    if (typeof chosen === 'string' && this.names.includes(chosen)) return chosen;
+    throw new ConfigurationError([
+      `placeTenant(${JSON.stringify(schema)}) must return one of the servers ${listNames(loads.map(({ server }) => server))}, ` +
+        `not ${formatValue(chosen)}.`,
+    ]);
+  }
+
+  private factsOf(server: string | undefined): Promise<Facts> {
+    return this.on(server, async ({ client }) => {
+      const { rows } = await client.query<Omit<Facts, 'server' | 'bytes'> & { bytes: string }>(
+        `SELECT current_setting('server_version') AS version,
+                (SELECT count(*)::integer FROM pg_catalog.pg_class c
+                  WHERE c.relname = $1 AND c.relkind IN ('r', 'p')) AS tenants,
+                pg_catalog.pg_database_size(current_database())::text AS bytes,
+                current_setting('max_connections')::integer AS "maxConnections",
+                (SELECT count(*)::integer FROM pg_catalog.pg_stat_activity
+                  WHERE backend_type = 'client backend') AS connections`,
+        [CLOACINA_MIGRATIONS_TABLE],
+      );
+      const [facts] = rows;
+      if (facts === undefined) throw new Error('The server returned no row.');
+      return { ...facts, server: server ?? '', bytes: Number(facts.bytes) };
+    });
+  }
+
+  private get connection(): ConnectionSource {
+    const { databaseUrl, connection } = this.options;
+    return { databaseUrl, connection };
+  }
+}
