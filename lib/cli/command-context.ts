@@ -1,16 +1,18 @@
 import type { LoggerService } from '@nestjs/common';
 import pc from 'picocolors';
-import type { Tenant } from '../index.js';
+import type { CloacinaAdmin, CloacinaAdminOptions, Tenant } from '../index.js';
+import { databasesOf, type NamedDatabase } from './databases.js';
 import { UsageError, type ExitCode } from './exit-code.js';
-import { loadClient } from './library.js';
+import { loadClient, loadLibrary } from './library.js';
 import { StderrLogger } from './stderr-logger.js';
-import { findTarget, type Target } from './target.js';
+import { findTarget, type PlacedTarget } from './target.js';
 import type { Terminal } from './terminal.js';
 import { printJson } from './output/print-json.js';
 
 /** Options of every command. */
 export interface GlobalOptions {
   readonly databaseUrl?: string;
+  readonly server?: string;
   readonly tenant?: string;
   readonly schema?: string;
   readonly json?: boolean;
@@ -34,29 +36,41 @@ export class CommandContext {
     this.logger = new StderrLogger(terminal.stderr, options.debug === true);
   }
 
-  /** @throws UsageError if neither the option nor the environment names the database */
+  /** The databases that the command is for. Throws UsageError if none is named. */
+  get databases(): readonly NamedDatabase[] {
+    return databasesOf(this.options, this.terminal.env);
+  }
+
+  /** @throws UsageError if no database is named, or several */
   get databaseUrl(): string {
-    const url = this.options.databaseUrl ?? this.terminal.env['DATABASE_URL'];
-    if (url !== undefined && url !== '') return url;
+    const [only, ...others] = this.databases;
+    if (only !== undefined && others.length === 0) return only.databaseUrl;
     throw new UsageError(
-      'No database is named. Set DATABASE_URL in the environment, or give --database-url.',
+      `Name a server with --server. The servers are ${this.databases.map(({ server }) => server).join(', ')}.`,
     );
   }
 
-  /** The tenant that --tenant or --schema names, or the only one of the database. */
-  target(): Promise<Target> {
-    return findTarget(this.databaseUrl, this.options);
+  /** An admin of the databases that the command is for. */
+  async admin(): Promise<CloacinaAdmin> {
+    const { CloacinaAdmin: Admin } = await loadLibrary();
+    return new Admin(adminOptionsOf(this.databases));
+  }
+
+  /** The tenant that --tenant or --schema names, or the only one of the databases. */
+  async target(): Promise<PlacedTarget> {
+    return findTarget(await (await this.admin()).listTenants(), this.databases, this.options);
   }
 
   /** Opens the named tenant. It claims nothing. */
   async withTenant<T>(
-    work: (tenant: Tenant, target: Target) => Promise<T>,
+    work: (tenant: Tenant, target: PlacedTarget) => Promise<T>,
     { recovers = false }: { readonly recovers?: boolean } = {},
   ): Promise<T> {
     const target = await this.target();
     const { withClient } = await loadClient();
-    const { databaseUrl, logger } = this;
-    return withClient({ databaseUrl, ...target, recovers, logger }, (tenant) =>
+    const { databaseUrl, tenant: name, schema } = target;
+    const { logger } = this;
+    return withClient({ databaseUrl, tenant: name, schema, recovers, logger }, (tenant) =>
       work(tenant, target),
     );
   }
@@ -71,4 +85,17 @@ export class CommandContext {
     else this.terminal.stdout.write(`${print()}\n`);
     return exitCode;
   }
+}
+
+/** One database is not named in messages and documents, unless it is of CLOACINA_SERVERS. */
+export function adminOptionsOf(databases: readonly NamedDatabase[]): CloacinaAdminOptions {
+  const [first] = databases;
+  if (first === undefined || first.server === undefined) {
+    return first === undefined ? {} : { databaseUrl: first.databaseUrl };
+  }
+  return {
+    servers: Object.fromEntries(
+      databases.map(({ server = '', databaseUrl }) => [server, { databaseUrl }]),
+    ),
+  };
 }

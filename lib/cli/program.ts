@@ -5,6 +5,7 @@ import { addExecutions } from './commands/executions/index.js';
 import { addMigrate } from './commands/migrate.js';
 import { addRecovery } from './commands/recovery.js';
 import { addSchedules } from './commands/schedules.js';
+import { addServers } from './commands/servers.js';
 import { addTenants } from './commands/tenants.js';
 import type { RunCommand } from './run-command.js';
 import type { Terminal } from './terminal.js';
@@ -32,6 +33,7 @@ export function createProgram(
         'the database; better set DATABASE_URL, which others do not see',
       ),
     )
+    .option('--server <name>', 'the server, by its name in CLOACINA_SERVERS; default: all of them')
     .option('--tenant <name>', 'the tenant, by its name; default: the only one of the database')
     .option('--schema <schema>', 'the tenant, by its schema')
     .option('--json', 'print one JSON document, for scripts')
@@ -56,5 +58,6 @@ export function createProgram(
   addSchedules(program, run);
   addRecovery(program, run);
   addDoctor(program, run);
+  addServers(program, run);
   return program;
 }

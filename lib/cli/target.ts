@@ -1,5 +1,6 @@
 import { UsageError } from './exit-code.js';
-import { loadLibrary } from './library.js';
+import type { ListedTenant } from '../index.js';
+import type { NamedDatabase } from './databases.js';
 
 /** The tenant that a command is for. */
 export interface Target {
@@ -7,21 +8,23 @@ export interface Target {
   readonly schema: string;
 }
 
+/** A tenant with its database. */
+export interface PlacedTarget extends Target, NamedDatabase {}
+
 /** Maximum number of tenants in a message. */
 const MAX_LISTED = 20;
 
 /**
- * Finds the tenant by its schema or its name. Without either, it is the only tenant of the database.
+ * Finds the tenant by its schema or its name. Without either, it is the only tenant of the databases.
  *
  * @throws UsageError if there is no such tenant, or if the choice is not clear
  */
-export async function findTarget(
-  databaseUrl: string,
+export function findTarget(
+  all: readonly ListedTenant[],
+  databases: readonly NamedDatabase[],
   { tenant, schema }: { readonly tenant?: string; readonly schema?: string },
-): Promise<Target> {
-  const { CloacinaAdmin } = await loadLibrary();
-  const all = await new CloacinaAdmin({ databaseUrl }).listTenants();
-  if (schema === undefined && tenant === undefined) return onlyOf(all);
+): PlacedTarget {
+  if (schema === undefined && tenant === undefined) return placed(onlyOf(all), databases);
   const matching = all.filter(
     (each) =>
       (schema === undefined || each.schema === schema) &&
@@ -37,22 +40,42 @@ export async function findTarget(
     throw new UsageError(`The database has no tenant ${wanted}. ${listed(all)}`);
   }
   if (others.length > 0) {
+    const servers = matching.flatMap(({ server }) => server ?? []);
+    if (new Set(servers).size > 1 && matching.every((each) => each.schema === found.schema)) {
+      throw new UsageError(
+        `The schema ${JSON.stringify(found.schema)} is on several servers: ${servers.join(', ')}. Name one with --server.`,
+      );
+    }
     const schemas = matching.map((each) => each.schema).join(', ');
     throw new UsageError(
       `Several schemas say that their tenant is ${JSON.stringify(tenant)}: ${schemas}. Name one with --schema.`,
     );
   }
-  return { tenant: found.tenant, schema: found.schema };
+  return placed(found, databases);
 }
 
-function onlyOf(all: readonly Target[]): Target {
+/** The tenant with the URL of its database. */
+export function placed(
+  { tenant, schema, server }: ListedTenant,
+  databases: readonly NamedDatabase[],
+): PlacedTarget {
+  const its = databases.find((one) => one.server === server) ?? databases[0];
+  return {
+    tenant,
+    schema,
+    databaseUrl: its?.databaseUrl ?? '',
+    ...(server === undefined ? {} : { server }),
+  };
+}
+
+function onlyOf(all: readonly ListedTenant[]): ListedTenant {
   const [only, ...others] = all;
   if (only === undefined) {
     throw new UsageError(
       'The database has no tenant. Create one with "nestjs-cloacina tenants create SCHEMA", or check the name of the database.',
     );
   }
-  if (others.length === 0) return { tenant: only.tenant, schema: only.schema };
+  if (others.length === 0) return only;
   throw new UsageError(`Name a tenant with --tenant or --schema. ${listed(all)}`);
 }
 

@@ -103,7 +103,10 @@ export class Overviews {
   async tenants(tenants: readonly Tenant[]): Promise<TenantOverview[]> {
     const { values } = await this.numbersOfAll(tenants);
     const known = new Map(values.map(({ tenant, value }) => [tenant.name, value.overview]));
-    return tenants.map(({ name }) => known.get(name) ?? unread(name));
+    return tenants.map(({ name, server }) => ({
+      ...(known.get(name) ?? unread(name)),
+      ...(server === undefined ? {} : { server }),
+    }));
   }
 
   async processes(tenants: readonly Tenant[]): Promise<ProcessRow[]> {

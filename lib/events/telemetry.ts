@@ -82,6 +82,8 @@ export interface SlotUse {
 export interface PoolUse {
   /** `statements` for the library's hot statements, `general` for data sources and the library's other statements. */
   readonly name: string;
+  /** The name of the server. Absent without the option `servers` of forRoot. */
+  readonly server?: string;
   /** The largest number of connections. */
   readonly max: number;
   /** The number of connections in use. */

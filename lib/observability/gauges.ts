@@ -72,8 +72,11 @@ export class Gauges {
   }
 
   private observePools(result: BatchObservableResult, source: TelemetrySource): void {
-    for (const { name, max, used, idle, pending } of source.pools()) {
-      const pool = { [ATTRIBUTE.poolName]: name };
+    for (const { name, server, max, used, idle, pending } of source.pools()) {
+      const pool: Attributes = {
+        [ATTRIBUTE.poolName]: name,
+        ...(server === undefined ? {} : { [ATTRIBUTE.server]: server }),
+      };
       result.observe(this.poolCount, used, { ...pool, [ATTRIBUTE.poolState]: 'used' });
       result.observe(this.poolCount, idle, { ...pool, [ATTRIBUTE.poolState]: 'idle' });
       result.observe(this.poolMax, max, pool);

@@ -13,6 +13,7 @@ export const ATTRIBUTE = {
   maxAttempts: 'cloacina.attempt.max',
   outcome: 'cloacina.attempt.outcome',
   poolName: 'db.client.connection.pool.name',
+  server: 'cloacina.server',
   poolState: 'db.client.connection.state',
   recoveryAttempt: 'cloacina.attempt.recovery',
   status: 'cloacina.status',

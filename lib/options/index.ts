@@ -4,6 +4,6 @@ export {
   checkTenants,
   checkTenantSchemas,
 } from './check-tenants.js';
-export { atServer, isServerName, SERVER_NAME_FORM, serverProblems } from './server-options.js';
+export { atServer, serverProblems } from './server-options.js';
 export { resolveSharedOptions, type ResolvedSharedOptions } from './shared-options.js';
 export { ownerOf, resolveTenantOptions, type ResolvedTenantOptions } from './tenant-options.js';

@@ -11,9 +11,7 @@ import { didYouMean, listNames } from '../errors/index.js';
 import { databaseKey } from '../store/postgres/connections/connection-config.js';
 import { connectionProblems, databaseUrl, mergeConnections, namesServer } from './connection.js';
 import { MIN_POOL_SIZE } from './defaults.js';
-
-/** A plain identifier, which can be a label of metrics and a part of CLOACINA_SERVERS. */
-const SERVER_NAME = /^[a-z][a-z0-9_-]{0,62}$/i;
+import { isServerName, SERVER_NAME_FORM } from '../errors/server-name.js';
 
 const SERVER_CHECKS: Checks<CloacinaServerOptions> = {
   databaseUrl,
@@ -25,14 +23,6 @@ const SERVER_CHECKS: Checks<CloacinaServerOptions> = {
 
 /** Options of forRoot that name the only server, so they exclude `servers`. */
 const OF_ONE_SERVER = ['databaseUrl', 'controlUrl'] as const;
-
-/** The rule for names of servers, for messages. */
-export const SERVER_NAME_FORM =
-  'must be 1 to 63 letters, digits, hyphens and underscores, and begin with a letter';
-
-export function isServerName(name: unknown): name is string {
-  return typeof name === 'string' && SERVER_NAME.test(name);
-}
 
 /** The problems of the options `servers` and `requireAll` of `forRoot`, as sentences. */
 export function serverProblems(owner: string, options: CloacinaSharedOptions): string[] {

@@ -1,7 +1,9 @@
 import type { Command } from 'commander';
-import type { DoctorFinding, DoctorReport } from '../../index.js';
-import type { CommandContext } from '../command-context.js';
+import type { DoctorFinding, DoctorOptions, DoctorReport } from '../../index.js';
+import { adminOptionsOf, type CommandContext } from '../command-context.js';
+import type { NamedDatabase } from '../databases.js';
 import { ExitCode } from '../exit-code.js';
+import { errorDocument, type ErrorDocument } from '../failure.js';
 import { loadLibrary } from '../library.js';
 import { progressBar } from '../output/progress.js';
 import { status } from '../output/status.js';
@@ -13,6 +15,11 @@ interface DoctorCommandOptions {
   readonly ignore?: string[];
   readonly role?: string;
 }
+
+/** One of several servers, or why it could not be examined. */
+type ExaminedServer =
+  | ({ readonly server: string } & DoctorReport)
+  | { readonly server: string; readonly error: ErrorDocument };
 
 export function addDoctor(program: Command, run: RunCommand): void {
   program
@@ -33,36 +40,117 @@ async function doctor(
   context: CommandContext,
   { check, ignore, role }: DoctorCommandOptions,
 ): Promise<ExitCode> {
-  const { databaseUrl, options } = context;
+  const { options } = context;
   const isOne = options.tenant !== undefined || options.schema !== undefined;
-  const schemas = isOne ? { schemas: [(await context.target()).schema] } : {};
-  const { CloacinaAdmin, runDoctor } = await loadLibrary();
-  const tenants = isOne ? 1 : (await new CloacinaAdmin({ databaseUrl }).listTenants()).length;
-  const bar = await progressBar(context, 'Examining', tenants + 1);
-  const report = await runDoctor({
-    databaseUrl,
-    ...schemas,
+  const target = isOne ? await context.target() : undefined;
+  const databases = target === undefined ? context.databases : [target];
+  const chosen = {
     ...(check === undefined ? {} : { checks: check }),
     ...(ignore === undefined ? {} : { ignore }),
     ...(role === undefined ? {} : { role }),
+    ...(target === undefined ? {} : { schemas: [target.schema] }),
+  };
+  const [only] = databases;
+  if (databases.length === 1 && only !== undefined) {
+    const report = await examine(context, only, chosen, isOne);
+    return context.answer(
+      only.server === undefined ? report : { server: only.server, ...report },
+      () => print(context, report, only.server),
+      report.findings.length === 0 ? ExitCode.ok : ExitCode.failed,
+    );
+  }
+  return examineAll(context, databases, chosen);
+}
+
+async function examine(
+  context: CommandContext,
+  database: NamedDatabase,
+  chosen: DoctorOptions,
+  isOne: boolean,
+): Promise<DoctorReport> {
+  const { CloacinaAdmin, runDoctor } = await loadLibrary();
+  const { databaseUrl, server } = database;
+  const tenants = isOne
+    ? 1
+    : (await new CloacinaAdmin(adminOptionsOf([database])).listTenants()).length;
+  const what = server === undefined ? 'Examining' : `Examining ${server}`;
+  const bar = await progressBar(context, what, tenants + 1);
+  return runDoctor({
+    databaseUrl,
+    ...chosen,
     onProgress: (done, total) => bar.update(done, total),
   }).finally(() => bar.stop());
+}
+
+/** Examines the servers one after the other. One that is away is no reason to leave out the others. */
+async function examineAll(
+  context: CommandContext,
+  databases: readonly NamedDatabase[],
+  chosen: DoctorOptions,
+): Promise<ExitCode> {
+  const servers: ExaminedServer[] = [];
+  for (const database of databases) {
+    const { server = '' } = database;
+    try {
+      servers.push({ server, ...(await examine(context, database, chosen, false)) });
+    } catch (error) {
+      servers.push({ server, error: errorDocument(error) });
+    }
+  }
+  const findings = duplicateSchemas(servers);
+  const isWell = servers.every((one) => 'findings' in one && one.findings.length === 0);
+  const printed = (): string =>
+    [
+      ...servers.map((one) =>
+        'error' in one
+          ? `${context.colors.bold(one.server)}: ${oneLine(one.error.message)}`
+          : print(context, one, one.server),
+      ),
+      ...findings.map((finding) => describe(context, finding)),
+    ].join('\n\n');
   return context.answer(
-    report,
-    () => print(context, report),
-    report.findings.length === 0 ? ExitCode.ok : ExitCode.failed,
+    { servers, findings },
+    printed,
+    isWell && findings.length === 0 ? ExitCode.ok : ExitCode.failed,
+  );
+}
+
+/** What is wrong with the servers together: a schema is a tenant's on one of them only. */
+function duplicateSchemas(servers: readonly ExaminedServer[]): DoctorFinding[] {
+  const holders = new Map<string, string[]>();
+  for (const one of servers) {
+    if (!('schemas' in one)) continue;
+    for (const schema of one.schemas)
+      holders.set(schema, [...(holders.get(schema) ?? []), one.server]);
+  }
+  return [...holders].flatMap(([schema, on]) =>
+    on.length < 2
+      ? []
+      : [
+          {
+            check: 'duplicate-schema',
+            severity: 'error' as const,
+            title: 'A schema is on several servers',
+            schema,
+            detail: `The schema "${schema}" has the library's tables on the servers ${on.join(', ')}. Discovery serves neither.`,
+            advice: 'Keep one of them, and rename or drop the others.',
+            facts: { servers: on },
+          },
+        ],
   );
 }
 
 function print(
   context: CommandContext,
   { database, schemas, findings, skipped }: DoctorReport,
+  server: string | undefined,
 ): string {
   const { colors } = context;
   const parts = [
-    oneLine(
-      `PostgreSQL ${database.version}, database "${database.database}" at ${database.host}:${database.port}, as "${database.login}": ${counted(schemas.length, 'tenant')}.`,
-    ),
+    (server === undefined ? '' : `${colors.bold(server)}: `) +
+      oneLine(
+        `PostgreSQL ${database.version}, database "${database.database}" at ${database.host}:${database.port}, as "${database.login}": ${counted(schemas.length, 'tenant')}.`,
+      ),
     ...findings.map((finding) => describe(context, finding)),
   ];
   if (skipped.length > 0) {

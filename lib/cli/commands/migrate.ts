@@ -8,7 +8,7 @@ import { progressBar } from '../output/progress.js';
 import { table } from '../output/table.js';
 import { counted } from '../output/text.js';
 import type { RunCommand } from '../run-command.js';
-import type { Target } from '../target.js';
+import { placed, type PlacedTarget, type Target } from '../target.js';
 
 interface MigrateOptions {
   readonly all?: boolean;
@@ -18,6 +18,7 @@ interface MigrateOptions {
 
 /** What was done with one schema, or what would be. */
 interface MigratedTenant extends Target {
+  readonly server?: string;
   readonly applied?: readonly string[];
   readonly pending?: readonly string[];
   readonly error?: ErrorDocument;
@@ -46,22 +47,28 @@ async function migrate(context: CommandContext, options: MigrateOptions): Promis
   const reads = options.dryRun === true || options.status === true;
   const bar = await progressBar(context, reads ? 'Reading' : 'Migrating', targets.length);
   const tenants: MigratedTenant[] = [];
-  await withMigrators(
-    { databaseUrl: context.databaseUrl },
-    targets.map(({ schema }) => schema),
-    async (migrators) => {
-      let done = 0;
-      const queue = migrators.entries();
-      const worker = async (): Promise<void> => {
-        for (const [i, migrator] of queue) {
-          const target = targets[i];
-          if (target === undefined) continue;
-          tenants[i] = { ...target, ...(await outcomeOf(migrator, options)) };
-          bar.update(++done, targets.length);
-        }
-      };
-      await Promise.all(Array.from({ length: AT_ONCE }, worker));
-    },
+  let done = 0;
+  await Promise.all(
+    [...new Set(targets.map(({ databaseUrl }) => databaseUrl))].map((databaseUrl) => {
+      const places = targets.flatMap((target, i) =>
+        target.databaseUrl === databaseUrl ? [i] : [],
+      );
+      const schemas = places.map((i) => targets[i]?.schema ?? '');
+      return withMigrators({ databaseUrl }, schemas, async (migrators) => {
+        const queue = migrators.entries();
+        const worker = async (): Promise<void> => {
+          for (const [n, migrator] of queue) {
+            const place = places[n] ?? 0;
+            const target = targets[place];
+            if (target === undefined) continue;
+            const { databaseUrl: _url, ...named } = target;
+            tenants[place] = { ...named, ...(await outcomeOf(migrator, options)) };
+            bar.update(++done, targets.length);
+          }
+        };
+        await Promise.all(Array.from({ length: AT_ONCE }, worker));
+      });
+    }),
   );
   bar.stop();
   const isWrong = tenants.some(
@@ -79,19 +86,31 @@ async function migrate(context: CommandContext, options: MigrateOptions): Promis
 async function targetsOf(
   context: CommandContext,
   { all, dryRun, status }: MigrateOptions,
-): Promise<Target[]> {
+): Promise<PlacedTarget[]> {
   const { tenant, schema } = context.options;
   if (dryRun === true && status === true)
     throw new UsageError('Give --dry-run or --status, not both.');
   if (all !== true) {
     if (schema === undefined || tenant !== undefined) return [await context.target()];
-    return [{ tenant: schema, schema }];
+    return [await newTarget(context, schema)];
   }
   if (tenant !== undefined || schema !== undefined)
     throw new UsageError('Give --all, or name a tenant with --tenant or --schema.');
-  const { CloacinaAdmin } = await loadLibrary();
-  const found = await new CloacinaAdmin({ databaseUrl: context.databaseUrl }).listTenants();
-  return found.map((each) => ({ tenant: each.tenant, schema: each.schema }));
+  const found = await (await context.admin()).listTenants();
+  return found.map((each) => placed(each, context.databases));
+}
+
+/** A schema that need not exist. With several servers, it is where it exists, or on that of --server. */
+async function newTarget(context: CommandContext, schema: string): Promise<PlacedTarget> {
+  const { databases } = context;
+  if (databases.length > 1) {
+    const all = await (await context.admin()).listTenants();
+    const its = all.find((each) => each.schema === schema);
+    if (its !== undefined) return placed({ ...its, tenant: schema }, databases);
+  }
+  const { databaseUrl } = context;
+  const [{ server } = {}] = databases;
+  return { tenant: schema, schema, databaseUrl, ...(server === undefined ? {} : { server }) };
 }
 
 async function outcomeOf(

@@ -7,6 +7,7 @@ import { pastTime, wholeNumber } from '../option-values.js';
 import { table } from '../output/table.js';
 import { counted, oneLine, time } from '../output/text.js';
 import type { RunCommand } from '../run-command.js';
+import type { PlacedTarget } from '../target.js';
 
 /** What recovery has left undone, by ids of the doctor's checks. */
 const CHECKS = ['orphans', 'stuck-leases'];
@@ -34,8 +35,7 @@ export function addRecovery(program: Command, run: RunCommand): void {
     .action(run(runRecovery));
 }
 
-function outstanding(context: CommandContext, schema: string): Promise<DoctorReport> {
-  const { databaseUrl } = context;
+function outstanding({ databaseUrl, schema }: PlacedTarget): Promise<DoctorReport> {
   return loadLibrary().then(({ runDoctor }) =>
     runDoctor({ databaseUrl, schemas: [schema], checks: CHECKS }),
   );
@@ -49,13 +49,13 @@ function showStatus(
   context: CommandContext,
   { since, limit }: { readonly since?: Date; readonly limit: number },
 ): Promise<ExitCode> {
-  return context.withTenant(async ({ recovery }, { schema }) => {
+  return context.withTenant(async ({ recovery }, target) => {
     const stats = await recovery.stats(since);
     const { items } = await recovery.events({
       limit,
       ...(since === undefined ? {} : { since }),
     });
-    const { findings } = await outstanding(context, schema);
+    const { findings } = await outstanding(target);
     return context.answer(
       { stats, events: items, findings },
       () => {
@@ -87,16 +87,17 @@ function showStatus(
 }
 
 async function runRecovery(context: CommandContext): Promise<ExitCode> {
-  const { schema } = await context.target();
+  const target = await context.target();
+  const { schema } = target;
   // Opening the tenant recovers already, so the count begins before it, by the clock of the
   // database.
-  const { at } = await outstanding(context, schema);
+  const { at } = await outstanding(target);
   return context.withTenant(
     async ({ recovery }) => {
       await recovery.run();
       const { recovered, abandoned } = await recovery.stats(at);
       // A tenant whose rows this login may not change has only a line in the log, because recovery is repeated.
-      const { findings } = await outstanding(context, schema);
+      const { findings } = await outstanding(target);
       return context.answer(
         { schema, recovered, abandoned, findings },
         () =>

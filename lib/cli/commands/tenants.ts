@@ -1,7 +1,8 @@
 import { open, rm } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 import type { Command } from 'commander';
-import type { CommandContext } from '../command-context.js';
+import { adminOptionsOf, type CommandContext } from '../command-context.js';
+import { databasesOf } from '../databases.js';
 import { CommandFailure, ExitCode, UsageError } from '../exit-code.js';
 import { loadLibrary } from '../library.js';
 import { confirmed } from '../output/confirm.js';
@@ -48,18 +49,31 @@ export function addTenants(program: Command, run: RunCommand): void {
 }
 
 async function list(context: CommandContext): Promise<ExitCode> {
-  const { databaseUrl } = context;
-  const { CloacinaAdmin } = await loadLibrary();
-  const tenants = await new CloacinaAdmin({ databaseUrl }).listTenants();
+  const tenants = await (await context.admin()).listTenants();
+  // Databases without names have no column.
+  const hasServers = tenants.some(({ server }) => server !== undefined);
+  const head = ['tenant', 'schema', 'newest migration', ...(hasServers ? ['server'] : [])];
   return context.answer(
-    { tenants: tenants.map(({ tenant, schema, version }) => ({ tenant, schema, version })) },
+    {
+      tenants: tenants.map(({ tenant, schema, version, server }) => ({
+        tenant,
+        schema,
+        version,
+        ...(server === undefined ? {} : { server }),
+      })),
+    },
     () =>
       tenants.length === 0
         ? 'No tenants.'
         : table(
             context,
-            ['tenant', 'schema', 'newest migration'],
-            tenants.map(({ tenant, schema, version }) => [tenant, schema, version]),
+            head,
+            tenants.map(({ tenant, schema, version, server }) => [
+              tenant,
+              schema,
+              version,
+              ...(hasServers ? [server ?? ''] : []),
+            ]),
           ),
     ExitCode.ok,
   );
@@ -80,24 +94,24 @@ async function create(
   }
   // Opened before the login exists: its password is stored nowhere else.
   const file = options.credentials === undefined ? undefined : await newFile(options.credentials);
+  let place: { readonly server?: string } = {};
   try {
-    const { CloacinaAdmin } = await loadLibrary();
-    const { connectionString } = await new CloacinaAdmin({
-      databaseUrl: context.databaseUrl,
-    })
+    const admin = await context.admin();
+    const { connectionString, server } = await admin
       .createTenant({ schema, username, ...(password === undefined ? {} : { password }) })
       .catch(async (error: unknown) => {
         // It is this command's own and empty, and would refuse the repeated command.
         if (options.credentials !== undefined) await rm(options.credentials, { force: true });
         throw error;
       });
+    place = server === undefined ? {} : { server };
     await file?.writeFile(`${connectionString}\n`);
   } finally {
     await file?.close();
   }
   const where = options.credentials === undefined ? {} : { credentials: options.credentials };
   return context.answer(
-    { schema, username, ...where },
+    { schema, username, ...where, ...place },
     () =>
       `Created tenant "${schema}" with the login "${username}".` +
       (options.credentials === undefined
@@ -115,7 +129,7 @@ async function createSchema(
   if (options.credentials !== undefined || options.passwordStdin === true)
     throw new UsageError('--credentials and --password-stdin need --username.');
   const { withMigrators } = await loadLibrary();
-  const { databaseUrl } = context;
+  const databaseUrl = await urlFor(context, schema);
   const applied = await withMigrators({ databaseUrl }, [schema], async ([migrator]) =>
     migrator?.run(),
   );
@@ -129,16 +143,33 @@ async function createSchema(
   );
 }
 
+/** The database for a schema of this login: with several servers, the one that has it, or that of --server. */
+async function urlFor(context: CommandContext, schema: string): Promise<string> {
+  const { CLOACINA_SERVERS: all } = context.terminal.env;
+  if (context.databases[0]?.server === undefined || all === undefined) return context.databaseUrl;
+  const { CloacinaAdmin } = await loadLibrary();
+  const databases = databasesOf({}, { CLOACINA_SERVERS: all });
+  const found = await new CloacinaAdmin(adminOptionsOf(databases)).listTenants();
+  const holder = found.find((each) => each.schema === schema);
+  const its = context.databases.find(({ server }) => server === holder?.server);
+  if (holder !== undefined && its === undefined) {
+    throw new UsageError(
+      `The schema ${JSON.stringify(schema)} is a tenant's on server ${holder.server}.`,
+    );
+  }
+  return its?.databaseUrl ?? context.databaseUrl;
+}
+
 async function remove(
   context: CommandContext,
   { username, drain }: RemoveOptions,
   schema: string,
 ): Promise<ExitCode> {
   const question = `This drops schema "${schema}" with all its executions and tables, and the login of the tenant.`;
-  const { databaseUrl } = context;
   if (!(await confirmed(context, question))) throw new CommandFailure('Nothing was dropped.');
-  const { CloacinaAdmin } = await loadLibrary();
-  const { dropped } = await new CloacinaAdmin({ databaseUrl }).removeTenant({
+  const { dropped } = await (
+    await context.admin()
+  ).removeTenant({
     schema,
     ...(username === undefined ? {} : { username }),
     ...(drain === undefined ? {} : { drain }),

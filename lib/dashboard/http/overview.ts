@@ -11,6 +11,8 @@ export type StatusCounts = Record<ExecutionStatus, CappedCount>;
 export interface TenantOverview {
   /** The name of the tenant. */
   tenant: string;
+  /** The name of its server. Absent without the option `servers` of forRoot. */
+  server?: string;
   /** The number of executions with each status. Absent if the tenant has not been read yet, or could not be read. */
   counts?: StatusCounts;
   /** Since when the oldest due task waits for a process. Absent if no task is due. Tasks with a limit do not count. */

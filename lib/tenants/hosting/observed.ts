@@ -2,21 +2,46 @@ import type { SlotScheduler } from '../../engine/slots/slot-scheduler.js';
 import type { PoolUse, TelemetrySource } from '../../events/telemetry.js';
 import type { ConnectionGroups } from './connection-groups.js';
 
-/** What collections of metrics read of a process. Logins are summed up: there may be one for each tenant. */
+/** What collections of metrics read of a process. Logins are summed up for each
+ * server: there may be one for each tenant. */
 export function observed(slots: SlotScheduler, logins: ConnectionGroups): TelemetrySource {
   return {
     slots: () => ({ limit: slots.limit, running: slots.running, queued: slots.queued }),
-    pools: () => (['statements', 'general'] as const).map((name) => poolUse(name, logins)),
+    pools: () =>
+      serversOf(logins).flatMap((server) =>
+        (['statements', 'general'] as const).map((name) => poolUse(name, logins, server)),
+      ),
     backlog: async () => {
-      const found = await Promise.all(logins.list().map(({ process }) => process.backlog()));
-      return found.flat();
+      const found = await Promise.allSettled(logins.list().map(({ process }) => process.backlog()));
+      // A server that is away hides nothing of the others.
+      const known = found.filter((one) => one.status === 'fulfilled');
+      const [failure] = found.filter((one) => one.status === 'rejected');
+      if (known.length === 0 && failure !== undefined) throw failure.reason;
+      return known.flatMap(({ value }) => value);
     },
   };
 }
 
-function poolUse(name: 'general' | 'statements', logins: ConnectionGroups): PoolUse {
-  const sum = { name: `cloacina/${name}`, max: 0, used: 0, idle: 0, pending: 0 };
-  for (const { pools } of logins.list()) {
+/** The servers of the logins. One without a name, if forRoot names no servers. */
+function serversOf(logins: ConnectionGroups): readonly (string | undefined)[] {
+  const servers = new Set(logins.list().map(({ server }) => server));
+  return servers.size === 0 ? [undefined] : [...servers];
+}
+
+function poolUse(
+  name: 'general' | 'statements',
+  logins: ConnectionGroups,
+  server: string | undefined,
+): PoolUse {
+  const sum = {
+    name: `cloacina/${name}`,
+    ...(server === undefined ? {} : { server }),
+    max: 0,
+    used: 0,
+    idle: 0,
+    pending: 0,
+  };
+  for (const { pools } of logins.list().filter((one) => one.server === server)) {
     const { max, used, idle, pending } = pools.turns[name].use;
     sum.max += max;
     sum.used += used;
