@@ -64,7 +64,7 @@ describe('docs/module.md', () => {
   it('has each option, once', () => {
     const [shared, own] = optionTables();
     expect(shared?.sort()).toEqual(Object.keys(SHARED_CHECKS).sort());
-    expect(own).toEqual(['tenant', 'schema']);
+    expect(own).toEqual(['tenant', 'schema', 'server']);
   });
 
   it('has the defaults that hold', () => {

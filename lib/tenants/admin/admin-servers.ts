@@ -116,7 +116,7 @@ export class AdminServers {
       return work(wanted);
     }
     // By name, because processes may list the servers in any order.
-    const [first] = names.toSorted();
+    const [first] = names.toSorted((a = '', b = '') => (a < b ? -1 : 1));
     return this.on(first, async (session) => {
       await lockTenant(session, { schema: `placement of ${schema}` });
       const [holder, other] = await this.holders(schema, true);
