@@ -2565,6 +2565,10 @@ export const SCHEMAS: Readonly<Record<string, object>> = {
     type: 'object',
     properties: {
       tenant: { description: 'The name of the tenant.', type: 'string' },
+      server: {
+        description: 'The name of its server. Absent without the option `servers` of forRoot.',
+        type: 'string',
+      },
       counts: {
         description:
           'The number of executions with each status. Absent if the tenant has not been read yet, or could not be read.',
