@@ -30,11 +30,17 @@ interface Entry {
   isOutdated: boolean;
 }
 
-/** A read that is under way. */
+/** A read that is under way, or waits for its turn. */
 interface Running {
   value: Promise<unknown>;
-  /** Whether the tenant has changed since it began. */
+  /** Whether its value is kept. */
+  readonly isKept: boolean;
+  /** Whether the tenant is being read. A read that waits yet will see each change. */
+  isBegun: boolean;
+  /** Whether the tenant has changed since it was begun. */
   isOutdated: boolean;
+  /** Whether another read does not wait for it, so it may end after that. */
+  isReplaced: boolean;
 }
 
 /** A value that is kept. */
@@ -89,12 +95,15 @@ export class TenantReads {
     const name = nameOf(tenant.name, of.key);
     const entry = this.kept.get(name);
     if (entry !== undefined && this.counts(entry)) return Promise.resolve(entry.value as T);
-    return this.once(name, async (reading) => {
+    return this.once(name, true, async (reading) => {
       // A tenant that changes all the time is read once a second, and all that ask wait for the same read.
-      const waitMs = (entry?.readAt ?? -Infinity) + THROTTLE_MS - this.clock.now();
+      const waitMs = (this.kept.get(name)?.readAt ?? -Infinity) + THROTTLE_MS - this.clock.now();
       if (waitMs > 0) await this.clock.sleep(waitMs);
-      const value = await this.keptSlots.run(tenant.name, () => of.read(tenant));
-      this.read(name, of, value, reading.isOutdated);
+      const value = await this.keptSlots.run(tenant.name, () => {
+        reading.isBegun = true;
+        return of.read(tenant);
+      });
+      this.read(name, of, value, reading);
       return value;
     });
   }
@@ -139,7 +148,8 @@ export class TenantReads {
    * @throws DashboardProblem (503) if too many reads of the tenant wait
    */
   now<T>(tenant: Tenant, key: string, read: () => Promise<T>): Promise<T> {
-    return this.once(nameOf(tenant.name, `now ${key}`), () => this.slots.run(tenant.name, read));
+    const name = nameOf(tenant.name, `now ${key}`);
+    return this.once(name, false, () => this.slots.run(tenant.name, read));
   }
 
   /**
@@ -156,7 +166,10 @@ export class TenantReads {
     }
     for (const [name, reading] of this.running) {
       if (!name.startsWith(start)) continue;
-      reading.isOutdated = true;
+      reading.isOutdated ||= reading.isBegun;
+      // Kept values are read one at a time. Otherwise the reads of a tenant that changes faster than it is read would pile up.
+      if (reading.isKept && !isOwn) continue;
+      reading.isReplaced = true;
       this.running.delete(name);
     }
   }
@@ -165,12 +178,24 @@ export class TenantReads {
     return !isOutdated && this.clock.now() - readAt < ageMs;
   }
 
-  private once<T>(name: string, read: (reading: Running) => Promise<T>): Promise<T> {
+  /** Shares a read among those who ask for it, unless the tenant has changed since it was begun: another one follows then. */
+  private once<T>(
+    name: string,
+    isKept: boolean,
+    read: (reading: Running) => Promise<T>,
+  ): Promise<T> {
     const known = this.running.get(name);
-    if (known !== undefined) return known.value as Promise<T>;
-    const reading: Running = { value: Promise.resolve(), isOutdated: false };
+    if (known !== undefined && !known.isOutdated) return known.value as Promise<T>;
+    const reading: Running = {
+      value: Promise.resolve(),
+      isKept,
+      isBegun: false,
+      isOutdated: false,
+      isReplaced: false,
+    };
     const begin = async (): Promise<T> => {
       try {
+        if (known !== undefined) await known.value.catch(() => undefined);
         return await read(reading);
       } finally {
         if (this.running.get(name) === reading) this.running.delete(name);
@@ -182,10 +207,12 @@ export class TenantReads {
     return value;
   }
 
-  private read<T>(name: string, of: Kept<T>, value: T, isOutdated: boolean): void {
+  private read<T>(name: string, of: Kept<T>, value: T, reading: Running): void {
     const before = this.kept.get(name);
-    // A later change may be missing in it, so it counts only as an older value, and only if there is no newer one.
-    if (isOutdated && before !== undefined) return;
+    // There may be a newer value, which has the change of the user.
+    if (reading.isReplaced && before !== undefined) return;
+    // A later change may be missing in it, so it counts only as an older value.
+    const isOutdated = reading.isOutdated || reading.isReplaced;
     const shape = of.shape ?? ((all: T): unknown => all);
     const isSame =
       before !== undefined &&
@@ -194,7 +221,7 @@ export class TenantReads {
     const ageMs = isSame && !before.isOutdated ? before.ageMs * 2 : of.minAgeMs;
     this.keep(name, {
       value,
-      readAt: isOutdated ? -Infinity : this.clock.now(),
+      readAt: isOutdated && before === undefined ? -Infinity : this.clock.now(),
       ageMs: Math.min(ageMs, this.quietMs),
       isOutdated,
     });

@@ -89,6 +89,36 @@ it('a tenant that changes all the time is read once a second, and its user does 
   expect(await reads.one(acme, of)).toBe(3);
 });
 
+it('a tenant that changes faster than it is read is read one at a time, and each read counts', async () => {
+  const clock = new ManualClock();
+  const reads = new TenantReads(clock);
+  const answers: ((value: number) => void)[] = [];
+  const of = kept('numbers', () => new Promise<number>((resolve) => answers.push(resolve)));
+  const known = async (): Promise<number[]> => {
+    await clock.advance(0);
+    const page = reads.many([acme], of, 0);
+    await clock.advance(0);
+    return (await page).values.map(({ value }) => value);
+  };
+  const change = async (): Promise<void> => {
+    reads.forget('acme');
+    reads.refresh([acme], of);
+    await clock.advance(2_000);
+  };
+  const first = reads.one(acme, of);
+  answers[0]?.(1);
+  await first;
+  for (let no = 0; no < 5; no++) await change();
+  // The second read is under way since the first change, and one more waits for its end.
+  expect(answers).toHaveLength(2);
+  answers[1]?.(2);
+  expect(await known()).toEqual([2]);
+  for (let no = 0; no < 5; no++) await change();
+  expect(answers).toHaveLength(3);
+  answers[2]?.(3);
+  expect(await known()).toEqual([3]);
+});
+
 it('requests at the same time share a read, and later ones do not', async () => {
   const reads = new TenantReads(systemClock);
   let count = 0;
