@@ -11,6 +11,7 @@ import { Overviews } from './overviews.js';
 import { tooManyStreams } from './problem.js';
 import { streamOf } from './stream-access.js';
 import { TenantChanges } from './tenant-changes.js';
+import { keyOf } from './tenant-identity.js';
 
 /** The time between two events of a kind, and the longest silence, in milliseconds. */
 const TICK_MS = 1_000;
@@ -79,7 +80,7 @@ export class DashboardStreams implements OnModuleDestroy {
 
   /** Overviews whenever they change, and what changes. */
   of(tenants: readonly Tenant[]): Observable<MessageEvent> {
-    const key = JSON.stringify(tenants.map(({ name }) => name));
+    const key = keyOf(tenants);
     const known = this.streams.get(key);
     if (known !== undefined) return known;
     let latest: MessageEvent | undefined;

@@ -14,7 +14,6 @@ const ASKED_MS = 120_000;
 const MAX_CHANGED = 50;
 
 interface Watched {
-  readonly tenant: Tenant;
   readonly subscription: Subscription;
   /** The number of streams that show the tenant. */
   uses: number;
@@ -31,9 +30,9 @@ interface Watched {
 export class TenantChanges implements OnModuleDestroy {
   /** The changes of all tenants that are listened to. */
   readonly events = new Subject<ChangedEvent>();
-  private readonly watched = new Map<string, Watched>();
+  private readonly watched = new Map<Tenant, Watched>();
   /** The executions that have changed since the last event, by tenant. */
-  private readonly changed = new Map<string, Set<string>>();
+  private readonly changed = new Map<Tenant, Set<string>>();
   private timer: Timer | undefined;
 
   constructor(
@@ -63,28 +62,19 @@ export class TenantChanges implements OnModuleDestroy {
   }
 
   private listen(tenant: Tenant): Watched {
-    const { name, runner } = tenant;
-    const known = this.watched.get(name);
-    if (known?.tenant === tenant) return known;
-    // A tenant that was removed and added again.
-    known?.subscription.unsubscribe();
-    const subscription = runner.events$.subscribe({
-      next: (event) => this.noted(name, 'executionId' in event ? event.executionId : undefined),
+    const known = this.watched.get(tenant);
+    if (known !== undefined) return known;
+    const subscription = tenant.runner.events$.subscribe({
+      next: (event) => this.noted(tenant, 'executionId' in event ? event.executionId : undefined),
       error: () => undefined,
     });
-    const watched: Watched = {
-      tenant,
-      subscription,
-      uses: known?.uses ?? 0,
-      until: 0,
-      toldAt: -Infinity,
-    };
-    this.watched.set(name, watched);
+    const watched: Watched = { subscription, uses: 0, until: 0, toldAt: -Infinity };
+    this.watched.set(tenant, watched);
     this.timer ??= this.clock.interval(() => this.tick(), TICK_MS);
     return watched;
   }
 
-  private noted(tenant: string, id: string | undefined): void {
+  private noted(tenant: Tenant, id: string | undefined): void {
     const ids = this.changed.get(tenant) ?? new Set<string>();
     this.changed.set(tenant, ids);
     if (id === undefined) return;
@@ -102,13 +92,16 @@ export class TenantChanges implements OnModuleDestroy {
       this.changed.delete(tenant);
       if (watched === undefined) continue;
       watched.toldAt = now;
-      this.reads.forget(tenant);
-      this.events.next({ tenant, executions: [...ids].toReversed() });
+      this.reads.forget(tenant.name);
+      this.events.next({ tenant: tenant.name, executions: [...ids].toReversed() });
     }
-    for (const [name, { uses, until, subscription }] of this.watched) {
+    for (const [tenant, { uses, until, subscription }] of this.watched) {
       if (uses > 0 || until > now) continue;
       subscription.unsubscribe();
-      this.watched.delete(name);
+      this.watched.delete(tenant);
+      this.changed.delete(tenant);
+      // From here on no change of it is heard of, so the next page reads it.
+      this.reads.forget(tenant.name);
     }
     if (this.watched.size > 0) return;
     this.timer?.cancel();

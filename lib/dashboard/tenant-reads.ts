@@ -3,6 +3,7 @@ import type { Clock } from '../runtime/clock.js';
 import type { Tenant } from '../tenants/hosting/tenant.js';
 import { DASHBOARD_CLOCK } from './clock.js';
 import { ReadSlots } from './read-slots.js';
+import { identityOf } from './tenant-identity.js';
 
 /** How many reads for kept values are under way at a time. A page over many tenants asks for all of them at once. */
 const KEPT_READS = 4;
@@ -92,7 +93,7 @@ export class TenantReads {
 
   /** A kept value of a tenant. */
   one<T>(tenant: Tenant, of: Kept<T>): Promise<T> {
-    const name = nameOf(tenant.name, of.key);
+    const name = nameOf(tenant, of.key);
     const entry = this.kept.get(name);
     if (entry !== undefined && this.counts(entry)) return Promise.resolve(entry.value as T);
     return this.once(name, true, async (reading) => {
@@ -136,7 +137,7 @@ export class TenantReads {
   /** Begins to read the kept values that count no more, and waits for none. */
   refresh<T>(tenants: readonly Tenant[], of: Kept<T>): void {
     for (const tenant of tenants) {
-      const entry = this.kept.get(nameOf(tenant.name, of.key));
+      const entry = this.kept.get(nameOf(tenant, of.key));
       if (entry === undefined || !this.counts(entry))
         void this.one(tenant, of).catch(() => undefined);
     }
@@ -148,7 +149,7 @@ export class TenantReads {
    * @throws DashboardProblem (503) if too many reads of the tenant wait
    */
   now<T>(tenant: Tenant, key: string, read: () => Promise<T>): Promise<T> {
-    const name = nameOf(tenant.name, `now ${key}`);
+    const name = nameOf(tenant, `now ${key}`);
     return this.once(name, false, () => this.slots.run(tenant.name, read));
   }
 
@@ -243,10 +244,10 @@ export class TenantReads {
   }
 
   private older<T>(tenant: Tenant, key: string): T | undefined {
-    return this.kept.get(nameOf(tenant.name, key))?.value as T | undefined;
+    return this.kept.get(nameOf(tenant, key))?.value as T | undefined;
   }
 }
 
-function nameOf(tenant: string, key: string): string {
-  return JSON.stringify([tenant, key]);
+function nameOf(tenant: Tenant, key: string): string {
+  return JSON.stringify([tenant.name, identityOf(tenant), key]);
 }

@@ -16,6 +16,7 @@ import { Overviews } from '../overviews.js';
 import { choice, count, text, texts, type Fields } from '../query.js';
 import { guardedStream } from '../stream-access.js';
 import { DashboardStreams } from '../streams.js';
+import { keyOf } from '../tenant-identity.js';
 
 const POLL_MS = 5_000;
 const MAX_NAMES = 1_000;
@@ -103,8 +104,7 @@ export class OverviewController {
     return this.streams.admit(
       guardedStream(async () => {
         const tenants = await this.access.visible(request);
-        const key = JSON.stringify(tenants.map(({ name }) => name));
-        return { key, source: () => this.streams.of(tenants) };
+        return { key: keyOf(tenants), source: () => this.streams.of(tenants) };
       }),
     );
   }

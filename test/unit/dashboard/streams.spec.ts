@@ -18,9 +18,13 @@ class CountedTenant {
   failed = 0;
   readonly events$ = new Subject<object>();
 
-  constructor(readonly name: string) {}
+  readonly tenant: Tenant;
 
-  get tenant(): Tenant {
+  constructor(readonly name: string) {
+    this.tenant = this.create();
+  }
+
+  private create(): Tenant {
     const byStatus = () => ({
       Pending: NONE,
       Paused: NONE,
@@ -120,6 +124,20 @@ describe('the streams of open pages', () => {
     expect(acme.reads).toBeLessThanOrEqual(12);
   });
 
+  it('show nothing of a former tenant of the name', async () => {
+    const former = new CountedTenant('acme');
+    former.fail('1');
+    open([former.tenant]);
+    await clock.advance(SECOND);
+    const events = open([new CountedTenant('acme').tenant]);
+    await clock.advance(SECOND);
+    const shown = of(events, 'overview').at(-1)! as { counts: { Failed: object } };
+    expect(shown.counts.Failed).toEqual(NONE);
+    pages[0]!.unsubscribe();
+    await clock.advance(130 * SECOND);
+    expect(former.events$.observed).toBe(false);
+  });
+
   it('are limited', async () => {
     const acme = new CountedTenant('acme').tenant;
     const admitted = () => streams.admit(streams.of([acme])).subscribe();
@@ -128,4 +146,20 @@ describe('the streams of open pages', () => {
     pages[0]!.unsubscribe();
     pages.push(admitted());
   });
+});
+
+it('a tenant that no page shows any more is read again, because its changes are not heard', async () => {
+  const clock = new ManualClock();
+  const reads = new TenantReads(clock);
+  const changes = new TenantChanges(reads, clock);
+  const { tenant } = new CountedTenant('acme');
+  let count = 0;
+  const of = { key: 'numbers', minAgeMs: 60 * SECOND, read: async () => ++count };
+  changes.asked([tenant]);
+  await clock.advance(100 * SECOND);
+  await reads.one(tenant, of);
+  await clock.advance(10 * SECOND);
+  expect(await reads.one(tenant, of)).toBe(1);
+  await clock.advance(15 * SECOND);
+  expect(await reads.one(tenant, of)).toBe(2);
 });
