@@ -1,5 +1,5 @@
 import { Inject, Injectable, type MessageEvent, type OnModuleDestroy } from '@nestjs/common';
-import { finalize, Observable, share, shareReplay, Subject, takeUntil } from 'rxjs';
+import { finalize, Observable, ReplaySubject, share, shareReplay, takeUntil } from 'rxjs';
 import type { CloacinaRunner } from '../runner/cloacina-runner.js';
 import type { ExecutionUpdate } from '../runner/execution.js';
 import type { Clock } from '../runtime/clock.js';
@@ -20,8 +20,8 @@ const PING_MS = 15_000;
 /** The streams of pages. All pages that show the same tenants share one; without pages nothing is read. */
 @Injectable()
 export class DashboardStreams implements OnModuleDestroy {
-  /** Ends all streams: a server closes only when its responses have ended. */
-  private readonly closing = new Subject<void>();
+  /** Ends all streams, also those of pages that connect again: a server closes only when its responses have ended. */
+  private readonly closing = new ReplaySubject<void>(1);
   private readonly streams = new Map<string, Observable<MessageEvent>>();
   private readonly executions = new Map<
     string,

@@ -138,6 +138,20 @@ describe('the streams of open pages', () => {
     expect(former.events$.observed).toBe(false);
   });
 
+  it('end at the shutdown, and those that connect again end at once', () => {
+    const acme = new CountedTenant('acme').tenant;
+    const ended: string[] = [];
+    const connect = (name: string) =>
+      pages.push(
+        streams.admit(streams.of([acme])).subscribe({ complete: () => ended.push(name) }),
+      );
+    connect('page');
+    expect(ended).toEqual([]);
+    streams.onModuleDestroy();
+    connect('page again');
+    expect(ended).toEqual(['page', 'page again']);
+  });
+
   it('are limited', async () => {
     const acme = new CountedTenant('acme').tenant;
     const admitted = () => streams.admit(streams.of([acme])).subscribe();
