@@ -103,10 +103,7 @@ export class Overviews {
   async tenants(tenants: readonly Tenant[]): Promise<TenantOverview[]> {
     const { values } = await this.numbersOfAll(tenants);
     const known = new Map(values.map(({ tenant, value }) => [tenant.name, value.overview]));
-    return tenants.map(({ name, server }) => ({
-      ...(known.get(name) ?? unread(name)),
-      ...(server === undefined ? {} : { server }),
-    }));
+    return tenants.map((tenant) => known.get(tenant.name) ?? unread(tenant));
   }
 
   async processes(tenants: readonly Tenant[]): Promise<ProcessRow[]> {
@@ -183,7 +180,7 @@ export class Overviews {
   private async numbersOf(tenant: Tenant): Promise<TenantNumbers> {
     return (
       (await this.unlessTrouble(tenant, readNumbers)) ?? {
-        overview: { ...unread(tenant.name), problem: 'The tenant could not be read. See the log.' },
+        overview: { ...unread(tenant), problem: 'The tenant could not be read. See the log.' },
         recoveries: { recovered: 0, abandoned: 0 },
         processes: [],
       }
@@ -224,7 +221,8 @@ function processesOf(
   );
 }
 
-async function readNumbers({ name, runner, recovery }: Tenant): Promise<TenantNumbers> {
+async function readNumbers(tenant: Tenant): Promise<TenantNumbers> {
+  const { runner, recovery } = tenant;
   const [counts, series, paused, processes, recoveries] = [
     await runner.statistics.counts(),
     await runner.statistics.series({ range: 'hour' }),
@@ -234,7 +232,7 @@ async function readNumbers({ name, runner, recovery }: Tenant): Promise<TenantNu
   ];
   return {
     overview: {
-      tenant: name,
+      ...placeOf(tenant),
       counts: counts.byStatus,
       ...(counts.oldestDue === undefined ? {} : { oldestDue: counts.oldestDue.toISOString() }),
       pausedWorkflows: paused.length,
@@ -256,8 +254,12 @@ function shapeOf({
   return [numbers, recoveries, processes.map(({ id, state, claimed }) => [id, state, claimed])];
 }
 
-function unread(tenant: string): TenantOverview {
-  return { tenant, pausedWorkflows: 0, asOf: currentTime().toISOString() };
+function unread(tenant: Tenant): TenantOverview {
+  return { ...placeOf(tenant), pausedWorkflows: 0, asOf: currentTime().toISOString() };
+}
+
+function placeOf({ name, server }: Tenant): Pick<TenantOverview, 'tenant' | 'server'> {
+  return { tenant: name, ...(server === undefined ? {} : { server }) };
 }
 
 /** Trouble first, then failures, then work. */

@@ -15,13 +15,15 @@ it('the log says once why a tenant can not be read, without secrets', async () =
     throw new Error('no route to postgres://ann:hunter2@db/app');
   };
   const events$ = new Subject();
-  const acme = { name: 'acme', runner: { events$, statistics: { counts } } } as unknown as Tenant;
+  const runner = { events$, statistics: { counts } };
+  const acme = { name: 'acme', server: 'eu', runner } as unknown as Tenant;
   const reads = new TenantReads(systemClock);
   const changes = new TenantChanges(reads, systemClock);
   const overviews = new Overviews(reads, changes, systemClock);
   for (let no = 0; no < 2; no++) {
     const { busiest, inTrouble } = await overviews.overview([acme]);
     expect([busiest[0]?.problem, inTrouble]).toEqual([expect.stringContaining('See the log'), 1]);
+    expect(busiest[0]?.server).toBe('eu');
     overviews.changed('acme');
   }
   changes.onModuleDestroy();
