@@ -117,13 +117,21 @@ export class AdminServers {
     }
     // By name, because processes may list the servers in any order.
     const [first] = names.toSorted((a = '', b = '') => (a < b ? -1 : 1));
-    return this.on(first, async (session) => {
+    const [outcome] = await this.on(first, async (session) => {
       await lockTenant(session, { schema: `placement of ${schema}` });
-      const [holder, other] = await this.holders(schema, true);
-      if (holder !== undefined && other !== undefined)
-        throw new DuplicateSchemaError(schema, [holder, other]);
-      return work(holder ?? (await this.choose(schema)));
+      // A failure here, such as one of placeTenant, is none of the server that has the lock.
+      return Promise.allSettled([this.place(schema).then(work)]);
     });
+    if (outcome.status === 'rejected') throw outcome.reason;
+    return outcome.value;
+  }
+
+  /** The server for a schema: the one that has it, else the chosen one. */
+  private async place(schema: string): Promise<string> {
+    const [holder, other] = await this.holders(schema, true);
+    if (holder !== undefined && other !== undefined)
+      throw new DuplicateSchemaError(schema, [holder, other]);
+    return holder ?? this.choose(schema);
   }
 
   /**

@@ -294,6 +294,10 @@ describe('an admin of several servers', () => {
       code: 'CONFIGURATION',
       message: expect.stringContaining('must return one of the servers'),
     });
+    const noPlan: PlaceTenant = () => {
+      throw new Error('no plan');
+    };
+    await expect(admin(noPlan).createTenant(newTenant())).rejects.toThrow(/^no plan$/);
     await expect(admin().createTenant({ ...newTenant(), server: 'mars' })).rejects.toMatchObject({
       code: 'INVALID_ARGUMENT',
       argument: 'server',
