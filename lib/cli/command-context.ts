@@ -41,6 +41,12 @@ export class CommandContext {
     return databasesOf(this.options, this.terminal.env);
   }
 
+  /** Those among which --server chooses. */
+  get allDatabases(): readonly NamedDatabase[] {
+    const chosen = this.databases;
+    return this.options.server === undefined ? chosen : databasesOf({}, this.terminal.env);
+  }
+
   /** @throws UsageError if no database is named, or several */
   get databaseUrl(): string {
     const [only, ...others] = this.databases;
@@ -50,10 +56,42 @@ export class CommandContext {
     );
   }
 
-  /** An admin of the databases that the command is for. */
-  async admin(): Promise<CloacinaAdmin> {
+  /** An admin of databases, by default those that the command is for. */
+  async admin(databases = this.databases): Promise<CloacinaAdmin> {
     const { CloacinaAdmin: Admin } = await loadLibrary();
-    return new Admin(adminOptionsOf(this.databases));
+    return new Admin(adminOptionsOf(databases));
+  }
+
+  /**
+   * The database of a schema that need not exist: the one that has it, else the only one, or that of --server.
+   *
+   * @throws UsageError if a server has it that --server does not name, or if the choice is not clear
+   */
+  async placeFor(schema: string): Promise<NamedDatabase> {
+    const { databases, allDatabases } = this;
+    if (allDatabases.length > 1) {
+      const here = await this.holderOf(schema, databases);
+      if (here !== undefined) return here;
+    }
+    const { databaseUrl } = this;
+    if (databases.length < allDatabases.length) {
+      const other = await this.holderOf(schema, allDatabases);
+      if (other !== undefined) {
+        throw new UsageError(
+          `The schema ${JSON.stringify(schema)} is a tenant's on server ${other.server}.`,
+        );
+      }
+    }
+    return databases[0] ?? { databaseUrl };
+  }
+
+  private async holderOf(
+    schema: string,
+    databases: readonly NamedDatabase[],
+  ): Promise<NamedDatabase | undefined> {
+    const tenants = await (await this.admin(databases)).listTenants();
+    const holder = tenants.find((each) => each.schema === schema);
+    return holder && databases.find(({ server }) => server === holder.server);
   }
 
   /** The tenant that --tenant or --schema names, or the only one of the databases. */

@@ -92,25 +92,12 @@ async function targetsOf(
     throw new UsageError('Give --dry-run or --status, not both.');
   if (all !== true) {
     if (schema === undefined || tenant !== undefined) return [await context.target()];
-    return [await newTarget(context, schema)];
+    return [{ tenant: schema, schema, ...(await context.placeFor(schema)) }];
   }
   if (tenant !== undefined || schema !== undefined)
     throw new UsageError('Give --all, or name a tenant with --tenant or --schema.');
   const found = await (await context.admin()).listTenants();
   return found.map((each) => placed(each, context.databases));
-}
-
-/** A schema that need not exist. With several servers, it is where it exists, or on that of --server. */
-async function newTarget(context: CommandContext, schema: string): Promise<PlacedTarget> {
-  const { databases } = context;
-  if (databases.length > 1) {
-    const all = await (await context.admin()).listTenants();
-    const its = all.find((each) => each.schema === schema);
-    if (its !== undefined) return placed({ ...its, tenant: schema }, databases);
-  }
-  const { databaseUrl } = context;
-  const [{ server } = {}] = databases;
-  return { tenant: schema, schema, databaseUrl, ...(server === undefined ? {} : { server }) };
 }
 
 async function outcomeOf(

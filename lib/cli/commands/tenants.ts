@@ -1,8 +1,7 @@
 import { open, rm } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 import type { Command } from 'commander';
-import { adminOptionsOf, type CommandContext } from '../command-context.js';
-import { databasesOf } from '../databases.js';
+import type { CommandContext } from '../command-context.js';
 import { CommandFailure, ExitCode, UsageError } from '../exit-code.js';
 import { loadLibrary } from '../library.js';
 import { confirmed } from '../output/confirm.js';
@@ -96,9 +95,16 @@ async function create(
   const file = options.credentials === undefined ? undefined : await newFile(options.credentials);
   let place: { readonly server?: string } = {};
   try {
-    const admin = await context.admin();
+    // The other servers are asked too: one of them may have a tenant on the schema.
+    const admin = await context.admin(context.allDatabases);
+    const { server: wanted } = context.options;
     const { connectionString, server } = await admin
-      .createTenant({ schema, username, ...(password === undefined ? {} : { password }) })
+      .createTenant({
+        schema,
+        username,
+        ...(password === undefined ? {} : { password }),
+        ...(wanted === undefined ? {} : { server: wanted }),
+      })
       .catch(async (error: unknown) => {
         // It is this command's own and empty, and would refuse the repeated command.
         if (options.credentials !== undefined) await rm(options.credentials, { force: true });
@@ -129,7 +135,7 @@ async function createSchema(
   if (options.credentials !== undefined || options.passwordStdin === true)
     throw new UsageError('--credentials and --password-stdin need --username.');
   const { withMigrators } = await loadLibrary();
-  const databaseUrl = await urlFor(context, schema);
+  const { databaseUrl } = await context.placeFor(schema);
   const applied = await withMigrators({ databaseUrl }, [schema], async ([migrator]) =>
     migrator?.run(),
   );
@@ -141,23 +147,6 @@ async function createSchema(
         : `Created tenant "${schema}".`,
     ExitCode.ok,
   );
-}
-
-/** The database for a schema of this login: with several servers, the one that has it, or that of --server. */
-async function urlFor(context: CommandContext, schema: string): Promise<string> {
-  const { CLOACINA_SERVERS: all } = context.terminal.env;
-  if (context.databases[0]?.server === undefined || all === undefined) return context.databaseUrl;
-  const { CloacinaAdmin } = await loadLibrary();
-  const databases = databasesOf({}, { CLOACINA_SERVERS: all });
-  const found = await new CloacinaAdmin(adminOptionsOf(databases)).listTenants();
-  const holder = found.find((each) => each.schema === schema);
-  const its = context.databases.find(({ server }) => server === holder?.server);
-  if (holder !== undefined && its === undefined) {
-    throw new UsageError(
-      `The schema ${JSON.stringify(schema)} is a tenant's on server ${holder.server}.`,
-    );
-  }
-  return its?.databaseUrl ?? context.databaseUrl;
 }
 
 async function remove(

@@ -1,3 +1,5 @@
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
@@ -373,6 +375,14 @@ describe('the command line with CLOACINA_SERVERS', () => {
     expect(unclear.stderr).toContain('Name a server with --server. The servers are home, us.');
     expect(await run(`tenants create ${schema} --server us`)).toMatchObject({ code: 0 });
     expect((await run(`tenants create ${schema} --server home`)).stderr).toContain('on server us');
+    expect((await run(`migrate --schema ${schema} --server home`)).stderr).toContain(
+      'on server us',
+    );
+    const credentials = path.join(tmpdir(), `${schema}.url`);
+    const withLogin = `tenants create ${schema} --server home --username login_${schema}`;
+    expect((await run(`${withLogin} --credentials ${credentials}`)).stderr).toContain(
+      'on the servers "us" and "home"',
+    );
     const listed = (await run('tenants list --json')).json<{ tenants: object[] }>();
     expect(listed.tenants).toContainEqual(expect.objectContaining({ schema, server: 'us' }));
     // Without --server: found by its schema.
