@@ -48,8 +48,9 @@ async function migrate(context: CommandContext, options: MigrateOptions): Promis
   const bar = await progressBar(context, reads ? 'Reading' : 'Migrating', targets.length);
   const tenants: MigratedTenant[] = [];
   let done = 0;
+  const urls = [...new Set(targets.map(({ databaseUrl }) => databaseUrl))];
   await Promise.all(
-    [...new Set(targets.map(({ databaseUrl }) => databaseUrl))].map((databaseUrl) => {
+    urls.map((databaseUrl) => {
       const places = targets.flatMap((target, i) =>
         target.databaseUrl === databaseUrl ? [i] : [],
       );
@@ -61,16 +62,22 @@ async function migrate(context: CommandContext, options: MigrateOptions): Promis
             const place = places[n] ?? 0;
             const target = targets[place];
             if (target === undefined) continue;
-            const { databaseUrl: _url, ...named } = target;
-            tenants[place] = { ...named, ...(await outcomeOf(migrator, options)) };
+            tenants[place] = { ...named(target), ...(await outcomeOf(migrator, options)) };
             bar.update(++done, targets.length);
           }
         };
         await Promise.all(Array.from({ length: AT_ONCE }, worker));
+      }).catch((error: unknown) => {
+        // A server that is lost hides nothing of what was done on the others.
+        if (urls.length === 1) throw error;
+        for (const place of places) {
+          const target = targets[place];
+          if (target !== undefined)
+            tenants[place] ??= { ...named(target), error: errorDocument(error) };
+        }
       });
     }),
-  );
-  bar.stop();
+  ).finally(() => bar.stop());
   const isWrong = tenants.some(
     ({ error, pending = [] }) =>
       error !== undefined || (options.status === true && pending.length > 0),
@@ -80,6 +87,11 @@ async function migrate(context: CommandContext, options: MigrateOptions): Promis
     () => print(context, tenants, options),
     isWrong ? ExitCode.failed : ExitCode.ok,
   );
+}
+
+/** A tenant for the output, without the URL, which may contain a password. */
+function named({ databaseUrl: _url, ...target }: PlacedTarget): MigratedTenant {
+  return target;
 }
 
 /** The schema of --schema need not exist: it is created. */
