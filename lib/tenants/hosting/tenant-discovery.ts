@@ -180,10 +180,10 @@ export class TenantDiscovery {
 
   private async removeGone(marked: ReadonlySet<string>): Promise<void> {
     const { group, runtime, remove } = this.parts;
-    // findTenants() leaves out `public`.
+    // findTenants() leaves out `public`. The schema of a tenant that waits for this server may not be made yet.
     const missing = runtime().filter(
-      ({ group: own, tenant: { schema } }) =>
-        own === group && schema !== 'public' && !marked.has(schema),
+      ({ group: own, tenant: { schema }, arrival }) =>
+        own === group && schema !== 'public' && !marked.has(schema) && arrival?.isAway !== true,
     );
     if (missing.length === 0) return;
     const names = missing.map(({ tenant }) => tenant.schema);
