@@ -182,7 +182,8 @@ export interface CloacinaSharedOptions {
   servers?: Readonly<Record<string, CloacinaServerOptions>>;
   /**
    * Option of forRoot only. Whether the boot fails if one of `servers` cannot be reached within a minute. Default false: the
-   * application boots after the tenant's `startTimeout`, and serves the tenants of that server as soon as it answers.
+   * application boots after the tenant's `startTimeout`, and serves the tenants of that server as soon as it answers. A tenant
+   * of forTenant with `isolation: 'role'` needs its server in any case.
    */
   requireAll?: boolean;
   /**

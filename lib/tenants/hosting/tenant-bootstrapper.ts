@@ -92,7 +92,9 @@ export class TenantBootstrapper {
     try {
       await this.waitingForDatabase(options, group, timeoutMs, reach);
     } catch (error) {
-      if (isBoot && options.mayBeAway === true && isUnreachable(error)) {
+      // The data source of an isolated tenant has the login's rights until the role is known, so it is given to no one before.
+      const mayBeAway = options.mayBeAway === true && role === undefined;
+      if (isBoot && mayBeAway && isUnreachable(error)) {
         arrival = this.arrivalOf(options, group, error, async (left) => {
           await this.waitingForDatabase({ tenant, left }, group, Infinity, reach);
           if (isNew || isNamed) group.process.notifyTenants();

@@ -32,6 +32,11 @@ function bootTimeout({ mayBeAway, startTimeoutMs }: ResolvedTenantOptions): numb
   return mayBeAway === true ? startTimeoutMs : AT_BOOT.timeoutMs;
 }
 
+/** A boot doesn't go on without the server of an isolated tenant: see {@link TenantBootstrapper.prepare}. */
+function openTimeout(options: ResolvedTenantOptions): number {
+  return options.isolation === 'role' ? AT_BOOT.timeoutMs : bootTimeout(options);
+}
+
 /** Settings of discovery. */
 export interface DiscoverySettings {
   /** The connection of the login whose database is searched. */
@@ -100,7 +105,7 @@ export class TenantManager {
    */
   openTenant(
     options: ResolvedTenantOptions,
-    how: PrepareOptions = { ...AT_BOOT, timeoutMs: bootTimeout(options) },
+    how: PrepareOptions = { ...AT_BOOT, timeoutMs: openTimeout(options) },
   ): Promise<Tenant> {
     const { tenant } = options;
     const opening = this.opening.get(tenant);

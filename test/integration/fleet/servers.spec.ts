@@ -171,7 +171,11 @@ describe('several servers', () => {
     expect((await app.get(CloacinaHealth).check()).tenants.troubled).toEqual([]);
   }, 300_000);
 
-  it('can be required, and then one that is down fails the boot', async () => {
+  it.each<CloacinaSharedOptions>([
+    { requireAll: true },
+    // Its data source would have the rights of the login until the role is known.
+    { isolation: 'role' },
+  ])('fail the boot if one that is down is needed: %j', async (more) => {
     await goDown(us);
     try {
       const imports = [CloacinaModule.forTenant({ schema: freshSchema('needed'), server: 'us' })];
@@ -181,7 +185,7 @@ describe('several servers', () => {
       });
       const clocks: Clocks = { ...SYSTEM_CLOCKS, process };
       const booting = Test.createTestingModule({
-        imports: [CloacinaModule.forRoot(shared({ requireAll: true })), ...imports],
+        imports: [CloacinaModule.forRoot(shared(more)), ...imports],
       })
         .overrideProvider(CLOCKS)
         .useValue(clocks)
