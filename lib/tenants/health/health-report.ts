@@ -52,7 +52,7 @@ export interface TenantTrouble {
    * - `schema`: its tables can't be read or changed: they are locked, broken or dropped.
    * - `backlog`: a task has been due for longer than `backlogAfter`, and no process claims it.
    * - `hungHandlers`: handlers ignore their aborted signals and keep slots of this process.
-   * - `notOpened`: the tenant was discovered and could not be opened.
+   * - `notOpened`: the tenant was discovered, or its server came back, and it could not be opened.
    * - `serverAway`: the tenant's server could not be reached at the boot. The tenant is served as soon as it answers.
    */
   trouble: 'schema' | 'backlog' | 'hungHandlers' | 'notOpened' | 'serverAway';

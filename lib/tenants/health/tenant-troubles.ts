@@ -20,6 +20,10 @@ function troublesOf(runtime: TenantRuntime, backlogAfterMs: number): TenantTroub
   const { name } = runtime.tenant;
   const tenant = `Tenant ${JSON.stringify(name)}`;
   const troubles: TenantTrouble[] = [];
+  if (runtime.arrival?.isRefused === true) {
+    const detail = `${tenant}: its server answers now, and the tenant could not be opened. The log has the error; it is tried again.`;
+    return [{ tenant: name, trouble: 'notOpened', detail }];
+  }
   if (runtime.arrival?.isAway === true) {
     const server = JSON.stringify(runtime.options.server);
     const detail = `${tenant}: its server ${server} could not be reached at the boot. The tenant is served as soon as it answers.`;

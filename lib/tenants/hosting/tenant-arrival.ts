@@ -32,6 +32,11 @@ export class TenantArrival {
     return !this.arrived;
   }
 
+  /** Whether the server has answered, and the tenant could not be opened all the same. */
+  get isRefused(): boolean {
+    return !this.arrived && !isUnreachable(this.failure);
+  }
+
   /** Migrates the schema as soon as the server answers. Rejects when `left` aborts. */
   reach(left: AbortSignal): Promise<void> {
     return this.parts.reach(left);

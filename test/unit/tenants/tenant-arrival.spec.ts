@@ -55,7 +55,9 @@ it('fails calls at once with a failure that waiting does not mend', async () => 
   const error = new MigrationError({ tenant: 'acme', schema: 'acme', migration: 'm' } as never);
   const held = served.run(() => call('held'));
   await Promise.resolve();
+  expect(arrival).toMatchObject({ isAway: true, isRefused: false });
   arrival.failed(error);
+  expect(arrival).toMatchObject({ isAway: true, isRefused: true });
   await expect(held).rejects.toBe(error);
   await expect(served.run(() => call('later'))).rejects.toBe(error);
   expect(calls).toEqual([]);
