@@ -34,11 +34,15 @@ export function goLive(pollMs: number): void {
   }, 1_000);
   void readOverview();
   let isOpen = false;
+  let wasOpen = false;
   let lostAt = Date.now();
   const stream = openStream('api/events', {
     onOpen: () => {
       isOpen = true;
       connection.value = 'live';
+      // The server ends each stream after some minutes. What has changed since was told to no one.
+      if (wasOpen) touch('*');
+      wasOpen = true;
     },
     onLost: () => {
       if (isOpen) lostAt = Date.now();
