@@ -24,8 +24,8 @@ export interface CloacinaDashboardOptions {
    */
   tenants?(request: TenantRequest): TenantNames | Promise<TenantNames>;
   /**
-   * The name of the user of a request. The log names the user of each action, and the history of an execution the user who
-   * cancelled, paused, resumed or retried it. Default: no user is named.
+   * The name of the user of a request. The log names the user of each action. It is stored too: in the history of the execution,
+   * and for workflows and schedules among the actions of the tenant. Default: no user is named.
    */
   actor?(request: TenantRequest): string | undefined | Promise<string | undefined>;
   /** `true`: all actions are refused. Default: `false`. */
