@@ -23,6 +23,7 @@ export class ServerReturns {
   private readonly logger = new Logger('CloacinaTenants');
   private readonly warned = new Set<ConnectionGroup>();
   private readonly failed = new Set<string>();
+  private readonly bringing = new WeakMap<TenantRuntime, Promise<void>>();
   private begin: () => void = () => undefined;
   private readonly claiming: Promise<void>;
 
@@ -38,7 +39,21 @@ export class ServerReturns {
   }
 
   /** Brings a tenant up that could not be opened, or not activated. Never rejects. */
-  async bringUp(runtime: TenantRuntime): Promise<void> {
+  bringUp(runtime: TenantRuntime): Promise<void> {
+    const done = this.bring(runtime);
+    this.bringing.set(runtime, done);
+    return done;
+  }
+
+  /**
+   * Waits until a tenant that has left is not brought up any more. Otherwise a migration that is under way could make the schema
+   * again after it was dropped.
+   */
+  async leave(runtime: TenantRuntime): Promise<void> {
+    await this.bringing.get(runtime);
+  }
+
+  private async bring(runtime: TenantRuntime): Promise<void> {
     this.warn(runtime.group);
     const { arrival, tenant, left } = runtime;
     if (arrival?.isAway === true) {
@@ -50,7 +65,7 @@ export class ServerReturns {
       if (!reached) return;
       arrival.arrive();
     }
-    await this.claiming;
+    await Promise.race([this.claiming, aborted(left)]);
     if (!(await this.persistently(runtime, () => this.parts.opener.activate(runtime, Infinity))))
       return;
     this.back(runtime.group);
@@ -125,4 +140,11 @@ export class ServerReturns {
     if (isUnreachable(error)) this.logger.warn(message);
     else this.logger.error(message);
   }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
 }

@@ -364,6 +364,7 @@ export class TenantManager {
     this.open.delete(name);
     try {
       await runtime.drain(drainMs);
+      await this.returns.leave(runtime);
       void runtime.group.announcements.withdraw(runtime.engine);
     } finally {
       await this.discard(runtime);
