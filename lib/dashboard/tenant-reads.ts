@@ -2,11 +2,12 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { Clock } from '../runtime/clock.js';
 import type { Tenant } from '../tenants/hosting/tenant.js';
 import { DASHBOARD_CLOCK } from './clock.js';
-import { ReadSlots } from './read-slots.js';
+import { ReadSlots, type ReadLimits } from './read-slots.js';
 import { identityOf } from './tenant-identity.js';
 
-/** How many reads for kept values are under way at a time. A page over many tenants asks for all of them at once. */
+/** How many reads for kept values are under way at a time on a server. A page over many tenants asks for all of them at once. */
 const KEPT_READS = 4;
+const KEPT_LIMITS = { total: KEPT_READS, ofTenant: KEPT_READS, waiting: Infinity };
 /** What requests may read beside them. */
 const LIMITS = { total: 6, ofTenant: 2, waiting: 50 };
 /** How many values are kept for each tenant of the largest page, and in any case. Users choose some keys, so there is no end of them. */
@@ -75,12 +76,9 @@ export interface ReadTenants<T> {
 export class TenantReads {
   private readonly kept = new Map<string, Entry>();
   private readonly running = new Map<string, Running>();
-  private readonly keptSlots = new ReadSlots({
-    total: KEPT_READS,
-    ofTenant: KEPT_READS,
-    waiting: Infinity,
-  });
-  private readonly slots = new ReadSlots(LIMITS);
+  /** By server: reads wait for one that is away, and must keep none of another waiting. */
+  private readonly keptSlots = new Map<string | undefined, ReadSlots>();
+  private readonly slots = new Map<string | undefined, ReadSlots>();
   private largest = 1;
   private changes = 0;
 
@@ -100,7 +98,7 @@ export class TenantReads {
       // A tenant that changes all the time is read once a second, and all that ask wait for the same read.
       const waitMs = (this.kept.get(name)?.readAt ?? -Infinity) + THROTTLE_MS - this.clock.now();
       if (waitMs > 0) await this.clock.sleep(waitMs);
-      const value = await this.keptSlots.run(tenant.name, () => {
+      const value = await slotsOf(this.keptSlots, tenant, KEPT_LIMITS).run(tenant.name, () => {
         reading.isBegun = true;
         return of.read(tenant);
       });
@@ -150,7 +148,8 @@ export class TenantReads {
    */
   now<T>(tenant: Tenant, key: string, read: () => Promise<T>): Promise<T> {
     const name = nameOf(tenant, `now ${key}`);
-    return this.once(name, false, () => this.slots.run(tenant.name, read));
+    const slots = slotsOf(this.slots, tenant, LIMITS);
+    return this.once(name, false, () => slots.run(tenant.name, read));
   }
 
   /**
@@ -246,6 +245,16 @@ export class TenantReads {
   private older<T>(tenant: Tenant, key: string): T | undefined {
     return this.kept.get(nameOf(tenant, key))?.value as T | undefined;
   }
+}
+
+function slotsOf(
+  ofServers: Map<string | undefined, ReadSlots>,
+  { server }: Tenant,
+  limits: ReadLimits,
+): ReadSlots {
+  const slots = ofServers.get(server) ?? new ReadSlots(limits);
+  ofServers.set(server, slots);
+  return slots;
 }
 
 function nameOf(tenant: Tenant, key: string): string {

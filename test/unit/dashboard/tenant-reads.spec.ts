@@ -128,3 +128,21 @@ it('requests at the same time share a read, and later ones do not', async () => 
   expect(await Promise.all([...same, ...others])).toEqual([1, 1, 2, 3]);
   expect(await reads.now(acme, 'list', read)).toBe(4);
 });
+
+it('a server that does not answer delays no read of another', async () => {
+  const reads = new TenantReads(systemClock);
+  const never = () => new Promise<number>(() => undefined);
+  const on = (server: string, no: number) => ({ name: `${server} ${no}`, server }) as Tenant;
+  for (let no = 0; no < 10; no++) {
+    void reads.one(on('us', no), kept('numbers', never));
+    void reads.now(on('us', no), 'list', never);
+  }
+  const ofEu = on('eu', 1);
+  expect(
+    await reads.one(
+      ofEu,
+      kept('numbers', async () => 1),
+    ),
+  ).toBe(1);
+  expect(await reads.now(ofEu, 'list', async () => 2)).toBe(2);
+});
