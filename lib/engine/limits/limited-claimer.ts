@@ -219,7 +219,7 @@ export class LimitedClaimer {
     const lap = usesLap ? await this.takeOfLap(MAX_KEYS - known.length) : NO_KEYS;
     const all = lapFirst ? [...lap.keys, ...known] : [...known, ...lap.keys];
     const keys = [...new Set(all)];
-    if (keys.length === 0) return;
+    if (keys.length === 0) return this.leftRoom();
     const requests = keys.map((limitKey) => requestOf(catalog.limits, limitKey));
     await gate.withRoom(
       MAX_CLAIMS,
@@ -238,11 +238,7 @@ export class LimitedClaimer {
         for (const task of claimed.claims) consequences.adopt(task);
         const isFull = claimed.claims.length >= room;
         this.follow(claimed, isFull);
-        if (!isFull) {
-          // Whatever is due now must be found: also a key that was not when the keys were read.
-          if (this.due.forget()) this.beginLap();
-          return;
-        }
+        if (!isFull) return this.leftRoom();
         this.isContended = true;
         if (usesLap) this.due.keep();
         this.shared.lapIsForAll();
@@ -250,6 +246,11 @@ export class LimitedClaimer {
         this.lap.stoppedAt(lastClaimed(claimed, inTurn) ?? lap.from ?? keys.at(-1) ?? '');
       },
     );
+  }
+
+  /** Whatever is due after a claim that left room must be found: also a key that was not when the keys were read. */
+  private leftRoom(): void {
+    if (this.due.forget()) this.beginLap();
   }
 
   /** Keys that are known to be ready. They leave room for those of a lap. */

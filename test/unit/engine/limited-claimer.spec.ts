@@ -117,6 +117,21 @@ describe('LimitedClaimer', () => {
     expect(called.filter((call) => call === `claim ${KEY}`)).toHaveLength(2);
   });
 
+  it('finds what was not due yet when the keys were read that a claim uses again', async () => {
+    fullClaims = 2;
+    for (let claims = 0; claims < 2; claims++) {
+      limited.ready([KEY]);
+      await limited.whenIdle();
+      queue.unreserve(10);
+    }
+    // The second claim has read that no key is due, and has left tasks of its own key.
+    due = [KEY];
+    called.length = 0;
+    limited.hasRoom();
+    await limited.whenIdle();
+    expect(called).toEqual([`claim ${KEY}`]);
+  });
+
   it('claims for ended and started tasks in turn with other keys while there is more work than room', async () => {
     due = ['a', 'b', KEY];
     fullClaims = 1;
