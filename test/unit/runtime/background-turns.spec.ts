@@ -41,6 +41,25 @@ describe('BackgroundTurns', () => {
     expect(begun).toEqual(['a', 'b', 'a']);
   });
 
+  it.each([0, 1, 2, 3, 4, 5, 6, 7])(
+    'gives a turn to an item that comes %i steps after the end of the last turn',
+    async (steps) => {
+      turns.add(['a']);
+      gates.shift()?.open();
+      for (let n = 0; n < steps; n++) await Promise.resolve();
+      turns.add(['b']);
+      await endAll();
+      expect(begun).toEqual(['a', 'b']);
+    },
+  );
+
+  it('gives a turn to an item that comes right after a round without any', async () => {
+    turns.add([]);
+    turns.add(['a']);
+    await endAll();
+    expect(begun).toEqual(['a']);
+  });
+
   it('goes on after a failure, and after it was idle', async () => {
     turns.add(['failing', 'a']);
     await endAll();
