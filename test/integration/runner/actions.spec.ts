@@ -73,6 +73,24 @@ describe('The actor of a call', () => {
     await expect(schedules.runNow('s', { actor })).rejects.toThrow('actor');
   });
 
+  it('is forgotten after 400 days, and no call waits for a transaction that forgets', async () => {
+    const { runner, dataSource, query } = await openTenant([nightly]);
+    await query(`INSERT INTO cloacina_action (kind, subject, actor, created_at)
+      SELECT 'workflow.paused', 'old', 'Ann', now() - interval '401 days' FROM generate_series(1, 12)`);
+    const pause = (): Promise<void> => runner.pauseWorkflow(nightly, { actor: 'Cat' });
+    const old = async (): Promise<number> =>
+      (await query(`SELECT FROM cloacina_action WHERE subject = 'old'`)).length;
+    await dataSource.transaction(async (manager) => {
+      // It deletes the first ten, which it keeps locked.
+      await runner.schedules.create('s', nightly, { every: '1d' }, {}, { manager, actor: 'Ben' });
+      await pause();
+      expect(await old()).toBe(12);
+    });
+    expect(await old()).toBe(2);
+    await pause();
+    expect((await runner.actions()).map(({ actor }) => actor)).toEqual(['Cat', 'Cat', 'Ben']);
+  });
+
   it('of a signal and of a legal hold is in the history of the execution', async () => {
     const { runner, query } = await openTenant([approve]);
     const { id } = await runner.start(approve, {}, { idempotencyKey: 'k' });

@@ -21,7 +21,8 @@ interface ActionParameters {
 
 /**
  * The CTEs that record an action on `f.subject` for each row of `from`, unless its actor is null, and delete some old ones. So
- * the table has an end without a sweep, and calls without an actor write nothing.
+ * the table has an end without a sweep, and calls without an actor write nothing. Locked rows are skipped: a transaction of the
+ * application that deletes them may stay open.
  */
 export function recordActions(
   { action, clock }: TenantTables,
@@ -33,10 +34,11 @@ export function recordActions(
     SELECT ${kind}::text, f.subject, ${actor}::text, ${reason}::text, ${executionId}::uuid, ${clock.now}
     FROM ${from} f WHERE ${actor}::text IS NOT NULL
   ), forgotten AS (
-    DELETE FROM ${action} a USING (
-      SELECT o.id, o.created_at FROM ${action} o ORDER BY o.id LIMIT ${DELETED_AT_ONCE}
-    ) o
-    WHERE ${actor}::text IS NOT NULL AND a.id = o.id AND o.created_at < ${clock.now} - interval '${ACTION_DAYS} days'
+    DELETE FROM ${action} a WHERE a.id = ANY (ARRAY(
+      SELECT o.id FROM ${action} o
+      WHERE ${actor}::text IS NOT NULL AND o.created_at < ${clock.now} - interval '${ACTION_DAYS} days'
+        AND o.id = ANY (ARRAY(SELECT e.id FROM ${action} e ORDER BY e.id LIMIT ${DELETED_AT_ONCE}))
+      FOR UPDATE SKIP LOCKED))
   )`;
 }
 
