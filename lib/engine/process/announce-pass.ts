@@ -81,6 +81,8 @@ export class AnnouncePass {
 
   /** Call when the process no longer serves a tenant, but lives on. The row would say that it drains. */
   async withdraw(tenant: AnnouncedTenant): Promise<void> {
+    // One that is stored later would stay.
+    await Promise.allSettled(this.sending);
     if (!this.announced.delete(tenant)) return;
     // If it fails, others see the process draining until it stops.
     await this.delete([tenant]).catch(() => undefined);
@@ -119,31 +121,34 @@ export class AnnouncePass {
       return isCurrent(this.announced.get(tenant), next) ? [] : [{ tenant, next }];
     });
     if (changed.length === 0) return;
-    for (const { tenant, next } of changed) this.announced.set(tenant, next);
+    const sent = this.send(session, changed);
+    this.sending.add(sent);
     try {
-      const stored = await this.whileSending(
-        session.announce(
-          this.options.identity(),
-          changed.map(({ tenant, next }) => ({ tenant: tenant.store.handle, ...next })),
-        ),
-      );
-      for (const [i, { tenant, next }] of changed.entries()) {
-        if (stored[i] !== undefined) continue;
-        const retryAt = at - refreshMs(next) + RETRY_MS;
-        this.announced.set(tenant, { ...next, at: retryAt });
-      }
-    } catch (error) {
-      for (const { tenant } of changed) this.announced.delete(tenant);
-      throw error;
+      await sent;
+    } finally {
+      this.sending.delete(sent);
     }
   }
 
-  private async whileSending<T>(call: Promise<T>): Promise<T> {
-    this.sending.add(call);
+  private async send(
+    session: AnnouncingSession,
+    changed: readonly { readonly tenant: AnnouncedTenant; readonly next: Announced }[],
+  ): Promise<void> {
+    for (const { tenant, next } of changed) this.announced.set(tenant, next);
     try {
-      return await call;
-    } finally {
-      this.sending.delete(call);
+      const stored = await session.announce(
+        this.options.identity(),
+        changed.map(({ tenant, next }) => ({ tenant: tenant.store.handle, ...next })),
+      );
+      for (const [i, { tenant, next }] of changed.entries()) {
+        if (stored[i] !== undefined) continue;
+        const retryAt = next.at - refreshMs(next) + RETRY_MS;
+        this.announced.set(tenant, { ...next, at: retryAt });
+      }
+    } catch (error) {
+      // It is sent again. The database may have it, or an earlier one, so it is withdrawn all the same.
+      for (const { tenant, next } of changed) this.announced.set(tenant, { ...next, at: -Infinity });
+      throw error;
     }
   }
 }

@@ -141,6 +141,28 @@ describe('AnnouncePass', () => {
     expect(sent).toEqual([['a claiming'], ['b claiming']]);
   });
 
+  it('withdraws from a tenant only after an announcement under way is stored', async () => {
+    await pass.over(['a', 'b']);
+    const { passed, open } = gate();
+    storing = passed;
+    tenants[0]!.self.announcement = { ...announcement, state: 'draining' };
+    const announcing = pass.over(['a']);
+    const withdrawing = pass.withdraw(tenants[0]!);
+    expect(withdrawn).toEqual([]);
+    open();
+    await Promise.all([announcing, withdrawing]);
+    expect(withdrawn).toEqual(['a']);
+  });
+
+  it('withdraws what it has announced before a failure of the session', async () => {
+    await pass.over(['a']);
+    tenants[0]!.self.announcement = { ...announcement, state: 'draining' };
+    fails = true;
+    await expect(pass.over(['a'])).rejects.toThrow('away');
+    await pass.withdraw(tenants[0]!);
+    expect(withdrawn).toEqual(['a']);
+  });
+
   it('leaves its rows to the end of its lock', async () => {
     await pass.over(['a']);
     await pass.close();
