@@ -72,9 +72,10 @@ export class ArchiveFailures {
     this.seen = before;
     const [first] = unreadable;
     if (first !== undefined) {
-      for (const { id } of unreadable) this.unread.add(id);
       this.seen++;
-      this.readAgainAt = this.clock.now() + readPauseMs(this.seen);
+      // Those that wait already keep their time, however often others come to them.
+      if (this.unread.size === 0) this.readAgainAt = this.clock.now() + readPauseMs(this.seen);
+      for (const { id } of unreadable) this.unread.add(id);
       this.logger.error(
         `Tenant "${this.tenant}": ${unreadable.length} ended executions are kept with their trees, because they could not be ` +
           `read for the archive. The others are deleted; see runner.retentionState(). ${first.error.message}`,

@@ -1,0 +1,58 @@
+import { afterEach, beforeEach, expect, it, jest } from '@jest/globals';
+import { Logger } from '@nestjs/common';
+import { ArchiveFailures } from '../../../lib/engine/retention/archive-failures.js';
+import { ArchiveReadError, type UnreadableTree } from '../../../lib/engine/retention/archiver.js';
+import type { RetentionTurn } from '../../../lib/store/port/index.js';
+import { ManualClock } from '../../../lib/testing/manual-clock.js';
+
+const MINUTE = 60_000;
+
+let clock: ManualClock;
+let failures: ArchiveFailures;
+/** Number of failures in the row of the turn. */
+let noted: number;
+beforeEach(() => {
+  jest.spyOn(Logger.prototype, 'error').mockReturnValue(undefined);
+  clock = new ManualClock();
+  failures = new ArchiveFailures('t', clock);
+  noted = 0;
+});
+afterEach(() => {
+  jest.restoreAllMocks();
+});
+
+/** A lap that finds trees that can't be read. */
+function lap(kind: 'fresh' | 'full', ...ids: string[]): void {
+  const turn: RetentionTurn = { isMine: true, heldForMs: 0, now: 0, rules: {}, failures: noted };
+  const unreadable = ids.map((id): UnreadableTree => ({
+    id,
+    error: new ArchiveReadError(id, new Error('too long')),
+  }));
+  const note = failures.lapEnded(unreadable, failures.toSkip, turn, kind === 'full');
+  if (note === null) noted = 0;
+  else if (note !== undefined) noted++;
+}
+
+it('reads trees again when their time has come, although other trees fail all the time', async () => {
+  lap('full', 'a');
+  for (let laps = 0; laps < 6; laps++) {
+    expect(failures.toSkip).toContain('a');
+    await clock.advance(MINUTE / 6);
+    lap('fresh', `later ${laps}`);
+  }
+  expect(failures.toSkip.size).toBe(0);
+  expect(failures.readAgainInMs).toBe(0);
+});
+
+it('reads a tree again after a growing pause, and takes the failure back when a full lap can', async () => {
+  lap('full', 'a');
+  expect(failures.readAgainInMs).toBe(MINUTE);
+  await clock.advance(MINUTE);
+  lap('full', 'a');
+  expect(failures.readAgainInMs).toBe(2 * MINUTE);
+  await clock.advance(2 * MINUTE);
+  lap('fresh');
+  expect([failures.readAgainInMs, noted]).toEqual([0, 2]);
+  lap('full');
+  expect([failures.readAgainInMs, noted]).toEqual([Infinity, 0]);
+});
