@@ -22,6 +22,9 @@ export type ReadResults = (
 
 const OPTIONS: ReadonlySet<string> = new Set<keyof ResultsOptions>(['status', 'after']);
 
+/** The highest number of an item that the database can store. */
+const LAST_NO = 2 ** 31 - 1;
+
 /** Reads the results of items. The arguments are checked at once, the rows are read when they are asked for. */
 export function itemResults(
   store: { readonly items: Pick<ItemStore, 'results'> },
@@ -34,7 +37,7 @@ export function itemResults(
       whileUnavailable.run(() =>
         store.items.results({ executionId, taskNo }, { status, after, limit: RESULTS_PAGE }),
       );
-    return pages(read, from + 1);
+    return pages(read, Math.min(from + 1, LAST_NO));
   };
 }
 

@@ -53,6 +53,7 @@ describe('A map', () => {
         const results = await resultsOf(tenant, result.id, 'square');
         const rest = await resultsOf(tenant, result.id, 'square', { after: 27 });
         expect(rest.map(({ index }) => index)).toEqual([28, 29]);
+        expect(await resultsOf(tenant, result.id, 'square', { after: 2 ** 31 })).toEqual([]);
         const call = resultsOf(tenant, result.id, 'square', { after: -1 });
         await expect(call).rejects.toThrow(/after must be the index of an item/);
         expect(results).toEqual(
