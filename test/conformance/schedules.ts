@@ -204,7 +204,8 @@ export function describeSchedules(tested: TestedStore): void {
       lastError: error,
       version: 2,
     });
-    expect(await schedules.mend([name])).toEqual({ mended: 1, locked: 0 });
+    expect(await schedules.mend([name], ['another'])).toEqual({ mended: 0, locked: [] });
+    expect(await schedules.mend([name])).toEqual({ mended: 1, locked: [] });
     expect(await schedules.get(name)).toMatchObject({
       state: 'active',
       reason: null,

@@ -33,8 +33,8 @@ export interface ScheduleReconcilerParts {
  */
 export class ScheduleReconciler {
   private readonly logger = new Logger('Cloacina');
-  /** Whether broken schedules were left because another session had locked them. */
-  private hasLeft = false;
+  /** The broken schedules that were left because another session had locked them. */
+  private left: readonly string[] = [];
 
   constructor(private readonly parts: ScheduleReconcilerParts) {}
 
@@ -62,24 +62,25 @@ export class ScheduleReconciler {
       if (!names.has(known.name) && served.includes(known.workflow)) await this.pause(known);
     }
     // This process may be able to fire what another one, or an earlier release, was not.
-    await this.mend();
+    await this.mend(null);
   }
 
-  /** Mends the broken schedules that were locked the last time. Call it at each look. */
+  /** Mends the broken schedules that were locked the last time. Others have been tried. Call it at each look. */
   async mendLeft(): Promise<void> {
-    if (this.hasLeft) await this.mend();
+    if (this.left.length > 0) await this.mend(this.left);
   }
 
   private get served(): string[] {
     return this.parts.workflows().map(({ definition }) => definition.name);
   }
 
-  private async mend(): Promise<void> {
+  /** @param names - only the schedules of these names; null for all */
+  private async mend(names: readonly string[] | null): Promise<void> {
     const { lookIn, store } = this.parts;
-    const { locked } = await store.schedules.mend(this.served);
-    this.hasLeft = locked > 0;
+    const { locked } = await store.schedules.mend(this.served, names);
+    this.left = locked;
     // They are not due while they are broken, so nothing else would lead to a look.
-    if (this.hasLeft) lookIn(MEND_AGAIN_MS);
+    if (locked.length > 0) lookIn(MEND_AGAIN_MS);
   }
 
   private async put(wanted: WantedSchedule): Promise<void> {

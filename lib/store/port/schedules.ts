@@ -107,8 +107,8 @@ export interface ScheduleTransaction {
 /** What became of the broken schedules of some workflows. */
 export interface MendedSchedules {
   readonly mended: number;
-  /** Number of those that are still broken, because another session has locked them. */
-  readonly locked: number;
+  /** The names of those that are still broken, because another session has locked them. */
+  readonly locked: readonly string[];
 }
 
 /**
@@ -169,8 +169,10 @@ export interface ScheduleStore extends ScheduleReportStore {
   /**
    * Makes schedules of these workflows active again that are broken, because this process may be able to fire them. Leaves
    * those that another session has locked.
+   *
+   * @param names - only the schedules of these names. Default: all
    */
-  mend(workflows: readonly string[]): Promise<MendedSchedules>;
+  mend(workflows: readonly string[], names?: readonly string[] | null): Promise<MendedSchedules>;
   /** Marks active schedules as broken that are overdue by `overdueMs` and whose workflow is not one of these. */
   breakUnknown(
     workflows: readonly string[],

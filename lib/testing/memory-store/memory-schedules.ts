@@ -174,14 +174,19 @@ export function listSchedules(tables: MemoryTables, query: ScheduleQuery): Sched
     .map((row) => ({ ...row }));
 }
 
-export function mend(tables: MemoryTables, workflows: readonly string[]): MendedSchedules {
+export function mend(
+  tables: MemoryTables,
+  workflows: readonly string[],
+  names: readonly string[] | null,
+): MendedSchedules {
   const broken = [...tables.schedules.values()].filter(
-    ({ state, workflow }) => state === 'broken' && workflows.includes(workflow),
+    ({ name, state, workflow }) =>
+      state === 'broken' && workflows.includes(workflow) && (names?.includes(name) ?? true),
   );
   for (const row of broken) {
     change(row, { state: 'active', reason: null, version: row.version + 1 });
   }
-  return { mended: broken.length, locked: 0 };
+  return { mended: broken.length, locked: [] };
 }
 
 export function breakUnknown(

@@ -36,10 +36,10 @@ test('Broken schedules are mended without waiting for one that is locked, which 
   const { schedules } = open.store;
   await schedules.breakUnknown([], 0, ERROR);
   await lock();
-  expect(await schedules.mend(['w'])).toEqual({ mended: 1, locked: 1 });
+  expect(await schedules.mend(['w'])).toEqual({ mended: 1, locked: ['locked'] });
   expect(await schedules.get('free')).toMatchObject({ state: 'active', version: 3 });
   await open.admin.query('COMMIT');
-  expect(await schedules.mend(['w'])).toEqual({ mended: 1, locked: 0 });
+  expect(await schedules.mend(['w'], ['locked'])).toEqual({ mended: 1, locked: [] });
   expect(await schedules.get('locked')).toMatchObject({ state: 'active', reason: null });
 });
 

@@ -142,10 +142,14 @@ export class PostgresScheduleStore extends PostgresRole implements ScheduleStore
     return prunedFiringsOf(rows, prune);
   }
 
-  async mend(workflows: readonly string[]): Promise<MendedSchedules> {
-    const broken = await this.db.cold.run(mendSchedules, [JSON.stringify(workflows)]);
-    const mended = broken.filter(({ isMended }) => isMended).length;
-    return { mended, locked: broken.length - mended };
+  async mend(
+    workflows: readonly string[],
+    names: readonly string[] | null = null,
+  ): Promise<MendedSchedules> {
+    const values = [JSON.stringify(workflows), names === null ? null : JSON.stringify(names)];
+    const broken = await this.db.cold.run(mendSchedules, values);
+    const locked = broken.filter(({ isMended }) => !isMended).map(({ name }) => name);
+    return { mended: broken.length - locked.length, locked };
   }
 
   breakUnknown(

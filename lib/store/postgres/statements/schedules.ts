@@ -208,7 +208,8 @@ export const mendSchedules: Statement<{ name: string; isMended: boolean }> = {
   name: 'mend_schedules',
   columns: MENDED,
   text: (tables) => {
-    const isBroken = `state = 'broken' AND workflow IN (SELECT json_array_elements_text($1::json))`;
+    const isBroken = `state = 'broken' AND workflow IN (SELECT json_array_elements_text($1::json))
+      AND ($2::json IS NULL OR name IN (SELECT json_array_elements_text($2::json)))`;
     return `WITH free AS MATERIALIZED (
     SELECT name FROM ${tables.schedule} WHERE ${isBroken} FOR NO KEY UPDATE SKIP LOCKED
   ), mended AS (

@@ -133,8 +133,11 @@ export class MemoryScheduleStore extends MemoryRole implements ScheduleStore {
     return this.run((tables) => pruneFirings(tables, prune));
   }
 
-  mend(workflows: readonly string[]): Promise<MendedSchedules> {
-    return this.run((tables) => mend(tables, workflows));
+  mend(
+    workflows: readonly string[],
+    names: readonly string[] | null = null,
+  ): Promise<MendedSchedules> {
+    return this.run((tables) => mend(tables, workflows, names));
   }
 
   breakUnknown(
