@@ -43,11 +43,15 @@ export class ArchiveFailures {
     return this.unread.size === 0 ? Infinity : Math.max(0, this.readAgainAt - this.clock.now());
   }
 
-  /** The archive has thrown, so the lap has ended. */
+  /**
+   * The archive has thrown, or too many trees could not be read, so the lap has ended. The next one leaves alone those that could
+   * not be read before: a hundred of them would end each lap.
+   */
   refused(cause: unknown, { failures: before }: RetentionTurn): NotedFailure {
     const failures = (this.seen = before + 1);
     const failure = toStoredError(cause);
     const pauseMs = archivePauseMs(failures);
+    this.readAgainAt = this.clock.now() + Math.max(2 * pauseMs, readPauseMs(failures));
     this.logger.error(
       `Tenant "${this.tenant}": the archive has failed (${failures} in a row), so no execution is deleted: ${failure.name}: ` +
         `${failure.message}. It is tried again in ${pauseMs / 60_000} min; see runner.retentionState().`,

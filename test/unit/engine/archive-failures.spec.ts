@@ -21,14 +21,17 @@ afterEach(() => {
   jest.restoreAllMocks();
 });
 
+function turnNow(): RetentionTurn {
+  return { isMine: true, heldForMs: 0, now: 0, rules: {}, failures: noted };
+}
+
 /** A lap that finds trees that can't be read. */
 function lap(kind: 'fresh' | 'full', ...ids: string[]): void {
-  const turn: RetentionTurn = { isMine: true, heldForMs: 0, now: 0, rules: {}, failures: noted };
   const unreadable = ids.map((id): UnreadableTree => ({
     id,
     error: new ArchiveReadError(id, new Error('too long')),
   }));
-  const note = failures.lapEnded(unreadable, failures.toSkip, turn, kind === 'full');
+  const note = failures.lapEnded(unreadable, failures.toSkip, turnNow(), kind === 'full');
   if (note === null) noted = 0;
   else if (note !== undefined) noted++;
 }
@@ -55,4 +58,15 @@ it('reads a tree again after a growing pause, and takes the failure back when a 
   expect([failures.readAgainInMs, noted]).toEqual([0, 2]);
   lap('full');
   expect([failures.readAgainInMs, noted]).toEqual([Infinity, 0]);
+});
+
+it('leaves trees alone after a lap that has failed with them, so that the next one gets further', async () => {
+  lap('full', 'a');
+  await clock.advance(MINUTE);
+  expect(failures.toSkip.size).toBe(0);
+  failures.refused(new Error('Too many executions can not be read.'), turnNow());
+  // The next lap is two minutes later.
+  await clock.advance(2 * MINUTE);
+  expect([...failures.toSkip]).toEqual(['a']);
+  expect(failures.readAgainInMs).toBe(2 * MINUTE);
 });
