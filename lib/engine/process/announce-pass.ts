@@ -147,7 +147,8 @@ export class AnnouncePass {
       }
     } catch (error) {
       // It is sent again. The database may have it, or an earlier one, so it is withdrawn all the same.
-      for (const { tenant, next } of changed) this.announced.set(tenant, { ...next, at: -Infinity });
+      for (const { tenant, next } of changed)
+        this.announced.set(tenant, { ...next, at: -Infinity });
       throw error;
     }
   }

@@ -175,29 +175,33 @@ describe('several servers', () => {
     { requireAll: true },
     // Its data source would have the rights of the login until the role is known.
     { isolation: 'role' },
-  ])('fail the boot if one that is down is needed: %j', async (more) => {
-    await goDown(us);
-    try {
-      const imports = [CloacinaModule.forTenant({ schema: freshSchema('needed'), server: 'us' })];
-      // A minute passes in a second.
-      const process = Object.assign(Object.create(systemClock) as typeof systemClock, {
-        now: () => systemClock.now() * 60,
-      });
-      const clocks: Clocks = { ...SYSTEM_CLOCKS, process };
-      const booting = Test.createTestingModule({
-        imports: [CloacinaModule.forRoot(shared(more)), ...imports],
-      })
-        .overrideProvider(CLOCKS)
-        .useValue(clocks)
-        .compile();
-      await expect(booting).rejects.toMatchObject({
-        code: 'DATABASE_UNAVAILABLE',
-        message: expect.stringContaining('of server "us"'),
-      });
-    } finally {
-      await comeBack(us);
-    }
-  }, 120_000);
+  ])(
+    'fail the boot if one that is down is needed: %j',
+    async (more) => {
+      await goDown(us);
+      try {
+        const imports = [CloacinaModule.forTenant({ schema: freshSchema('needed'), server: 'us' })];
+        // A minute passes in a second.
+        const process = Object.assign(Object.create(systemClock) as typeof systemClock, {
+          now: () => systemClock.now() * 60,
+        });
+        const clocks: Clocks = { ...SYSTEM_CLOCKS, process };
+        const booting = Test.createTestingModule({
+          imports: [CloacinaModule.forRoot(shared(more)), ...imports],
+        })
+          .overrideProvider(CLOCKS)
+          .useValue(clocks)
+          .compile();
+        await expect(booting).rejects.toMatchObject({
+          code: 'DATABASE_UNAVAILABLE',
+          message: expect.stringContaining('of server "us"'),
+        });
+      } finally {
+        await comeBack(us);
+      }
+    },
+    120_000,
+  );
 
   it('have each schema once: another tenant on a second server is refused, and names both', async () => {
     const schemas = newSchemas();

@@ -142,9 +142,7 @@ describe('the streams of open pages', () => {
     const acme = new CountedTenant('acme').tenant;
     const ended: string[] = [];
     const connect = (name: string) =>
-      pages.push(
-        streams.admit(streams.of([acme])).subscribe({ complete: () => ended.push(name) }),
-      );
+      pages.push(streams.admit(streams.of([acme])).subscribe({ complete: () => ended.push(name) }));
     connect('page');
     expect(ended).toEqual([]);
     streams.onModuleDestroy();
