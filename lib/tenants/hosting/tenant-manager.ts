@@ -8,11 +8,10 @@ import { ConnectionGroups } from './connection-groups.js';
 import { TenantRuntime } from './tenant-runtime.js';
 import type { ResolvedTenantOptions } from '../../options/index.js';
 import type { Tenant } from './tenant.js';
-import { FoundSchemas } from './found-schemas.js';
+import { BOOT_TIMEOUT_MS, bootTimeout } from './boot-timeout.js';
+import { ServerDiscoveries, type DiscoverySettings } from './server-discoveries.js';
 import { ServerReturns } from './server-returns.js';
 import { isUnreachable } from './tenant-arrival.js';
-import { TenantDiscovery } from './tenant-discovery.js';
-import type { MarkedSchema } from './tenant-marker.js';
 import { TenantBootstrapper, type PrepareOptions } from './tenant-bootstrapper.js';
 import { isSameTenant, TenantsInUse } from './tenants-in-use.js';
 import { observed } from './observed.js';
@@ -21,37 +20,15 @@ import { KeyedMutex } from '../../runtime/keyed-mutex.js';
 
 /** Settings for the tenants of a boot, which waits a minute for a database that doesn't answer. */
 const AT_BOOT: PrepareOptions = {
-  timeoutMs: 60_000,
+  timeoutMs: BOOT_TIMEOUT_MS,
   libraryEntities: true,
   isDiscovered: false,
   isBoot: true,
 };
 
-/** How long a boot waits for a server, in milliseconds. If it goes on without it, no longer than a start would. */
-function bootTimeout({ mayBeAway, startTimeoutMs }: ResolvedTenantOptions): number {
-  return mayBeAway === true ? startTimeoutMs : AT_BOOT.timeoutMs;
-}
-
 /** A boot doesn't go on without the server of an isolated tenant: see {@link TenantBootstrapper.prepare}. */
 function openTimeout(options: ResolvedTenantOptions): number {
-  return options.isolation === 'role' ? AT_BOOT.timeoutMs : bootTimeout(options);
-}
-
-/** Settings of discovery. */
-export interface DiscoverySettings {
-  /** The connection of the login whose database is searched. */
-  readonly group: ResolvedTenantOptions;
-  /** Returns a found tenant's options; undefined to decline it. Throws ConfigurationError for invalid options. */
-  readonly optionsOf: (found: MarkedSchema) => Promise<ResolvedTenantOptions | undefined>;
-}
-
-/** The search for tenants on one server. */
-interface Discovering {
-  readonly discovery: TenantDiscovery;
-  readonly group: ConnectionGroup;
-  readonly settings: ResolvedTenantOptions;
-  /** Whether the server was reached. */
-  isReached: boolean;
+  return options.isolation === 'role' ? BOOT_TIMEOUT_MS : bootTimeout(options);
 }
 
 interface Opening {
@@ -75,7 +52,7 @@ export class TenantManager {
   private readonly stopping = new AbortController();
   /** Aborted when the boot has failed, in any part of the application. */
   private readonly failed = new AbortController();
-  private discoveries: readonly Discovering[] = [];
+  private readonly discoveries: ServerDiscoveries;
   private readonly returns: ServerReturns;
   private claiming = false;
 
@@ -93,6 +70,21 @@ export class TenantManager {
     const isClaiming = (): boolean => this.claiming;
     this.opener = new TenantBootstrapper({ registry, hooks, isClaiming, stopping });
     this.returns = new ServerReturns({ opener: this.opener, stopping });
+    const { logins, opener, returns, inUse } = this;
+    this.discoveries = new ServerDiscoveries({
+      logins,
+      opener,
+      returns,
+      inUse,
+      runtime: () => this.list(),
+      open: (options) =>
+        this.openTenant(options, {
+          timeoutMs: options.startTimeoutMs,
+          libraryEntities: false,
+          isDiscovered: true,
+        }),
+      remove: (name) => this.inTurn(name, (runtime) => this.takeOut(runtime, 0)),
+    });
   }
 
   /**
@@ -159,7 +151,7 @@ export class TenantManager {
 
   /** The tenants that were discovered and could not be opened. */
   notOpened(): string[] {
-    return this.discoveries.flatMap(({ discovery }) => discovery.notOpened);
+    return this.discoveries.notOpened;
   }
 
   /** Runs `work` on a tenant, after the earlier operations on the same name have ended. */
@@ -176,7 +168,7 @@ export class TenantManager {
   removeTenant(name: string, drainMs?: number): Promise<void> {
     this.opening.delete(name);
     return this.inTurn(name, (runtime) => {
-      for (const { discovery } of this.discoveries) discovery.forget(runtime.options);
+      this.discoveries.forget(runtime.options);
       return this.takeOut(runtime, drainMs);
     });
   }
@@ -187,52 +179,8 @@ export class TenantManager {
    *
    * @throws DatabaseUnavailableError if a database could not be reached for a minute, unless the boot may go on without it
    */
-  async discover(all: readonly DiscoverySettings[]): Promise<void> {
-    const found = new FoundSchemas(all.flatMap(({ group: { server } }) => server ?? []));
-    this.discoveries = all.map((one) => this.discovering(one, found));
-    await Promise.all(
-      this.discoveries.map(async (one) => {
-        const { discovery, group, settings } = one;
-        try {
-          await this.opener.whileAway(group, bootTimeout(settings), async () => {
-            try {
-              await discovery.lookOnce();
-            } finally {
-              found.passed(settings.server);
-            }
-          });
-          one.isReached = true;
-        } catch (error) {
-          if (settings.mayBeAway !== true || !isUnreachable(error)) throw error;
-        }
-      }),
-    );
-  }
-
-  private discovering(
-    { group: settings, optionsOf }: DiscoverySettings,
-    found: FoundSchemas,
-  ): Discovering {
-    const group = this.logins.acquire(settings);
-    const discovery = new TenantDiscovery({
-      group,
-      settings,
-      server: settings.server,
-      found,
-      inUse: this.inUse,
-      runtime: () => this.list(),
-      open: async (place) => {
-        const options = await optionsOf(place);
-        if (options === undefined) return false;
-        // The application has added the tenant while optionsOf() ran.
-        if (this.inUse.onSchema(options) !== undefined) return true;
-        const how = { timeoutMs: options.startTimeoutMs, libraryEntities: false };
-        await this.openTenant(options, { ...how, isDiscovered: true });
-        return true;
-      },
-      remove: (name) => this.inTurn(name, (runtime) => this.takeOut(runtime, 0)),
-    });
-    return { discovery, group, settings, isReached: false };
+  discover(all: readonly DiscoverySettings[]): Promise<void> {
+    return this.discoveries.look(all);
   }
 
   /** Ends the waits of tenants for an unreachable database, because the boot has failed elsewhere. */
@@ -247,10 +195,10 @@ export class TenantManager {
     this.returns.startClaiming();
     const tenants = [...this.open.values()];
     await Promise.all([
-      ...this.discoveries.map((one) => this.hearOfTenants(one)),
+      this.discoveries.hearOfTenants(),
       ...tenants.map((runtime) => this.activateAtBoot(runtime)),
     ]);
-    for (const { discovery, isReached } of this.discoveries) if (isReached) discovery.start();
+    this.discoveries.start();
   }
 
   private async activateAtBoot(runtime: TenantRuntime): Promise<void> {
@@ -269,24 +217,8 @@ export class TenantManager {
       // A discovered tenant must not fail the boot of the application.
       if (!runtime.isDiscovered) throw error;
       await this.inTurn(runtime.tenant.name, () => this.takeOut(runtime, 0));
-      const its = this.discoveries.find(({ discovery }) => discovery.isHere(options));
-      its?.discovery.report(options, error);
+      this.discoveries.report(options, error);
     }
-  }
-
-  /** Connects the login that discovers, which may have no tenant yet, so that it receives notifications of new ones. */
-  private async hearOfTenants(one: Discovering): Promise<void> {
-    const { discovery, group, settings } = one;
-    if (one.isReached) {
-      try {
-        await this.opener.start(group, bootTimeout(settings));
-        return;
-      } catch (error) {
-        if (settings.mayBeAway !== true || !isUnreachable(error)) throw error;
-        one.isReached = false;
-      }
-    }
-    void this.returns.discover(discovery, group);
   }
 
   /** Runs one recovery pass over all tenants. Idempotent. */
@@ -297,7 +229,7 @@ export class TenantManager {
   /** Stops claiming and opening tenants, returns unstarted claims, and waits for running handlers. */
   async drain(): Promise<void> {
     this.stopping.abort();
-    for (const { discovery } of this.discoveries) discovery.stop();
+    this.discoveries.stop();
     await Promise.all([...this.open.values()].map((runtime) => runtime.drain()));
   }
 
@@ -315,7 +247,7 @@ export class TenantManager {
     const { tenant } = options;
     this.refuseWhenStopping(tenant);
     this.inUse.refuseOtherServer(options);
-    if (!how.isDiscovered) for (const { discovery } of this.discoveries) discovery.want(options);
+    if (!how.isDiscovered) this.discoveries.want(options);
     const known = this.open.get(tenant);
     if (known !== undefined && isSameTenant(known.options, options)) {
       known.isDiscovered &&= how.isDiscovered;

@@ -54,7 +54,8 @@ const application = (discover: boolean, more: object = {}): Promise<Application>
   start(workflows, { shared: { databaseUrl: url, tenants: { discover }, ...more } });
 
 function discoveryOf({ app }: Application): TenantDiscovery {
-  const [one] = Reflect.get(app.get<object>(TENANT_MANAGER), 'discoveries') as readonly {
+  const discoveries = Reflect.get(app.get<object>(TENANT_MANAGER), 'discoveries') as object;
+  const [one] = Reflect.get(discoveries, 'all') as readonly {
     readonly discovery: TenantDiscovery;
   }[];
   if (one === undefined) throw new Error('The application discovers no tenants.');
