@@ -135,6 +135,20 @@ describe.each<Platform>(['Express', 'Fastify'])('By the keyboard alone, on %s', 
     await user.button('Backfill…').and(user.page.locator(':focus')).waitFor();
   });
 
+  it('a user opens a dialog in the moment in which the one before closes', async () => {
+    await user.go('t/acme/schedules/nightly-orders');
+    await user.button('Pause…').click();
+    await user.dialog.waitFor();
+    // In one turn of the browser: it reports the end of the first dialog when the second one is asked for already.
+    await user.page.evaluate(`
+      document.querySelector('dialog[open]').close();
+      [...document.querySelectorAll('main button')].find(({ textContent }) => textContent === 'Backfill…').click();
+    `);
+    await user.page.getByRole('dialog', { name: /Backfill/ }).waitFor();
+    await user.press('Escape');
+    await user.dialog.waitFor({ state: 'detached' });
+  });
+
   it('a user reads a chart, changes the theme and the tenant, and looks up the shortcuts', async () => {
     await user.go('');
     const chart = user.main.getByRole('img', { name: /^Executions started/ });

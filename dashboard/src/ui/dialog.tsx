@@ -20,18 +20,24 @@ export function isDialogOpen(): boolean {
 
 export function DialogHost() {
   const ref = useRef<HTMLDialogElement>(null);
+  const latest = useRef<typeof open.value>(undefined);
   const shown = open.value;
   useEffect(() => {
     const dialog = ref.current;
+    latest.current = shown;
     if (shown === undefined || dialog === null || dialog.open) return;
     dialog.showModal();
     // The browser takes the first control, which is the one that closes.
     if (dialog.querySelector('[autofocus]') === null)
       dialog.querySelector<HTMLElement>('input, select, textarea')?.focus();
   }, [shown]);
+  // The browser sends the event some time after it has closed the dialog, when the next one may be open.
+  const closed = (): void => {
+    if (ref.current?.open !== true && open.value === latest.current) open.value = undefined;
+  };
   if (shown === undefined) return null;
   return (
-    <dialog ref={ref} onClose={() => (open.value = undefined)} aria-labelledby="dialog-title">
+    <dialog ref={ref} onClose={closed} aria-labelledby="dialog-title">
       <header>
         <h2 id="dialog-title">{shown.title}</h2>
         <button type="button" class="icon" aria-label="Close" onClick={closeDialog}>
