@@ -5,7 +5,7 @@ import { freshSchema } from '../support/postgres.js';
 import { waitFor } from '../support/wait-for.js';
 import { audit, audited } from './limits/audit.js';
 import { LimitedProcesses } from './limits/limited-processes.js';
-import { KEYS, limited, PER_KEY, TOTAL } from './limits/limited.js';
+import { KEYS, limited, MILLION, PER_KEY, TOTAL } from './limits/limited.js';
 import { report } from './workload/scene.js';
 
 const SHORT = process.env['FAULTS'] === 'short';
@@ -28,7 +28,9 @@ test(`Of ${PROCESSES} processes, of which one is killed every second while it ho
   await Promise.all(Array.from({ length: PROCESSES }, () => processes.add()));
   const feeding = processes.feed();
   const replaced: Promise<unknown>[] = [];
-  for (let kill = 0; kill < KILLS; kill++) {
+  const isEnough = (kill: number): boolean =>
+    MILLION ? processes.started * 2 >= 1_000_000 : kill >= KILLS;
+  for (let kill = 0; !isEnough(kill); kill++) {
     const pause = delay(KILL_EVERY_MS);
     await processes.killOne();
     replaced.push(processes.add());
@@ -45,15 +47,15 @@ test(`Of ${PROCESSES} processes, of which one is killed every second while it ho
 
   const { heldAtKill, started } = processes;
   const seen = await audited(client);
-  report('limits storm', { executions: started, ...seen, kills: KILLS, heldAtKill });
-  expect(heldAtKill).toHaveLength(KILLS);
+  report('limits storm', { executions: started, ...seen, kills: heldAtKill.length, heldAtKill });
+  expect(heldAtKill.length).toBeGreaterThanOrEqual(KILLS);
   expect(Math.min(...heldAtKill)).toBeGreaterThan(0);
   expect(seen).toMatchObject({ over: 0, ofKey: PER_KEY, ofAll: TOTAL });
   // Each task that a killed process held was claimed anew.
   const lost = heldAtKill.reduce((sum, held) => sum + held, 0);
   expect(seen.claims).toBeGreaterThanOrEqual(started * 2 + lost);
   await expectNoSlotHeld(client);
-}, 900_000);
+}, 3_600_000);
 
 async function expectNoSlotHeld({ engine }: OpenTenant): Promise<void> {
   const { limits } = engine.store;

@@ -4,15 +4,15 @@ import type { OpenTenant } from '../../support/open-tenant.js';
 import { waitFor } from '../../support/wait-for.js';
 import { heldBy, isSilent } from './audit.js';
 import type { Control } from './controls.js';
-import { KEYS, limited } from './limited.js';
+import { KEYS, limited, MILLION } from './limited.js';
 import type { LimitedWorkerSettings } from './limited-worker.js';
 
 const SCRIPT = new URL('limited-worker.ts', import.meta.url);
 /** Unfinished executions below which more are started, and how many. */
-const FEW = 300;
-const BATCH = 60;
+const FEW = MILLION ? 3_000 : 300;
+const BATCH = MILLION ? 500 : 60;
 /** Every tenth handler is long, so that every process holds slots most of the time. */
-const LONG_MS = 150;
+const LONG_MS = MILLION ? 50 : 150;
 
 interface Ready {
   readonly kind: 'ready';
@@ -97,7 +97,7 @@ export class LimitedProcesses {
     await Promise.all(
       Array.from({ length: BATCH }, () => {
         const n = this.started++;
-        const ms = n % 10 === 0 ? LONG_MS : 1 + (n % 8);
+        const ms = n % 10 === 0 ? LONG_MS : MILLION ? 0 : 1 + (n % 8);
         return runner.start(
           limited,
           { key: `key ${n % KEYS}`, ms },
