@@ -19,7 +19,7 @@ export function findChromium() {
   return (named ? [named] : PLACES).find((place) => existsSync(place));
 }
 
-/** `node scripts/chromium.mjs`: installs Chromium from the packages of Debian or Ubuntu if there is none. It fails if it can't. */
+/** `node scripts/chromium.mjs`: installs Chromium from the packages of Debian or Ubuntu if it is missing. It fails if it can't. */
 function ensureChromium() {
   const found = findChromium();
   if (found !== undefined) return found;

@@ -23,7 +23,7 @@ interface Watched {
 }
 
 /**
- * Listens to the tenants that some page shows, once for all pages: what was read of a tenant counts no more after a change, and
+ * Listens to the tenants that some page shows, once for all pages: what was read of a tenant no longer counts after a change, and
  * all streams get one event for it. Without pages nothing is listened to.
  */
 @Injectable()

@@ -132,7 +132,7 @@ export class TenantReads {
     return { values, isComplete: found.size === tenants.length };
   }
 
-  /** Begins to read the kept values that count no more, and waits for none. */
+  /** Begins to read the kept values that no longer count, and does not wait for them. */
   refresh<T>(tenants: readonly Tenant[], of: Kept<T>): void {
     for (const tenant of tenants) {
       const entry = this.kept.get(nameOf(tenant, of.key));
@@ -153,7 +153,7 @@ export class TenantReads {
   }
 
   /**
-   * The tenant has changed: what was read of it counts no more.
+   * The tenant has changed: what was read of it no longer counts.
    *
    * @param isOwn - the user of the page has changed it, and does not wait for the throttle
    */

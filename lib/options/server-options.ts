@@ -123,7 +123,7 @@ export function serverFor(
     if (only === undefined) return { shared };
     const own = options as CloacinaSharedOptions;
     if (own.databaseUrl !== undefined || namesServer(own.connection)) {
-      // The login of a tenant on one of the servers, or a database that is none of them.
+      // The login of a tenant on one of the servers, or another database.
       const key = databaseKey(own);
       const its = names.find((name) => databaseKey(atServer(shared, name)) === key);
       const { servers: _servers, requireAll: _requireAll, ...rest } = shared;

@@ -67,7 +67,7 @@ export function goLive(pollMs: number): void {
   document.addEventListener('visibilitychange', () => {
     if (document.hidden) return;
     lostAt = now.value = Date.now();
-    // What happened meanwhile was told to no one.
+    // No stream has reported the changes since the last one ended.
     touch('*');
   });
   addEventListener('pagehide', () => stream());

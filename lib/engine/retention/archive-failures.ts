@@ -38,7 +38,7 @@ export class ArchiveFailures {
     return failures > this.seen;
   }
 
-  /** In how many milliseconds trees are read again that could not be read. Infinity: there are none. */
+  /** In how many milliseconds trees are read again that could not be read. Infinity without such trees. */
   get readAgainInMs(): number {
     return this.unread.size === 0 ? Infinity : Math.max(0, this.readAgainAt - this.clock.now());
   }

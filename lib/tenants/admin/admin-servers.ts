@@ -32,7 +32,7 @@ export interface ServerState {
   readonly database: string;
   /** Whether it has answered. */
   readonly isUp: boolean;
-  /** Why it has not. */
+  /** Why the server did not answer. */
   readonly error?: string;
   /** The version of the server, such as `17.2`. Absent without an answer, as all below. */
   readonly version?: string;
@@ -74,7 +74,7 @@ export class AdminServers {
     return Object.keys(servers);
   }
 
-  /** The connection to a server. Throws ConfigurationError if there is none. */
+  /** The connection to a server. Throws ConfigurationError if no URL or connection is given. */
   source(server: string | undefined): ConnectionSource {
     if (server === undefined) return adminSource(this.connection);
     const { servers } = this.options;
@@ -119,7 +119,7 @@ export class AdminServers {
     const [first] = names.toSorted((a = '', b = '') => (a < b ? -1 : 1));
     const [outcome] = await this.on(first, async (session) => {
       await lockTenant(session, { schema: `placement of ${schema}` });
-      // A failure here, such as one of placeTenant, is none of the server that has the lock.
+      // A failure here, such as one of placeTenant, does not concern the server that has the lock.
       return Promise.allSettled([this.place(schema).then(work)]);
     });
     if (outcome.status === 'rejected') throw outcome.reason;

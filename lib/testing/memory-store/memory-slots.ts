@@ -2,7 +2,7 @@ import type { ClaimKey } from '../../store/port/index.js';
 import { isWaiting, type MemorySlot, type WaitingTask } from './memory-rows.js';
 import type { MemoryTables } from './memory-tables.js';
 
-/** The row of a key, which is made if there is none. */
+/** The row of a key, which is made if it is missing. */
 export function slotOf(tables: MemoryTables, limitKey: string): MemorySlot {
   const known = tables.slots.get(limitKey);
   if (known !== undefined) return known;

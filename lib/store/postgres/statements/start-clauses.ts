@@ -48,7 +48,7 @@ export function insertUnclaimedTasks({ task }: TenantTables, dueAt: string): str
     ${TASKS_OF_STARTS}`;
 }
 
-/** The CTE that locks the open tasks of the executions in `found`, which may begin meanwhile. Claims lock in the same order. */
+/** The CTE that locks the open tasks of the executions in `found`, which may begin at the same time. Claims lock in the same order. */
 export function lockedTasksClause({ task }: TenantTables): string {
   return `locked_task AS MATERIALIZED (
     SELECT t.* FROM (SELECT id FROM found ORDER BY 1) f CROSS JOIN LATERAL (

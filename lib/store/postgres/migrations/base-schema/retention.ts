@@ -48,7 +48,7 @@ CREATE INDEX cloacina_kept_key_expiry_idx ON ${schema}.cloacina_kept_key (expire
     [
       'COLUMN',
       'retention.failures',
-      'Number of failures of the archive in a row. What it has not taken is not deleted.',
+      'Number of failures of the archive in a row. Executions that it has not taken are kept.',
     ],
     ['TABLE', 'kept_key', 'Idempotency keys of executions that were deleted, or will be soon.'],
     [
