@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type pg from 'pg';
 import { claimTasks, claimValues } from '../../../lib/store/postgres/statements/claim-tasks.js';
+import { readKnownDefinitions } from '../../../lib/store/postgres/statements/definitions.js';
 import { readPastDeadlines } from '../../../lib/store/postgres/statements/time-outs.js';
 import { readDueTimes } from '../../../lib/store/postgres/statements/wake-ups.js';
 import type { Statement } from '../../../lib/store/postgres/statements/statement.js';
@@ -121,6 +122,23 @@ describe('on a large table that was analyzed at a quiet moment', () => {
       await expectPlans(client, CONTROLS);
     } finally {
       client.release();
+    }
+  });
+
+  test('a boot finds the definitions of unfinished executions without a look at those that have ended', async () => {
+    const known: Statement = {
+      name: 'known',
+      columns: readKnownDefinitions.columns,
+      text: (tables) => readKnownDefinitions.textFor([tables]),
+    };
+    await session.startMany(join, 50);
+    for (const mode of ['generic', 'custom'] as const) {
+      const nodes = await explain(open.admin, open.tables, known, [['test']], {
+        mode,
+        analyze: true,
+      });
+      expect(rowsLookedAt(nodes)).toBeLessThan(1_000);
+      expect(pagesTouched(nodes)).toBeLessThan(1_000);
     }
   });
 

@@ -1,7 +1,8 @@
+import { LISTED } from './claim-batch.js';
 import { CLAIMABLE } from './claimable-tasks.js';
 import { limitedDefinitions } from './limited-definitions.js';
 import { bigint, columns, instant, integer, orNull, parsed, text } from './columns.js';
-import type { BulkStatement, Statement, TenantTables } from './statement.js';
+import { taskOf, type BulkStatement, type Statement, type TenantTables } from './statement.js';
 import { PAUSE_OF_ROW } from './workflow-pauses.js';
 import type {
   DefinitionContent,
@@ -68,10 +69,18 @@ function activeDefinitions(tables: TenantTables, tenant: number): string {
     FROM (
       SELECT id FROM waiting
       UNION SELECT id FROM limited
-      UNION SELECT t.definition_id FROM ${tables.task} t WHERE t.status = 'Running'
+      UNION ${claimedDefinitions(tables)}
       UNION SELECT x.definition_id FROM ${tables.execution} x WHERE x.status = 'Paused'
     ) a JOIN ${tables.definition} d ON d.id = a.id
     WHERE d.name = ANY ($1::text[])`;
+}
+
+/** The definitions of Running tasks, by the lists of all claims: a boot must not read the tasks that have ended. */
+function claimedDefinitions(tables: TenantTables): string {
+  return `SELECT t.definition_id FROM ${tables.claimBatch} b
+        CROSS JOIN LATERAL ${LISTED} c(execution_id, task_no, item_no)
+        CROSS JOIN LATERAL (
+          SELECT t.definition_id FROM ${tables.task} t WHERE ${taskOf('c')} AND t.status = 'Running' OFFSET 0) t`;
 }
 
 /**
