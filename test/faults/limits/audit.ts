@@ -18,6 +18,14 @@ export async function audit({ query, schema }: OpenTenant): Promise<void> {
       EXECUTE FUNCTION audit_claim()`);
 }
 
+/** Number of claims so far, without a look at the list. */
+export async function claimsSoFar({ query, schema }: OpenTenant): Promise<number> {
+  const [row] = await query<{ n: string | null }>(
+    `SELECT pg_sequence_last_value('"${schema}".audit_id_seq') AS n`,
+  );
+  return Number(row?.n ?? 0) / 2;
+}
+
 export interface Audited {
   /** Number of claims. */
   readonly claims: number;
@@ -48,8 +56,13 @@ export async function audited({ query }: OpenTenant): Promise<Audited> {
 /** Number of limited tasks that the process with this application name has claimed. */
 export async function heldBy({ query }: OpenTenant, application: string): Promise<number> {
   const [row] = await query<{ n: string }>(
-    `SELECT count(*) AS n FROM cloacina_task_execution t JOIN cloacina_runner_lease l ON l.instance_id = t.owner
-     WHERE t.status = 'Running' AND t.limit_key IS NOT NULL AND 'cloacina:' || l.process_id = $1`,
+    `SELECT count(*) AS n FROM cloacina_runner_lease l JOIN cloacina_claim_batch b USING (instance_id)
+       CROSS JOIN LATERAL unnest(b.execution_ids, b.task_nos, b.item_nos) c(execution_id, task_no, item_no)
+       CROSS JOIN LATERAL (
+         SELECT FROM cloacina_task_execution t
+         WHERE (t.execution_id, t.task_no, t.item_no) = (c.execution_id, c.task_no, c.item_no)
+           AND t.owner = l.instance_id AND t.status = 'Running' AND t.limit_key IS NOT NULL OFFSET 0) t
+     WHERE 'cloacina:' || l.process_id = $1`,
     [application],
   );
   return Number(row?.n);

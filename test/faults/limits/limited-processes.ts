@@ -62,7 +62,7 @@ export class LimitedProcesses {
 
   async unfinished(): Promise<number> {
     const [row] = await this.client.query<{ n: string }>(
-      `SELECT count(*) AS n FROM cloacina_workflow_execution WHERE status IN ('Pending', 'Running')`,
+      `SELECT count(*) AS n FROM cloacina_workflow_execution WHERE status IN ('Pending', 'Running') AND status <> 'Completed'`,
     );
     return Number(row?.n);
   }
