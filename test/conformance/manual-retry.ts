@@ -4,10 +4,11 @@ import { heldToken } from '../support/claim-tokens.js';
 import type { TestedStore } from './tested-store.js';
 import { failureOf, outcomeOf, workflow, type TestWorkflow } from './workflows.js';
 
+/** Not in the order of the tasks, which the events have. */
 const RESET: ResetTask[] = [
+  { taskNo: 3, pendingDependencies: 1, unmetDependencies: 0, keepsSteps: true },
   { taskNo: 1, pendingDependencies: 0, unmetDependencies: 0, keepsSteps: true },
   { taskNo: 2, pendingDependencies: 1, unmetDependencies: 0, keepsSteps: true },
-  { taskNo: 3, pendingDependencies: 1, unmetDependencies: 0, keepsSteps: true },
 ];
 
 export function describeManualRetry(tested: TestedStore): void {
@@ -81,15 +82,13 @@ export function describeManualRetry(tested: TestedStore): void {
       expect.objectContaining({ status: 'NotStarted', pending_dependencies: 1, skip_reason: null }),
       expect.objectContaining({ status: 'NotStarted', pending_dependencies: 1, run_at: null }),
     ]);
-    expect(events.map(({ kind, task_no: taskNo }) => [kind, taskNo])).toEqual(
-      expect.arrayContaining([
-        ['failed', null],
-        ['reset', 1],
-        ['reset', 2],
-        ['reset', 3],
-        ['executionRetried', null],
-      ]),
-    );
+    expect(events.slice(-5).map(({ kind, task_no: taskNo }) => [kind, taskNo])).toEqual([
+      ['failed', null],
+      ['reset', 1],
+      ['reset', 2],
+      ['reset', 3],
+      ['executionRetried', null],
+    ]);
     expect(
       events.find(({ kind, task_no: taskNo }) => kind === 'reset' && taskNo === 1),
     ).toMatchObject({

@@ -180,6 +180,13 @@ export function describeRecovery(tested: TestedStore): void {
     });
   });
 
+  test('the events of tasks that are taken together have the order of the tasks', async () => {
+    await take();
+    const filter = { executionId: id, since: null, before: null, limit: 10 };
+    const newestFirst = await tested.store.recovery.events(filter);
+    expect(newestFirst.map(({ taskNo }) => taskNo)).toEqual([1, 0]);
+  });
+
   test('each task that is taken leaves an event, and the statistics count it', async () => {
     const { recovery } = tested.store;
     const before = await recovery.stats(null);

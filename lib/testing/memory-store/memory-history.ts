@@ -3,6 +3,7 @@ import {
   MAX_HISTORY_EVENTS,
   type HistoryRow,
 } from '../../store/port/index.js';
+import type { MemoryStep } from './memory-rows.js';
 import type { MemoryTables } from './memory-tables.js';
 
 /** Reads an execution's rows and events in one statement. */
@@ -45,6 +46,7 @@ export function readHistory(tables: MemoryTables, id: string): HistoryRow | unde
       })),
     waits: (tables.steps.get(id) ?? [])
       .filter(({ kind, itemNo, name }) => kind !== 'step' && itemNo === 0 && !name.includes('##'))
+      .sort(byStart)
       .slice(-MAX_HISTORY_EVENTS)
       .map(({ taskNo, name, kind, status: waitStatus, listensFor, startedAt, completedAt }) => ({
         taskNo,
@@ -57,7 +59,7 @@ export function readHistory(tables: MemoryTables, id: string): HistoryRow | unde
       })),
     steps: (tables.steps.get(id) ?? [])
       .filter(({ kind, itemNo }) => kind === 'step' && itemNo === 0)
-      .sort((a, b) => a.startedAt - b.startedAt)
+      .sort(byStart)
       .slice(-MAX_HISTORY_EVENTS)
       .map(({ taskNo, name, startedAt, completedAt }) => ({
         taskNo,
@@ -82,6 +84,7 @@ export function readHistory(tables: MemoryTables, id: string): HistoryRow | unde
 function childrenOf(tables: MemoryTables, id: string): HistoryRow['children'] {
   return (tables.steps.get(id) ?? [])
     .filter(({ kind, itemNo }) => kind === 'child' && itemNo === 0)
+    .sort(byStart)
     .slice(-MAX_HISTORY_CHILDREN)
     .map(({ taskNo, name, childId, listensFor, status, result, startedAt, completedAt }) => ({
       taskNo,
@@ -93,6 +96,11 @@ function childrenOf(tables: MemoryTables, id: string): HistoryRow['children'] {
       startedAt: new Date(startedAt).toISOString(),
       completedAt: date(completedAt)?.toISOString() ?? null,
     }));
+}
+
+/** The oldest first, those of the same time by task and name. */
+function byStart(a: MemoryStep, b: MemoryStep): number {
+  return a.startedAt - b.startedAt || a.taskNo - b.taskNo || (a.name < b.name ? -1 : 1);
 }
 
 function parsed(json: string | null): unknown {

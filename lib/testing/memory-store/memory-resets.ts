@@ -61,7 +61,9 @@ function resetLocked(
   { tasks, leaves, actor }: ResetDecision,
 ): number {
   const { id } = execution;
-  for (const item of tasks) resetTask(tables, execution, item);
+  // The order of the events.
+  const sorted = tasks.toSorted((a, b) => a.taskNo - b.taskNo);
+  for (const item of sorted) resetTask(tables, execution, item);
   for (const item of tasks) {
     const map = tables.task({ executionId: id, taskNo: item.taskNo, itemNo: 0 });
     if (map !== undefined) resetItems(tables, map, item);

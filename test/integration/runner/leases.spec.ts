@@ -115,11 +115,11 @@ describe('The lease', () => {
   });
 
   it('finds out at its renewal which claims it has lost, and which it holds without knowing', async () => {
-    const begun: AbortSignal[] = [];
+    const begun: { readonly id: string; readonly signal: AbortSignal }[] = [];
     const free = gate();
     const workflow = defineWorkflow('compared')
-      .task('only', async ({ signal }) => {
-        begun.push(signal);
+      .task('only', async ({ executionId: id, signal }) => {
+        begun.push({ id, signal });
         await free.passed;
       })
       .build();
@@ -139,7 +139,10 @@ describe('The lease', () => {
     }
     await processEngineOf(tenant).renewOnce();
     await waitFor(() => begun.length === 3);
-    expect(begun.map((signal) => signal.aborted)).toEqual([true, false, false]);
+    const aborted = (of: string | undefined): boolean[] =>
+      begun.filter(({ id }) => id === of).map(({ signal }) => signal.aborted);
+    expect(aborted(cancelled?.id)).toEqual([true]);
+    expect(aborted(forgotten?.id)).toEqual([false, false]);
     free.open();
     const { status, tasks } = (await forgotten?.result()) ?? {};
     // Nothing worked on it as far as this process knows: it is charged like any other loss.

@@ -48,7 +48,8 @@ afterEach(async () => {
   );
   for (const { drop } of left) await rowsOf(url, drop);
 });
-const newSchema = (): string => `tenant_${++schemas}`;
+/** Names that sort as they were made, and of which none is the beginning of another. */
+const newSchema = (): string => `tenant_${String(++schemas).padStart(3, '0')}`;
 
 const application = (discover: boolean, more: object = {}): Promise<Application> =>
   start(workflows, { shared: { databaseUrl: url, tenants: { discover }, ...more } });

@@ -76,6 +76,24 @@ export const completePlainTimedTasks: Statement<TimedRow> = {
   text: (tables) => completeText(tables, { isPlain: true, isTimed: true }),
 };
 
+/** The event of an execution that has failed. */
+function failedEnds(more = ''): string {
+  return `SELECT id, NULL::integer, NULL::integer, 'failed', NULL::jsonb${more} FROM execution
+    WHERE remaining_leaves = 0 AND status = 'Failed'`;
+}
+
+/** The events of an execution have the order of the batch, which is that of the tasks. The event of its end is the last. */
+function eventsInOrder(): string {
+  return `SELECT execution_id, task_no, item_no, kind, detail FROM (
+      SELECT d.execution_id, d.task_no, d.item_no, v.event ->> 'kind' AS kind, (v.event -> 'detail')::jsonb AS detail,
+             d.ord, v.no
+      FROM done d CROSS JOIN LATERAL json_array_elements(d.detail::json -> 'events') WITH ORDINALITY AS v(event, no)
+      WHERE d.detail IS NOT NULL
+      UNION ALL
+      ${failedEnds(', NULL, NULL')}
+    ) e ORDER BY e.ord, e.no`;
+}
+
 interface Variant {
   readonly isPlain: boolean;
   readonly isTimed: boolean;
@@ -143,12 +161,7 @@ function completeText(tables: TenantTables, { isPlain, isTimed }: Variant): stri
     )}
   ), event AS (
     INSERT INTO ${tables.event} (execution_id, task_no, item_no, kind, detail)
-    ${full(`SELECT d.execution_id, d.task_no, d.item_no, v ->> 'kind', (v -> 'detail')::jsonb
-    FROM done d CROSS JOIN LATERAL json_array_elements(d.detail::json -> 'events') v
-    WHERE d.detail IS NOT NULL
-    UNION ALL
-    `)}SELECT id, NULL::integer, NULL::integer, 'failed', NULL::jsonb FROM execution
-    WHERE remaining_leaves = 0 AND status = 'Failed'
+    ${isPlain ? failedEnds() : eventsInOrder()}
   ), ${leaseClause(tables, 13)}, ${batchClause(tables, {
     instance: '$13',
     no: '$18',

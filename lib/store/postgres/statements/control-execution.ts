@@ -30,7 +30,7 @@ function resultOf(tasks: string): string {
     workflow: 'x.workflow',
     hasWaiters: 'x.has_waiters',
     unsettled: 'CASE WHEN x.completed_at IS NULL THEN 0 ELSE x.unsettled END::integer',
-    running: `(SELECT array_agg(task_no) FROM ${tasks} WHERE was = 'Running')`,
+    running: `(SELECT array_agg(task_no ORDER BY task_no) FROM ${tasks} WHERE was = 'Running')`,
   })} FROM execution x`;
 }
 

@@ -62,7 +62,7 @@ const recoveriesOf = ({ recoveryEvent }: TenantTables): string => `(
 /** By the first columns of the key of the steps. */
 const childrenOf = ({ step }: TenantTables): string => `(
       SELECT json_agg(json_build_object('taskNo', s.task_no, 'name', s.name, 'childId', s.child_id, 'status', s.status,
-        'awaited', s.event_name IS NOT NULL, 'result', s.result, 'startedAt', s.started_at, 'completedAt', s.completed_at) ORDER BY s.started_at, s.name)
+        'awaited', s.event_name IS NOT NULL, 'result', s.result, 'startedAt', s.started_at, 'completedAt', s.completed_at) ORDER BY s.started_at, s.task_no, s.name)
       FROM (
         SELECT * FROM ${step} s WHERE s.execution_id = x.id AND s.kind = 'child' AND s.item_no = 0
         ORDER BY s.started_at DESC, s.name DESC LIMIT ${MAX_HISTORY_CHILDREN}

@@ -17,6 +17,7 @@ import { leaseClause, leaseValues } from './lease-clause.js';
 import { plainArray } from './encoding.js';
 import { heldLocks, LIVENESS_LOCK_CLASS, LOCK_SESSION } from './liveness-locks.js';
 import {
+  lockOrder,
   NEXT_TOKEN,
   taskOf,
   type BulkStatement,
@@ -129,7 +130,7 @@ function takeText(tables: TenantTables, orphans: string): string {
     INSERT INTO ${tables.recoveryEvent} (execution_id, task_no, item_no, kind, cause, previous_owner, orphaned_for_ms)
     SELECT execution_id, task_no, item_no, CASE WHEN abandoned THEN 'abandoned' ELSE 'recovered' END, $4::text, $1::uuid,
            $5::bigint
-    FROM taken
+    FROM taken ORDER BY ${lockOrder('')}
   ), ${leaseClause(tables, 6)}, ${batchClause(tables, { instance: '$6', no: '$11', from: 'taken c WHERE c.abandoned' })}
   SELECT ${TAKEN.selectSome({ ...claimOfTask(tables), deferredForMs: undefined, abandoned: 'abandoned' })}
   FROM taken`;

@@ -58,12 +58,12 @@ export const rescheduleTasks: Statement<RescheduledRow> = {
               ${WAS_WOKEN} AS was_woken
   ), event AS (
     INSERT INTO ${tables.event} (execution_id, task_no, item_no, kind, detail)
-    SELECT execution_id, task_no, item_no, 'retried',
-           jsonb_build_object('attempt', attempt, 'startedAt', started_at, 'owner', owner,
-                              'error', detail::jsonb -> 'error')
-    FROM done WHERE kind = 'retry'
-    UNION ALL
-    SELECT execution_id, task_no, item_no, 'deferred', NULL FROM done WHERE kind = 'defer' AND is_first
+    SELECT execution_id, task_no, item_no, CASE WHEN kind = 'retry' THEN 'retried' ELSE 'deferred' END,
+           CASE WHEN kind = 'retry' THEN
+             jsonb_build_object('attempt', attempt, 'startedAt', started_at, 'owner', owner,
+                                'error', detail::jsonb -> 'error') END
+    FROM done WHERE kind = 'retry' OR kind = 'defer' AND is_first
+    ORDER BY ord
   )
   SELECT ${RESCHEDULED.select({
     ended: '(SELECT array_agg(ord - 1) FROM done WHERE NOT was_woken)',

@@ -1,7 +1,13 @@
 import { bigint, columns, integer, long, parsed, text, uuid } from './columns.js';
 import { plainArray } from './encoding.js';
 import { resetSteps } from './reset-steps.js';
-import { executionOf, lockOrder, taskOf, type Statement } from './statement.js';
+import {
+  executionOf,
+  lockOrder,
+  taskOf,
+  type Statement,
+  type TenantTables,
+} from './statement.js';
 import {
   END_CHILDREN,
   TELL_PARENTS,
@@ -41,12 +47,24 @@ export const lockForReset: Statement<LockedExecution> = {
   FROM ${tables.execution} x WHERE x.id = $1::uuid FOR UPDATE`,
 };
 
+/** The event of an execution: which tasks are reset, and how it had ended. */
+function retriedEvents({ execution }: TenantTables): string {
+  return `SELECT x.id, NULL, NULL, 'executionRetried', jsonb_build_object(
+               'tasks', n.tasks, 'taskNos', n.task_nos,
+               'status', x.status, 'reason', x.reason, 'error', x.error::jsonb, 'completedAt', x.completed_at)
+               || CASE WHEN a.actor IS NULL THEN '{}' ELSE jsonb_build_object('actor', a.actor) END
+      FROM (
+        SELECT execution_id, count(*) AS tasks, jsonb_agg(task_no ORDER BY task_no) AS task_nos FROM item GROUP BY 1
+      ) n JOIN unnest($6::uuid[], $8::text[]) a(id, actor) ON a.id = n.execution_id
+      JOIN ${execution} x ON ${executionOf('n.execution_id')}`;
+}
+
 const RESET = columns({ id: uuid, dueInMs: long });
 
 /**
  * Resets tasks to their initial state with new retry and recovery budgets (only `wakes` stays, because it never decreases),
  * and their executions to Running. An execution that never began becomes Pending and keeps its `run_at`. Former outcomes are
- * stored as events. Returns in how many milliseconds each execution is due.
+ * stored as events, in the order of the tasks, and then the retry itself. Returns in how many milliseconds each execution is due.
  *
  * A task that keeps its steps waits again for the children that did not complete. A step with `retryFrom` tells its next
  * run to retry the child, from this generation on, so a process that dies in between retries no child twice. The end of
@@ -66,10 +84,14 @@ export const resetExecutions: Statement<{ id: string; dueInMs: number }> = {
       AS i(execution_id, task_no, pending, unmet, keeps_steps)
   ), event AS (
     INSERT INTO ${tables.event} (execution_id, task_no, item_no, kind, detail)
-    SELECT t.execution_id, t.task_no, t.item_no, 'reset', jsonb_build_object(
-             'status', t.status, 'skipReason', t.skip_reason, 'attempts', t.attempts, 'error', t.error::jsonb,
-             'startedAt', t.started_at, 'completedAt', t.completed_at)
-    FROM item i JOIN ${tables.task} t ON ${taskOf('i')}
+    SELECT * FROM (
+      SELECT t.execution_id, t.task_no, t.item_no, 'reset', jsonb_build_object(
+               'status', t.status, 'skipReason', t.skip_reason, 'attempts', t.attempts, 'error', t.error::jsonb,
+               'startedAt', t.started_at, 'completedAt', t.completed_at)
+      FROM item i JOIN ${tables.task} t ON ${taskOf('i')}
+      UNION ALL
+      ${retriedEvents(tables)}
+    ) e ORDER BY e.execution_id, e.task_no
   ), task AS (
     UPDATE ${tables.task} t
     SET status = CASE WHEN i.pending = 0 THEN 'Ready' ELSE 'NotStarted' END,
@@ -81,17 +103,7 @@ export const resetExecutions: Statement<{ id: string; dueInMs: number }> = {
         output = NULL, deleted_keys = NULL, error = NULL, deferred_since = NULL, started_at = NULL,
         completed_at = NULL, owner = NULL
     FROM item i WHERE ${taskOf('i')}
-  ), ${resetSteps(tables, 'item')}, retried AS (
-    INSERT INTO ${tables.event} (execution_id, kind, detail)
-    SELECT x.id, 'executionRetried', jsonb_build_object(
-             'tasks', n.tasks, 'taskNos', n.task_nos,
-             'status', x.status, 'reason', x.reason, 'error', x.error::jsonb, 'completedAt', x.completed_at)
-             || CASE WHEN a.actor IS NULL THEN '{}' ELSE jsonb_build_object('actor', a.actor) END
-    FROM (
-      SELECT execution_id, count(*) AS tasks, jsonb_agg(task_no ORDER BY task_no) AS task_nos FROM item GROUP BY 1
-    ) n JOIN unnest($6::uuid[], $8::text[]) a(id, actor) ON a.id = n.execution_id
-    JOIN ${tables.execution} x ON ${executionOf('n.execution_id')}
-  )
+  ), ${resetSteps(tables, 'item')}
   UPDATE ${tables.execution} x
   SET status = CASE WHEN x.started_at IS NULL THEN 'Pending' ELSE 'Running' END, context = NULL, error = NULL, reason = NULL, completed_at = NULL, has_waiters = false,
       generation = x.generation + 1, admitted = false,

@@ -74,6 +74,7 @@ function sendText(tables: TenantTables, variant: SendVariant): string {
     INSERT INTO ${tables.event} (execution_id, kind, detail)
     SELECT t.execution_id, 'signalled', jsonb_build_object('signal', t.name, 'actor', t.actor) FROM target t
     WHERE t.event_key IS NULL AND t.actor IS NOT NULL AND t.status IN ${UNFINISHED} AND NOT ${wasSent(tables)}
+    ORDER BY t.ord
   )`;
   return `WITH item AS MATERIALIZED (
     SELECT * FROM ROWS FROM (

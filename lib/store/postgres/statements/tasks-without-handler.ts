@@ -50,7 +50,7 @@ export const listBlocked: Statement<BlockedTaskRow> = {
       ${of} WHERE t.definition_id = l.id AND ${LIMITED_WAITING} AND ${due} ORDER BY t.run_at LIMIT ${MAX_LISTED}
     ) t
   ) t
-  ORDER BY t.run_at LIMIT ${MAX_LISTED}`;
+  ORDER BY t.run_at, t.execution_id, t.task_no, t.item_no LIMIT ${MAX_LISTED}`;
   },
 };
 

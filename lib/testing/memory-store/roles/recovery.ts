@@ -122,7 +122,12 @@ export class MemoryRecoveryStore extends MemoryRole implements RecoveryStore {
       const count = (counts.get(key)?.count ?? 0) + 1;
       counts.set(key, { definitionId, taskNo, count });
     }
-    return [...counts.values()].sort((a, b) => b.count - a.count);
+    return [...counts.values()].sort(
+      (a, b) =>
+        b.count - a.count ||
+        Number(BigInt(a.definitionId) - BigInt(b.definitionId)) ||
+        a.taskNo - b.taskNo,
+    );
   }
 
   async blocked(definitions: readonly string[], unknown: Unknown): Promise<BlockedTaskRow[]> {
@@ -188,9 +193,14 @@ export class MemoryRecoveryStore extends MemoryRole implements RecoveryStore {
           !definitions.includes(task.definitionId) ||
           unknown.some(([id, taskNo]) => id === task.definitionId && taskNo === task.taskNo),
       )
-      .sort((a, b) => a.runAt - b.runAt)
+      .sort((a, b) => a.runAt - b.runAt || byKey(a, b))
       .slice(0, MAX_LISTED);
   }
+}
+
+function byKey(a: TaskKey, b: TaskKey): number {
+  if (a.executionId !== b.executionId) return a.executionId < b.executionId ? -1 : 1;
+  return a.taskNo - b.taskNo || a.itemNo - b.itemNo;
 }
 
 /** Interpolates between the two nearest values, as percentile_cont does. */
