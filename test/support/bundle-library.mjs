@@ -4,6 +4,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { moveImportsApart } from './imports-apart.mjs';
 import { oneBytePerCharacter } from './one-byte.mjs';
+import { reexport } from './reexport.mjs';
 
 /** Modules that run a program, or load packages that few tests need: they stay files of their own. */
 const APART =
@@ -28,10 +29,13 @@ export async function bundleLibrary(compiled, files) {
   try {
     const isLibrary = (file) => file.startsWith(`lib${path.sep}`);
     await bundle(compiled, files.filter(isLibrary), draft);
-    for (const file of [...files.filter((each) => !isLibrary(each)), 'package.json']) {
-      await mkdir(path.dirname(path.join(draft, file)), { recursive: true });
-      await link(path.join(compiled, file), path.join(draft, file));
+    const isTest = (file) => !isLibrary(file) || APART.test(`${path.sep}${file}`);
+    for (const file of [...files.filter(isTest), 'package.json']) {
+      const copy = path.join(draft, 'children', file);
+      await mkdir(path.dirname(copy), { recursive: true });
+      await link(path.join(compiled, file), copy);
     }
+    await link(path.join(compiled, 'package.json'), path.join(draft, 'package.json'));
     await writeFile(path.join(draft, '.stamp'), stamp);
     await rm(folder, { recursive: true, force: true });
     // Of two runs at once the second one finds the folder of the first, which is the same.
@@ -51,6 +55,7 @@ async function stampOf(compiled, files) {
     fileURLToPath(import.meta.url),
     path.join(import.meta.dirname, 'imports-apart.mjs'),
     path.join(import.meta.dirname, 'one-byte.mjs'),
+    path.join(import.meta.dirname, 'reexport.mjs'),
   ]) {
     hash.update(await readFile(file));
   }
@@ -73,20 +78,38 @@ async function bundle(compiled, modules, output) {
       if (log.code === 'UNRESOLVED_IMPORT') throw new Error(log.message);
     },
   });
+  const options = {
+    codeSplitting: { groups: [{ name: 'library', test: (id) => !APART.test(id) }] },
+    // Nest names classes in messages and tokens, and so does the library.
+    keepNames: true,
+    comments: false,
+  };
   try {
     await bundler.write({
+      ...options,
       dir: output,
       format: 'esm',
       entryFileNames: '[name].js',
       chunkFileNames: 'lib/[name]-[hash].js',
-      codeSplitting: { groups: [{ name: 'library', test: (id) => !APART.test(id) }] },
-      // Nest names classes in messages and tokens, and so does the library.
-      keepNames: true,
-      comments: false,
     });
+    const children = path.join(output, 'children');
+    const written = await bundler.write({
+      ...options,
+      dir: children,
+      format: 'cjs',
+      exports: 'named',
+      entryFileNames: '[name].cjs',
+      chunkFileNames: 'lib/[name]-[hash].cjs',
+    });
+    for (const { type, isEntry, fileName, exports } of written.output) {
+      if (type !== 'chunk' || !isEntry || APART.test(`${path.sep}${fileName.replace(/cjs$/, 'js')}`)) continue;
+      const file = path.join(children, fileName.replace(/cjs$/, 'js'));
+      await writeFile(file, reexport(`./${path.basename(fileName)}`, exports));
+    }
   } finally {
     await bundler.close();
   }
   await oneBytePerCharacter(output);
   await moveImportsApart(path.join(output, 'lib'));
+  await moveImportsApart(path.join(output, 'children', 'lib'));
 }

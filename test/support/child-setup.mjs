@@ -1,4 +1,5 @@
 import module, { register } from 'node:module';
+import './cached-code.cjs';
 import { endWithParent } from './end-with-parent.mjs';
 
 endWithParent();

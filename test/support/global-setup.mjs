@@ -1,6 +1,7 @@
 import path from 'node:path';
 import { startTestServer } from '../../scripts/test-server.mjs';
 import { compileForChildren } from './compile-for-children.mjs';
+import { makeTemplate } from './template.mjs';
 
 /**
  * Runs once, before the first test file that needs a database, and not at all where none was chosen: the unit tests
@@ -16,10 +17,12 @@ export default async function setUp({ watch, watchAll, collectCoverage, testPath
   const folders = await compiled;
   if (folders === undefined) return;
   process.env.CLOACINA_TEST_COMPILED = folders.folder;
-  process.env.CLOACINA_TEST_BUNDLED = folders.bundled;
+  process.env.CLOACINA_TEST_BUNDLED = path.join(folders.bundled, 'children');
   // What `bundle-resolver.cjs` gives the test files of a whole run. Coverage is of the sources, jest watches those, and who
   // runs some files has sources in stack traces.
   const isPart = testPathPatterns.patterns.length > 0;
   const bySource = isPart || watch || watchAll || collectCoverage;
   if (!bySource) process.env.CLOACINA_TEST_LIBRARY = path.join(folders.bundled, 'lib');
+  // Of a few files, it would take longer than it spares.
+  if (!isPart || process.env.SPARES) await makeTemplate(process.env.CLOACINA_TEST_BUNDLED);
 }

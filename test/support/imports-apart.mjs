@@ -15,14 +15,18 @@ export async function moveImportsApart(folder) {
   const files = await readdir(folder, { withFileTypes: true });
   for (const entry of files) {
     const extension = path.extname(entry.name);
-    if (!entry.isFile() || !['.js', '.mjs'].includes(extension)) continue;
+    if (!entry.isFile() || !['.js', '.mjs', '.cjs'].includes(extension)) continue;
     const file = path.join(folder, entry.name);
     const code = await readFile(file, 'utf8');
     if (code.length < LARGE || !hasImport(code)) continue;
     const moved = code.replaceAll(BY_TEXT, 'importApart').replaceAll(/\bimport\(/g, 'importApart(');
     const helper = `import-apart${extension}`;
-    await writeFile(path.join(folder, helper), 'export const importApart = (id) => import(id);\n');
-    await writeFile(file, `import { importApart } from './${helper}';\n${moved}`);
+    const [small, use] =
+      extension === '.cjs'
+        ? ['exports.importApart =', `const { importApart } = require('./${helper}');`]
+        : ['export const importApart =', `import { importApart } from './${helper}';`];
+    await writeFile(path.join(folder, helper), `${small} (id) => import(id);\n`);
+    await writeFile(file, `${use}\n${moved}`);
   }
 }
 

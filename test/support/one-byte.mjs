@@ -9,7 +9,7 @@ import path from 'node:path';
 export async function oneBytePerCharacter(folder) {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
   for (const entry of entries) {
-    if (!entry.isFile() || !/\.m?js$/.test(entry.name)) continue;
+    if (!entry.isFile() || !/\.[cm]?js$/.test(entry.name)) continue;
     const file = path.join(entry.parentPath ?? entry.path, entry.name);
     const code = await readFile(file, 'utf8');
     const escaped = code.replace(/[^\0-\x7f]/g, escape);

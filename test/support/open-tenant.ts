@@ -135,8 +135,34 @@ export async function openTenants(
   return open;
 }
 
+/** The schemas that `make-template.ts` has made and no test has taken. */
+const spares = Array.from(
+  { length: Number(process.env['CLOACINA_TEST_SPARES'] ?? 0) },
+  (_, n) => `spare_${n}`,
+);
+
+/**
+ * Makes a schema that the first tenant on it would make, where the file's database has a spare one. One that is there already
+ * stays as it is.
+ */
+export async function prepareSchema(schema: string): Promise<void> {
+  const spare = spares.pop();
+  if (spare === undefined) return;
+  const client = await (admin ??= connectAdmin());
+  const name = client.escapeIdentifier(schema);
+  const rename = `ALTER SCHEMA ${spare} RENAME TO ${name}; ALTER TABLE ${name}.spare_migrations RENAME TO cloacina_migrations`;
+  await client.query(rename).catch((error: { code?: string }) => {
+    if (error.code !== '42P06') throw error;
+    spares.push(spare);
+  });
+}
+
+/** Options of tenants whose schemas are made otherwise, or elsewhere. */
+const OWN_WAYS = ['databaseUrl', 'isolation', 'migrate', 'migrations'] as const;
+
 async function openOn(host: TenantManager, options: OpenOptions): Promise<OpenTenant> {
   const schema = options.schema ?? freshSchema();
+  if (OWN_WAYS.every((option) => options[option] === undefined)) await prepareSchema(schema);
   const { processTasks: _tasks, claiming: _claiming, telemetry: _telemetry, ...own } = options;
   const tenant = await host.openTenant(tenantOptions(schema, own));
   return {

@@ -4,7 +4,12 @@ import path from 'node:path';
 import { afterAll } from '@jest/globals';
 import type { ResolvedTenantOptions } from '../../../lib/options/index.js';
 import { startChild, type TestChild } from '../../support/child-process.js';
-import { openTenants, type OpenOptions, type OpenTenant } from '../../support/open-tenant.js';
+import {
+  openTenants,
+  prepareSchema,
+  type OpenOptions,
+  type OpenTenant,
+} from '../../support/open-tenant.js';
 import { waitFor } from '../../support/wait-for.js';
 import { holding, type Entry, type HoldingInput } from './holding.js';
 import type { WorkerMessage, WorkerOrder, WorkerSettings } from './worker.js';
@@ -41,6 +46,9 @@ export class Workers {
       name: `child ${++this.started}`,
       options: { ...this.options, ...options },
     };
+    if (settings.options.databaseUrl === undefined) {
+      for (const schema of this.schemas) await prepareSchema(schema);
+    }
     const child = startChild(SCRIPT, { env: { WORKER: JSON.stringify(settings) } });
     await child.message<WorkerMessage>(({ kind }) => kind === 'ready');
     return new Worker(child, settings.name, this.schema);

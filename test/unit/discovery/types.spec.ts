@@ -1,11 +1,13 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import ts from 'typescript';
+import { compilerOf, pathOf } from './compiler.js';
+import { completionsIn, IN_THE_EDITOR } from './in-the-editor.js';
+import { largeBuilder } from './large-builder.js';
 
-const ROOT = resolve(import.meta.dirname, '../../..');
-const FIXTURES = readdirSync(join(ROOT, 'test/types'));
-const pathOf = (fixture: string) => join(ROOT, 'test/types', fixture);
+const FIXTURES = readdirSync(pathOf('.'));
+const EDITED = pathOf('in-the-editor.ts');
+const [SMALL, LARGE] = [pathOf('small-builder.ts'), pathOf('large-builder.ts')];
 
 /** `// @ts-expect-error TS2345 …`: the errors of the next line that is not a comment, in any order. */
 const EXPECTATION = /\/\/ @ts-expect-error((?: TS\d+)+)/;
@@ -18,37 +20,72 @@ function expectedErrors(source: string): string[] {
   });
 }
 
-/** What the compiler says of each fixture when it expects no error. */
-function compile(): Map<string, string[]> {
-  const { config } = ts.readConfigFile(join(ROOT, 'tsconfig.json'), ts.sys.readFile);
-  const { options } = ts.parseJsonConfigFileContent(
-    { ...config, include: [], files: FIXTURES.map(pathOf) },
-    ts.sys,
-    ROOT,
-  );
-  const host = ts.createCompilerHost(options);
-  const readFile = host.readFile.bind(host);
-  // The same length, so that positions stay right.
-  host.readFile = (file) => readFile(file)?.replaceAll('@ts-expect-error', '-ts-expect-error');
-  const program = ts.createProgram(FIXTURES.map(pathOf), options, host);
-  return new Map(
-    FIXTURES.map((fixture) => {
-      const source = program.getSourceFile(pathOf(fixture));
-      const errors = ts.getPreEmitDiagnostics(program, source).map(({ start, code }) => {
-        const line = source!.getLineAndCharacterOfPosition(start ?? 0).line + 1;
-        return `${line}: TS${code}`;
-      });
-      return [fixture, [...new Set(errors)]];
-    }),
-  );
+const sources = new Map(FIXTURES.map((name) => [name, readFileSync(pathOf(name), 'utf8')]));
+const compiler = compilerOf(
+  new Map([
+    // The same length, so that positions stay right.
+    ...[...sources].map(
+      ([name, text]) =>
+        [pathOf(name), text.replaceAll('@ts-expect-error', '-ts-expect-error')] as const,
+    ),
+    [EDITED, IN_THE_EDITOR],
+    [SMALL, largeBuilder(1)],
+    [LARGE, largeBuilder(51)],
+  ]),
+);
+const program = compiler.getProgram()!;
+
+/** The errors of a file, and how many types the compiler has instantiated to find them. */
+function check(file: string): { errors: readonly ts.Diagnostic[]; instantiations: number } {
+  const before = program.getInstantiationCount();
+  const errors = ts.getPreEmitDiagnostics(program, program.getSourceFile(file));
+  return { errors, instantiations: program.getInstantiationCount() - before };
 }
 
-describe('the types of definitions', () => {
-  const compiled = compile();
+describe('A builder of many tasks', () => {
+  it('costs the compiler little: 8,000 instantiations a task', () => {
+    const small = check(SMALL);
+    const large = check(LARGE);
+    const errors = [...small.errors, ...large.errors];
+    expect(
+      errors.map(({ messageText }) => ts.flattenDiagnosticMessageText(messageText, '\n')),
+    ).toEqual([]);
+    expect(large.instantiations).toBeGreaterThan(50 * 100);
+    expect(large.instantiations).toBeLessThan(50 * 8_000);
+  });
+});
 
+describe('the types of definitions', () => {
   it.each(FIXTURES)('refuse exactly what %s says', (fixture) => {
-    const expected = expectedErrors(readFileSync(pathOf(fixture), 'utf8'));
+    const expected = expectedErrors(sources.get(fixture) ?? '');
     expect(expected.length).toBeGreaterThan(5);
-    expect(compiled.get(fixture)?.toSorted()).toEqual(expected.toSorted());
+    const { errors } = check(pathOf(fixture));
+    const source = program.getSourceFile(pathOf(fixture))!;
+    const found = errors.map(({ start, code }) => {
+      const line = source.getLineAndCharacterOfPosition(start ?? 0).line + 1;
+      return `${line}: TS${code}`;
+    });
+    expect([...new Set(found)].toSorted()).toEqual(expected.toSorted());
+  });
+});
+
+describe('An editor', () => {
+  it('suggests the names of tasks, keys and values', () => {
+    const tasks = ['charge', 'reserve', 'dependency', 'secondDependency', 'failed', 'key'];
+    const suggested = completionsIn(EDITED, compiler).map((names) => new Set(names));
+    expect(suggested).toEqual(
+      [
+        tasks,
+        tasks,
+        ['charge'],
+        ['orderId', 'state'],
+        ['price', 'reserve'],
+        ['price'],
+        ['total', 'currency'],
+        ['shelf'],
+        ['new', 'paid'],
+        ['state', 'y'],
+      ].map((names) => new Set(names)),
+    );
   });
 });
