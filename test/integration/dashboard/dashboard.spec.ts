@@ -4,6 +4,7 @@ import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
 import { ROUTES } from '../../../lib/dashboard/openapi/routes.js';
 import type { CloacinaRunner } from '../../../lib/runner/cloacina-runner.js';
 import { CloacinaTenants } from '../../../lib/tenants/hosting/cloacina-tenants.js';
+import { gate } from '../../support/gate.js';
 import { waitFor } from '../../support/wait-for.js';
 import { Served, UserGuard, type Platform } from './served.js';
 
@@ -223,10 +224,14 @@ describe.each<Platform>(['Express', 'Fastify'])('the dashboard on %s', (platform
 
   it('streams nothing of a tenant that the user may not see', async () => {
     const seen: string[] = [];
+    const opened = gate();
     const changed = served.event('/api/events', ({ type, data }) => {
       seen.push(JSON.stringify(data));
+      opened.open();
       return type === 'changed' ? true : undefined;
     });
+    // It begins with the numbers as they are. What changes before is told to none.
+    await opened.passed;
     await failed(globex, 7);
     await failed(acme, 7);
     await changed;
@@ -451,12 +456,15 @@ describe.each<Platform>(['Express', 'Fastify'])('the dashboard on %s', (platform
   });
 
   it('streams overviews that change, to all pages from one source', async () => {
-    const changed = served.event('/api/events', ({ type, data }) =>
-      type === 'changed' ? (data as { tenant: string; executions: string[] }) : undefined,
-    );
+    const opened = gate();
+    const changed = served.event('/api/events', ({ type, data }) => {
+      opened.open();
+      return type === 'changed' ? (data as { tenant: string; executions: string[] }) : undefined;
+    });
     const grown = served.event('/api/events', ({ type, data }) =>
       type === 'overview' && data.counts.Failed.count > 0 ? (data as object) : undefined,
     );
+    await opened.passed;
     const id = await failed(acme, 6);
     expect(await changed).toMatchObject({ tenant: 'acme' });
     expect(await grown).toMatchObject({ tenants: 1 });
