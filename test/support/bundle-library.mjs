@@ -66,6 +66,34 @@ async function stampOf(compiled, files) {
 }
 
 async function bundle(compiled, modules, output) {
+  await write(compiled, modules, {
+    dir: output,
+    format: 'esm',
+    entryFileNames: '[name].js',
+    chunkFileNames: 'lib/[name]-[hash].js',
+  });
+  // For the processes that tests start: see `cached-code.cjs`.
+  const children = path.join(output, 'children');
+  const together = modules.filter((file) => !APART.test(`${path.sep}${file}`));
+  const chunks = await write(compiled, together, {
+    dir: children,
+    format: 'cjs',
+    exports: 'named',
+    entryFileNames: '[name].cjs',
+    chunkFileNames: 'lib/[name]-[hash].cjs',
+  });
+  for (const { isEntry, fileName, exports } of chunks) {
+    if (!isEntry) continue;
+    const file = path.join(children, fileName.replace(/cjs$/, 'js'));
+    await writeFile(file, reexport(`./${path.basename(fileName)}`, exports));
+  }
+  await oneBytePerCharacter(output);
+  await moveImportsApart(path.join(output, 'lib'));
+  await moveImportsApart(path.join(children, 'lib'));
+}
+
+/** Returns the chunks. */
+async function write(compiled, modules, options) {
   const { rolldown } = await import('rolldown');
   const bundler = await rolldown({
     cwd: compiled,
@@ -78,38 +106,16 @@ async function bundle(compiled, modules, output) {
       if (log.code === 'UNRESOLVED_IMPORT') throw new Error(log.message);
     },
   });
-  const options = {
-    codeSplitting: { groups: [{ name: 'library', test: (id) => !APART.test(id) }] },
-    // Nest names classes in messages and tokens, and so does the library.
-    keepNames: true,
-    comments: false,
-  };
   try {
-    await bundler.write({
+    const { output } = await bundler.write({
       ...options,
-      dir: output,
-      format: 'esm',
-      entryFileNames: '[name].js',
-      chunkFileNames: 'lib/[name]-[hash].js',
+      codeSplitting: { groups: [{ name: 'library', test: (id) => !APART.test(id) }] },
+      // Nest names classes in messages and tokens, and so does the library.
+      keepNames: true,
+      comments: false,
     });
-    const children = path.join(output, 'children');
-    const written = await bundler.write({
-      ...options,
-      dir: children,
-      format: 'cjs',
-      exports: 'named',
-      entryFileNames: '[name].cjs',
-      chunkFileNames: 'lib/[name]-[hash].cjs',
-    });
-    for (const { type, isEntry, fileName, exports } of written.output) {
-      if (type !== 'chunk' || !isEntry || APART.test(`${path.sep}${fileName.replace(/cjs$/, 'js')}`)) continue;
-      const file = path.join(children, fileName.replace(/cjs$/, 'js'));
-      await writeFile(file, reexport(`./${path.basename(fileName)}`, exports));
-    }
+    return output.filter(({ type }) => type === 'chunk');
   } finally {
     await bundler.close();
   }
-  await oneBytePerCharacter(output);
-  await moveImportsApart(path.join(output, 'lib'));
-  await moveImportsApart(path.join(output, 'children', 'lib'));
 }
