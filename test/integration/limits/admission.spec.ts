@@ -93,7 +93,8 @@ describe('admission', () => {
     expect((await tenant.runner.get(second.id))?.waitingFor?.reason).toBe('turn');
     await tenant.runner.signal(first, go, undefined);
     await first.result();
-    await waitFor(() => begun.length === 2);
+    // The first one begins again after its wait, and may have counted twice.
+    await waitFor(() => begun.includes(2));
     await tenant.runner.cancel(second.id);
   });
 
