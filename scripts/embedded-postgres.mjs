@@ -51,9 +51,14 @@ export async function startPersistentServer({ settings = {} } = {}) {
 
 /**
  * A new, empty server that is gone, data and all, when this process ends. `binaries`: of another PostgreSQL. `inMemory`:
- * its data are in memory, where the system has enough.
+ * its data are in memory, where the system has enough. `trusted`: the owner's password is not asked for.
  */
-export async function startEphemeralServer({ settings = {}, binaries, inMemory = false } = {}) {
+export async function startEphemeralServer({
+  settings = {},
+  binaries,
+  inMemory = false,
+  trusted = false,
+} = {}) {
   const account = serverAccount();
   const temporary = temporaryFolder(account);
   const base = inMemory && hasRoom(MEMORY, account) ? MEMORY : temporary;
@@ -65,6 +70,7 @@ export async function startEphemeralServer({ settings = {}, binaries, inMemory =
     const password = randomBytes(12).toString('hex');
     binaries ??= embeddedBinaries(account, placeOf(checkout, account));
     ensureCluster({ binaries, account, directory, password, sync: false });
+    if (trusted) trustOwner(directory);
     const log = path.join(place, 'server.log');
     const server = await startServer({
       binaries,
@@ -79,6 +85,13 @@ export async function startEphemeralServer({ settings = {}, binaries, inMemory =
     rmSync(place, { recursive: true, force: true });
     throw error;
   }
+}
+
+/** The first line that fits a connection counts. */
+function trustOwner(directory) {
+  const file = path.join(directory, 'pg_hba.conf');
+  const asked = readFileSync(file, 'utf8');
+  writeFileSync(file, `host all postgres 127.0.0.1/32 trust\n${asked}`);
 }
 
 /** TMPDIR may be a folder that only its owner can enter. */

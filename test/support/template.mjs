@@ -6,7 +6,7 @@ import path from 'node:path';
 import pg from 'pg';
 
 /** Schemas of a test file that are there before its first test. It makes further ones itself. */
-const SPARES = 6;
+const SPARES = 4;
 
 /**
  * Makes the database of `make-template.ts`, and names it and the number of its schemas in the environment.

@@ -14,13 +14,17 @@ import { rowsOf, scratchDatabase } from '../../support/scratch-database.js';
 const PASSWORD = 's3cret-of-the-login';
 let url = '';
 let role = '';
+/** A login whose password is asked for. That of the tests' server is not. */
+let asked = '';
 beforeAll(async () => {
   url = await scratchDatabase();
   const database = new URL(url).pathname.slice(1);
   role = `locked_out_${database}`;
+  asked = `asked_${database}`;
   await rowsOf(
     url,
-    `CREATE ROLE ${role} LOGIN PASSWORD '${PASSWORD}'; REVOKE CONNECT ON DATABASE ${database} FROM PUBLIC`,
+    `CREATE ROLE ${role} LOGIN PASSWORD '${PASSWORD}'; CREATE ROLE ${asked} LOGIN PASSWORD 'another';
+     REVOKE CONNECT ON DATABASE ${database} FROM PUBLIC`,
   );
 });
 afterEach(() => void jest.restoreAllMocks());
@@ -43,7 +47,10 @@ function changed(change: (target: URL) => void): () => CloacinaSharedOptions {
 
 const REFUSED: Readonly<Record<string, Refused>> = {
   'a wrong password': {
-    source: changed((target) => (target.password = PASSWORD)),
+    source: changed((target) => {
+      target.username = asked;
+      target.password = PASSWORD;
+    }),
     says: /: password authentication failed for user "[^"]*"\. Check the user and the password /,
   },
   'a login that does not exist': {
@@ -51,7 +58,10 @@ const REFUSED: Readonly<Record<string, Refused>> = {
     says: /: password authentication failed for user "no_such_login"\. Check the user and the password /,
   },
   'no password': {
-    source: changed((target) => (target.password = '')),
+    source: changed((target) => {
+      target.username = asked;
+      target.password = '';
+    }),
     says: /: SASL: .*password must be a .*string\. Check the user and the password /,
   },
   'a missing database': {
@@ -123,6 +133,7 @@ describe('A login that the driver refuses by itself', () => {
   it('leaves no connection open that the server would wait for', async () => {
     const proxy = await TcpProxy.start();
     const target = new URL(proxy.url);
+    target.username = asked;
     target.password = '';
     const failed = failureOf(boot([CloacinaModule.forTenant({ databaseUrl: target.href })]));
     expect((await failed) as Error).toMatchObject({ code: 'DATABASE_CONNECTION' });

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
 import { openTenant, poolsOf, processEngineOf } from '../../support/open-tenant.js';
-import { databaseUrl } from '../../support/postgres.js';
+import { connectAdmin, databaseUrl } from '../../support/postgres.js';
 
 const SHOW = `SELECT current_setting('application_name') AS name, current_setting('enable_seqscan') AS seqscan,
     current_setting('lock_timeout') AS lock_timeout, current_setting('default_transaction_isolation') AS isolation,
@@ -10,7 +10,15 @@ const SHOW = `SELECT current_setting('application_name') AS name, current_settin
 /** A URL as platforms give it, with everything beside it that used to be overruled by it. */
 test("what a URL says switches off none of the library's settings, and a password function is asked", async () => {
   const url = new URL(databaseUrl());
-  const password = decodeURIComponent(url.password);
+  const database = url.pathname.slice(1);
+  // One whose password is asked for.
+  const login = `asked_${database}`;
+  const password = 'this-one';
+  const admin = await connectAdmin();
+  await admin.query(
+    `CREATE ROLE ${login} LOGIN PASSWORD '${password}'; GRANT CREATE ON DATABASE ${database} TO ${login}`,
+  );
+  url.username = login;
   url.password = 'not-this-one';
   url.searchParams.set(
     'options',
@@ -53,6 +61,9 @@ test("what a URL says switches off none of the library's settings, and a passwor
     ),
   ).toEqual([{ n: expect.any(Number) }]);
   expect(asked).toBeGreaterThan(2);
+  await tenant.close();
+  await admin.query(`DROP OWNED BY ${login} CASCADE; DROP ROLE ${login}`);
+  await admin.end();
 });
 
 test('a host beside the URL is the server that is used, an address of IPv6 and a socket too', async () => {
