@@ -14,6 +14,7 @@ import type {
   ScheduleTransaction,
 } from '../store/port/index.js';
 import type { ScheduleSpec } from '../workflow/schedule/index.js';
+import { noteOf } from './action-note.js';
 import { checkActor } from './call-checks.js';
 import type { ExecutionHandle } from './execution-handle.js';
 import { newExecutionId } from './execution-id.js';
@@ -46,12 +47,6 @@ interface ScheduleWrite {
   readonly set: ScheduleColumns;
   readonly passed: NewFiring | null;
   readonly by: ActionNote | null;
-}
-
-/** Makes the notes of an actor; null records nothing. */
-function noteOf(actor: string | null) {
-  return (kind: ActionKind, reason: string | null = null): ActionNote | null =>
-    actor === null ? null : { kind, actor, reason };
 }
 
 /**
@@ -172,11 +167,12 @@ export class CloacinaSchedules extends ScheduleReports {
    */
   async pause(name: string, options: ReasonOptions = {}): Promise<void> {
     const { reason, actor } = checkReasonOptions('schedules.pause()', options);
+    const by = noteOf(actor)('schedule.paused', reason);
     await this.parts.served.run(() =>
       this.put(name, undefined, (known) => ({
         set: { ...columnsOf(this.found(name, known)), state: 'paused', reason },
         passed: null,
-        by: noteOf(actor)('schedule.paused', reason),
+        by,
       })),
     );
   }
@@ -258,11 +254,12 @@ export class CloacinaSchedules extends ScheduleReports {
     actor: string | null,
     executionId: string | null = null,
   ): Promise<void> {
-    if (actor === null) return;
+    const by = noteOf(actor)(kind);
+    if (by === null) return;
     const { engine, whileUnavailable } = this.parts;
     await whileUnavailable.run(async () => {
       this.found(subject, await this.store.get(subject));
-      await engine.store.actions.record({ kind, subject, actor, reason: null, executionId });
+      await engine.store.actions.record({ ...by, subject, executionId });
     });
   }
 

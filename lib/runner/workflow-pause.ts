@@ -1,6 +1,7 @@
 import type { WorkflowRef } from '../discovery/workflow-ref.js';
 import type { TenantEngine } from '../engine/tenant-engine.js';
 import type { AvailabilityRetry } from '../runtime/availability-retry.js';
+import { noteOf } from './action-note.js';
 import type { ExecutionStarter } from './execution-starter.js';
 import {
   checkActorOptions,
@@ -37,7 +38,8 @@ export class WorkflowPauseCalls {
     const { engine, nameOf, starter } = this.parts;
     // A name with a typing error would pause nothing.
     await this.run(() => starter.definitionOf(workflow));
-    await this.run(() => engine.workflows.pauses.pause(nameOf(workflow), reason, actor));
+    const by = noteOf(actor)('workflow.paused', reason);
+    await this.run(() => engine.workflows.pauses.pause(nameOf(workflow), reason, by));
   }
 
   /** The workflow may be one that no process knows. */
@@ -45,7 +47,8 @@ export class WorkflowPauseCalls {
     const actor = checkActorOptions('resumeWorkflow()', options);
     const { engine, nameOf } = this.parts;
     const name = nameOf(workflow);
-    await this.run(() => engine.workflows.pauses.resume(name, actor));
+    const by = noteOf(actor)('workflow.resumed');
+    await this.run(() => engine.workflows.pauses.resume(name, by));
   }
 
   async list(): Promise<PausedWorkflow[]> {

@@ -1,4 +1,4 @@
-import type { WorkflowPause, WorkflowPauseStore } from '../../store/port/index.js';
+import type { ActionNote, WorkflowPause, WorkflowPauseStore } from '../../store/port/index.js';
 import type { ClaimTable } from '../claims/claim-table.js';
 import type { DefinitionCatalog } from '../definitions/definition-catalog.js';
 import type { TaskCompleter } from '../execution/task-completer.js';
@@ -48,13 +48,13 @@ export class WorkflowPauses {
   }
 
   /** Resolves when this process claims no more tasks of the workflow. Other processes are notified. */
-  async pause(workflow: string, reason: string | null, actor?: string | null): Promise<void> {
-    await this.parts.store.pauses.pause(workflow, reason, actor);
+  async pause(workflow: string, reason: string | null, by?: ActionNote | null): Promise<void> {
+    await this.parts.store.pauses.pause(workflow, reason, by);
     await this.changed();
   }
 
-  async resume(workflow: string, actor?: string | null): Promise<void> {
-    await this.parts.store.pauses.resume(workflow, actor);
+  async resume(workflow: string, by?: ActionNote | null): Promise<void> {
+    await this.parts.store.pauses.resume(workflow, by);
     await this.changed();
   }
 

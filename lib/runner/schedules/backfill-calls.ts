@@ -11,6 +11,7 @@ import { InvalidArgumentError, UnknownScheduleError } from '../../errors/index.j
 import { formatValue } from '../../errors/option-checks.js';
 import type { AvailabilityRetry } from '../../runtime/availability-retry.js';
 import { nextInstants } from '../../workflow/schedule/index.js';
+import { noteOf } from '../action-note.js';
 import { checkActor } from '../call-checks.js';
 import { checkBulkOptions } from '../bulk/bulk-calls.js';
 import type { BulkResult } from '../bulk/bulk-options.js';
@@ -62,7 +63,7 @@ export class BackfillCalls {
     const { total } = operation;
     if (dryRun) return { matched: total, changed: 0 };
     if (background !== false || total <= MAX_AT_ONCE) {
-      if (actor !== null) await this.record(name, actor);
+      await this.record(name, actor);
       const isLarge = background === true || total > MAX_AT_ONCE;
       return isLarge ? this.start(operation) : this.run(operation);
     }
@@ -73,11 +74,12 @@ export class BackfillCalls {
   }
 
   /** Before the first start: a backfill that fails half way has started some executions. */
-  private async record(subject: string, actor: string): Promise<void> {
+  private async record(subject: string, actor: string | null): Promise<void> {
     const { engine, whileUnavailable } = this.parts;
-    const action = { kind: 'schedule.backfilled', subject, actor } as const;
+    const by = noteOf(actor)('schedule.backfilled');
+    if (by === null) return;
     await whileUnavailable.run(() =>
-      engine.store.actions.record({ ...action, reason: null, executionId: null }),
+      engine.store.actions.record({ ...by, subject, executionId: null }),
     );
   }
 

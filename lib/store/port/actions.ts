@@ -12,6 +12,8 @@ export type ActionKind =
 
 /** Who does something, and why. */
 export interface ActionNote {
+  /** A UUID, the same whenever the call is sent: an action with an id that is known is not recorded again. */
+  readonly callId: string;
   readonly kind: ActionKind;
   readonly actor: string;
   readonly reason: string | null;
@@ -25,7 +27,7 @@ export interface NewAction extends ActionNote {
   readonly executionId: string | null;
 }
 
-export interface ActionRecord extends NewAction {
+export interface ActionRecord extends Omit<NewAction, 'callId'> {
   readonly id: string;
   readonly at: Date;
 }

@@ -1,3 +1,4 @@
+import type { ActionNote } from './actions.js';
 import type { TenantHandle } from './tenant-store.js';
 
 /** A workflow that is paused as a whole. */
@@ -13,11 +14,11 @@ export interface WorkflowPauseStore {
   /**
    * Pauses a workflow. Of one that is paused already, only the reason changes.
    *
-   * @param actor - who asks for it; null records no action, as for `resume`
+   * @param by - the action to record, as for `resume`. Default: none
    */
-  pause(workflow: string, reason: string | null, actor?: string | null): Promise<void>;
+  pause(workflow: string, reason: string | null, by?: ActionNote | null): Promise<void>;
   /** Returns whether the workflow was paused. */
-  resume(workflow: string, actor?: string | null): Promise<boolean>;
+  resume(workflow: string, by?: ActionNote | null): Promise<boolean>;
   /** By name. */
   list(): Promise<WorkflowPause[]>;
 }

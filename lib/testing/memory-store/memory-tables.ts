@@ -50,6 +50,8 @@ export class MemoryTables implements TenantHandle {
   readonly pauses = new Map<string, WorkflowPause>();
   /** What people did to workflows and schedules, the oldest first. */
   actions: ActionRecord[] = [];
+  /** The calls of all actions that were recorded. */
+  readonly actionCalls = new Set<string>();
   /** The slots of whole executions by key. */
   readonly turns = new Map<string, MemoryTurns>();
   events: MemoryEvent[] = [];
@@ -140,8 +142,10 @@ export class MemoryTables implements TenantHandle {
     return [...this.pauses.values()].sort((a, b) => (a.workflow < b.workflow ? -1 : 1));
   }
 
-  /** Records an action, and forgets one that is too old. */
+  /** Records an action unless its call is known, and forgets one that is too old. */
   addAction(action: NewAction): void {
+    if (this.actionCalls.has(action.callId)) return;
+    this.actionCalls.add(action.callId);
     const { kind, subject, actor, reason, executionId } = action;
     const at = new Date(this.now());
     const id = String(this.nextId());

@@ -9,6 +9,7 @@ export interface ActionRow {
   actor: string;
   reason: string | null;
   executionId: string | null;
+  callId: string;
   createdAt: Date;
 }
 
@@ -23,6 +24,7 @@ export const ActionEntity = new EntitySchema<ActionRow>({
     actor: { name: 'actor', type: 'text' },
     reason: { name: 'reason', type: 'text', nullable: true },
     executionId: { name: 'execution_id', type: 'uuid', nullable: true },
+    callId: { name: 'call_id', type: 'uuid', unique: true },
     createdAt: { name: 'created_at', type: 'timestamptz', default: () => SERVER_CLOCK.now },
   },
 });

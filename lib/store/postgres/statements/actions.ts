@@ -15,6 +15,7 @@ interface ActionParameters {
   readonly kind: string;
   readonly actor: string;
   readonly reason: string;
+  readonly callId: string;
   /** An expression of `from`, or a parameter. */
   readonly executionId?: string;
 }
@@ -22,17 +23,18 @@ interface ActionParameters {
 /**
  * The CTEs that record an action on `f.subject` for each row of `from`, unless its actor is null, and delete some old ones. So
  * the table has an end without a sweep, and calls without an actor write nothing. Locked rows are skipped: a transaction of the
- * application that deletes them may stay open.
+ * application that deletes them may stay open. `from` has one row, and a call that is sent again after a lost reply records nothing.
  */
 export function recordActions(
   { action, clock }: TenantTables,
   from: string,
-  { kind, actor, reason, executionId = 'NULL' }: ActionParameters,
+  { kind, actor, reason, callId, executionId = 'NULL' }: ActionParameters,
 ): string {
   return `acted AS (
-    INSERT INTO ${action} (kind, subject, actor, reason, execution_id, created_at)
-    SELECT ${kind}::text, f.subject, ${actor}::text, ${reason}::text, ${executionId}::uuid, ${clock.now}
+    INSERT INTO ${action} (kind, subject, actor, reason, call_id, execution_id, created_at)
+    SELECT ${kind}::text, f.subject, ${actor}::text, ${reason}::text, ${callId}::uuid, ${executionId}::uuid, ${clock.now}
     FROM ${from} f WHERE ${actor}::text IS NOT NULL
+    ON CONFLICT (call_id) DO NOTHING
   ), forgotten AS (
     DELETE FROM ${action} a WHERE a.id = ANY (ARRAY(
       SELECT o.id FROM ${action} o
@@ -42,20 +44,21 @@ export function recordActions(
   )`;
 }
 
-/** The values of kind, actor and reason. */
+/** The values of kind, actor, reason and call. */
 export function noteValues(note: ActionNote | null | undefined): unknown[] {
-  return [note?.kind ?? null, note?.actor ?? null, note?.reason ?? null];
+  return [note?.kind ?? null, note?.actor ?? null, note?.reason ?? null, note?.callId ?? null];
 }
 
 export const recordAction: Statement = {
   name: 'record_action',
   columns: NO_COLUMNS,
   text: (tables) =>
-    `WITH ${recordActions(tables, '(SELECT $4::text AS subject)', {
+    `WITH ${recordActions(tables, '(SELECT $5::text AS subject)', {
       kind: '$1',
       actor: '$2',
       reason: '$3',
-      executionId: '$5',
+      callId: '$4',
+      executionId: '$6',
     })} SELECT`,
 };
 

@@ -140,7 +140,7 @@ export const createSchedule: Statement<{ name: string }> = {
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, coalesce($11::timestamptz, ${tables.clock.now}), ${tables.clock.now})
     ON CONFLICT DO NOTHING
     RETURNING name AS subject
-  ), ${recordActions(tables, 'created', { kind: '$12', actor: '$13', reason: '$14' })}
+  ), ${recordActions(tables, 'created', { kind: '$12', actor: '$13', reason: '$14', callId: '$15' })}
   SELECT ${NAMED.select({ name: 'subject' })} FROM created`,
 };
 
@@ -159,7 +159,7 @@ export const changeSchedule: Statement<{ name: string }> = {
     SELECT name, $12::timestamptz, $13::text, $14::timestamptz, $15::integer, ${tables.clock.now} FROM changed
     WHERE $12::timestamptz IS NOT NULL
     ON CONFLICT DO NOTHING
-  ), ${recordActions(tables, 'changed', { kind: '$16', actor: '$17', reason: '$18' })}
+  ), ${recordActions(tables, 'changed', { kind: '$16', actor: '$17', reason: '$18', callId: '$19' })}
   SELECT ${NAMED.select({ name: 'name' })} FROM changed`,
 };
 
@@ -189,7 +189,7 @@ export const deleteSchedule: Statement<{ name: string }> = {
   columns: NAMED,
   text: (tables) => `WITH deleted AS (
     DELETE FROM ${tables.schedule} WHERE name = $1 RETURNING name AS subject
-  ), ${recordActions(tables, 'deleted', { kind: '$2', actor: '$3', reason: '$4' })}
+  ), ${recordActions(tables, 'deleted', { kind: '$2', actor: '$3', reason: '$4', callId: '$5' })}
   SELECT ${NAMED.select({ name: 'subject' })} FROM deleted`,
 };
 

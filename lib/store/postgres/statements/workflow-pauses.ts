@@ -27,7 +27,7 @@ export const pauseWorkflow: Statement = {
     VALUES ($1::text, $2::text, ${tables.clock.now})
     ON CONFLICT (workflow) DO UPDATE SET reason = excluded.reason
     RETURNING p.workflow AS subject
-  ), ${recordActions(tables, 'paused', { kind: "'workflow.paused'", actor: '$3', reason: '$2' })} SELECT`,
+  ), ${recordActions(tables, 'paused', { kind: '$3', actor: '$4', reason: '$5', callId: '$6' })} SELECT`,
 };
 
 const RESUMED = columns({ workflow: text });
@@ -38,7 +38,7 @@ export const resumeWorkflow: Statement<{ workflow: string }> = {
   columns: RESUMED,
   text: (tables) => `WITH resumed AS (
     DELETE FROM ${tables.pausedWorkflow} WHERE workflow = $1::text RETURNING workflow AS subject
-  ), ${recordActions(tables, 'resumed', { kind: "'workflow.resumed'", actor: '$2', reason: 'NULL' })}
+  ), ${recordActions(tables, 'resumed', { kind: '$2', actor: '$3', reason: '$4', callId: '$5' })}
   SELECT ${RESUMED.select({ workflow: 'subject' })} FROM resumed`,
 };
 

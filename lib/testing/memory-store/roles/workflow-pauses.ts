@@ -1,23 +1,20 @@
 import { MemoryRole } from './memory-role.js';
-import type { WorkflowPause, WorkflowPauseStore } from '../../../store/port/index.js';
+import type { ActionNote, WorkflowPause, WorkflowPauseStore } from '../../../store/port/index.js';
 
 /** Pauses of workflows, in memory. */
 export class MemoryWorkflowPauseStore extends MemoryRole implements WorkflowPauseStore {
-  pause(workflow: string, reason: string | null, actor: string | null = null): Promise<void> {
+  pause(workflow: string, reason: string | null, by?: ActionNote | null): Promise<void> {
     return this.run((tables) => {
       const pausedAt = tables.pauses.get(workflow)?.pausedAt ?? new Date(tables.now());
       tables.pauses.set(workflow, { workflow, reason, pausedAt });
-      const note = actor === null ? null : { kind: 'workflow.paused' as const, actor, reason };
-      tables.noteAction(workflow, note);
+      tables.noteAction(workflow, by);
     });
   }
 
-  resume(workflow: string, actor: string | null = null): Promise<boolean> {
+  resume(workflow: string, by?: ActionNote | null): Promise<boolean> {
     return this.run((tables) => {
       const wasPaused = tables.pauses.delete(workflow);
-      const note =
-        actor === null ? null : { kind: 'workflow.resumed' as const, actor, reason: null };
-      if (wasPaused) tables.noteAction(workflow, note);
+      if (wasPaused) tables.noteAction(workflow, by);
       return wasPaused;
     });
   }

@@ -11,6 +11,7 @@ CREATE TABLE ${schema}.cloacina_action (
   actor text NOT NULL,
   reason text,
   execution_id uuid,
+  call_id uuid NOT NULL UNIQUE,
   created_at timestamptz NOT NULL DEFAULT ${SERVER_CLOCK.now}
 );
 `,
@@ -18,6 +19,7 @@ CREATE TABLE ${schema}.cloacina_action (
     ['TABLE', 'action', 'Who has changed which workflow or schedule. Only calls with an actor.'],
     ['COLUMN', 'action.kind', 'Such as workflow.paused or schedule.run.'],
     ['COLUMN', 'action.subject', 'The name of the workflow or schedule.'],
+    ['COLUMN', 'action.call_id', 'Of the call. One that is sent again is recorded once.'],
     ['COLUMN', 'action.execution_id', 'The execution that the action started. NULL otherwise.'],
   ],
 };
