@@ -11,10 +11,11 @@ import {
 /** Maximum number of executions in one call of the archive. */
 const MAX_ARCHIVED = 200;
 /**
- * Number of executions that can't be read at which a lap ends: then the executions are hardly the cause, and each one
- * costs some twenty reads.
+ * Number of trees that can't be read one after the other at which a lap ends, and in all: then the executions are hardly the
+ * cause, and each one costs some twenty reads.
  */
-const MAX_UNREADABLE = 100;
+const MAX_UNREADABLE_IN_ROW = 100;
+const MAX_UNREADABLE = 1_000;
 /** How long one call of the archive may take, in milliseconds. */
 export const MAX_CALL_MS = 600_000;
 
@@ -26,8 +27,25 @@ export interface Archive {
   send(executions: readonly object[], signal: AbortSignal): Promise<void>;
 }
 
+/** What the call of the archive that has failed was about, and what the lap knows by then. */
+interface FailureFacts {
+  /** The tops of the trees of the call. Empty if too many can't be read. */
+  readonly sent: readonly string[];
+  /** The tops of the trees that could not be read. */
+  readonly unreadable: readonly string[];
+}
+
 /** The application's archive has failed, or too many executions can't be read for it; `cause` is the error. */
-export class ArchiveFailure extends Error {}
+export class ArchiveFailure extends Error {
+  readonly sent: readonly string[];
+  readonly unreadable: readonly string[];
+
+  constructor(message: string, cause: unknown, { sent, unreadable }: FailureFacts) {
+    super(message, { cause });
+    this.sent = sent;
+    this.unreadable = unreadable;
+  }
+}
 
 /** An execution could not be read for the archive; `cause` says why. */
 export class ArchiveReadError extends Error {
@@ -59,12 +77,23 @@ export interface ArchivedTrees {
   /** The trees that are in the archive. */
   readonly archived: readonly ExpiredTree[];
   readonly unreadable: readonly UnreadableTree[];
+  /** Ends the lap, when what is in the archive is deleted. */
+  readonly failure?: ArchiveFailure;
+}
+
+/** What is remembered of trees from one lap to the next. */
+export interface ArchiverMemory {
+  /** Whether the tree is sent in a call of its own, because a call with it has failed. */
+  isAlone(top: string): boolean;
+  /** Call when the tree is in the archive. */
+  archived(top: string): void;
 }
 
 export interface ArchiverParts {
   readonly clock: Clock;
   readonly store: Pick<RetentionStore, 'state' | 'trees'>;
   readonly archive: Archive;
+  readonly memory: ArchiverMemory;
 }
 
 /**
@@ -74,14 +103,15 @@ export interface ArchiverParts {
  * A read that fails is repeated in halves, so that one execution that can't be read keeps no others from the archive.
  */
 export class Archiver {
-  private unreadableCount = 0;
+  /** The tops of the trees that could not be read, and how many of the latest ones, one after the other. */
+  private readonly unreadable: string[] = [];
+  private inRow = 0;
 
   constructor(private readonly parts: ArchiverParts) {}
 
   /**
-   * Sends the trees that may be deleted. Others have executions that have not ended, or that must stay.
-   *
-   * @throws ArchiveFailure if the archive does not take them, or very many can't be read
+   * Sends the trees that may be deleted. Others have executions that have not ended, or that must stay. Stops with a `failure` if
+   * the archive does not take some of them, or very many can't be read.
    */
   async take(due: readonly EndedExecutionRow[], signal: AbortSignal): Promise<ArchivedTrees> {
     const trees = new Map<string, TreeMember[]>();
@@ -95,37 +125,74 @@ export class Archiver {
     });
     const archived: ExpiredTree[] = [];
     const unreadable: UnreadableTree[] = [];
-    for (const part of inParts(ready)) {
-      for (const [i, error] of (await this.archiveTrees(part, signal)).entries()) {
-        const { id, generation, members } = part[i] as ReadyTree;
-        if (error === undefined) archived.push({ id, generation, version: versionOf(members) });
-        else unreadable.push({ id, error });
-      }
+    const results: Results = {
+      done: ({ id, generation, members }) => {
+        this.inRow = 0;
+        archived.push({ id, generation, version: versionOf(members) });
+        this.parts.memory.archived(id);
+      },
+      unread: ({ id }, error) => {
+        unreadable.push({ id, error });
+        this.unreadable.push(id);
+        this.inRow++;
+      },
+    };
+    try {
+      for (const part of this.inParts(ready)) await this.archiveTrees(part, results, signal);
+    } catch (failure) {
+      if (!(failure instanceof ArchiveFailure)) throw failure;
+      return { archived, unreadable, failure };
     }
     return { archived, unreadable };
   }
 
-  /** Returns for each tree why it could not be read. */
   private async archiveTrees(
     trees: readonly ReadyTree[],
+    results: Results,
     signal: AbortSignal,
-  ): Promise<(ArchiveReadError | undefined)[]> {
+  ): Promise<void> {
+    try {
+      await this.archiveTogether(trees, signal);
+      for (const tree of trees) results.done(tree);
+    } catch (error) {
+      if (!(error instanceof ArchiveReadError)) throw error;
+      const [only] = trees;
+      if (trees.length === 1 && only !== undefined) {
+        results.unread(only, error);
+        const { inRow, unreadable } = this;
+        if (inRow < MAX_UNREADABLE_IN_ROW && unreadable.length < MAX_UNREADABLE) return;
+        const facts = { sent: [], unreadable };
+        throw new ArchiveFailure('Too many executions can not be read.', error, facts);
+      }
+      const middle = trees.length >> 1;
+      await this.archiveTrees(trees.slice(0, middle), results, signal);
+      await this.archiveTrees(trees.slice(middle), results, signal);
+    }
+  }
+
+  /** Archives trees in one call, or a tree that is larger in several. */
+  private async archiveTogether(trees: readonly ReadyTree[], signal: AbortSignal): Promise<void> {
     const ids = trees.flatMap(({ members }) => members.map(({ id }) => id));
     try {
       for (let at = 0; at < ids.length; at += MAX_ARCHIVED) {
         await this.archiveAll(ids.slice(at, at + MAX_ARCHIVED), trees.length === 1, signal);
       }
-      return trees.map(() => undefined);
     } catch (error) {
-      if (!(error instanceof ArchiveReadError)) throw error;
-      if (trees.length === 1) {
-        if (++this.unreadableCount < MAX_UNREADABLE) return [error];
-        throw new ArchiveFailure('Too many executions can not be read.', { cause: error });
-      }
-      const middle = trees.length >> 1;
-      const first = await this.archiveTrees(trees.slice(0, middle), signal);
-      return [...first, ...(await this.archiveTrees(trees.slice(middle), signal))];
+      if (!(error instanceof SendFailure)) throw error;
+      const facts = { sent: trees.map(({ id }) => id), unreadable: this.unreadable };
+      throw new ArchiveFailure('The archive has failed.', error.cause, facts);
     }
+  }
+
+  /**
+   * Whole trees in parts of at most {@link MAX_ARCHIVED} executions. A larger tree is a part of its own, and so is one with which
+   * a call has failed.
+   */
+  private inParts(trees: readonly ReadyTree[]): ReadyTree[][] {
+    const { memory } = this.parts;
+    const alone = trees.filter(({ id }) => memory.isAlone(id)).map((tree) => [tree]);
+    // Those that are sent alone come last: one of them may end the lap.
+    return [...inParts(trees.filter(({ id }) => !memory.isAlone(id))), ...alone];
   }
 
   /**
@@ -178,11 +245,20 @@ export class Archiver {
     } catch (cause) {
       // At a shutdown the archive has not failed.
       signal.throwIfAborted();
-      throw new ArchiveFailure('The archive has failed.', { cause });
+      throw new SendFailure('The archive has failed.', { cause });
     } finally {
       timer.cancel();
     }
   }
+}
+
+/** A call of the archive has failed; `cause` is the error. */
+class SendFailure extends Error {}
+
+/** Takes what becomes of each tree. */
+interface Results {
+  done(tree: ReadyTree): void;
+  unread(tree: ReadyTree, error: ArchiveReadError): void;
 }
 
 /** Whole trees in parts of at most {@link MAX_ARCHIVED} executions. A larger tree is a part of its own. */

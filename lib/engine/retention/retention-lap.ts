@@ -5,7 +5,7 @@ import {
   type RetentionStore,
 } from '../../store/port/index.js';
 import { periodOf } from '../../workflow/retention.js';
-import type { ArchivedTrees, Archiver, UnreadableTree } from './archiver.js';
+import type { ArchivedTrees, ArchiveFailure, Archiver, UnreadableTree } from './archiver.js';
 import type { KeptPlaces } from './kept-places.js';
 import type { RetentionPlan } from './retention-plan.js';
 
@@ -21,7 +21,7 @@ export interface RetentionLapParts {
   readonly pacer: Pick<Pacer, 'run'>;
   readonly plan: RetentionPlan;
   readonly archiver: Archiver | undefined;
-  /** The tops of trees to leave alone: they could not be read a while ago. */
+  /** The tops of trees to leave alone: the archive could not have them a while ago. */
   readonly skip: ReadonlySet<string>;
   readonly places: KeptPlaces;
   /** How long keys of deleted executions are kept, in milliseconds. Undefined: not at all. */
@@ -45,13 +45,14 @@ export interface LapResult {
 export class RetentionLap {
   private nextInMs = Infinity;
   private readonly unreadable: UnreadableTree[] = [];
+  private failure: ArchiveFailure | undefined;
 
   constructor(private readonly parts: RetentionLapParts) {}
 
+  /** @throws ArchiveFailure if the archive does not take a tree, or very many can't be read */
   async run(from: string, until: string): Promise<LapResult> {
     const { plan, store, onPart } = this.parts;
     const periods = plan.shortest;
-    this.parts.places.beginLap();
     if (periods === undefined) return { nextInMs: Infinity, beyond: null, unreadable: [] };
     for (let after = from; ;) {
       const part = await this.paced(() => store.walk({ after, until, periods, limit: PART }));
@@ -61,6 +62,7 @@ export class RetentionLap {
         if (!this.parts.skip.has(row.id) && (await this.isDue(row))) due.push(row);
       for (let at = 0; at < due.length; at += MAX_EXPIRED) {
         await onPart(await this.expire(due.slice(at, at + MAX_EXPIRED)), after);
+        if (this.failure !== undefined) throw this.failure;
       }
       await onPart(0, part.last ?? until);
       const { nextInMs, unreadable } = this;
@@ -94,13 +96,14 @@ export class RetentionLap {
     return places.of(workflow, count, () => this.paced(() => store.keptSince(workflow, count)));
   }
 
-  /** Deletes trees. Returns their number. */
+  /** Deletes trees. Returns their number. If the archive fails, those are deleted that it has taken before. */
   private async expire(due: readonly EndedExecutionRow[]): Promise<number> {
     const { store } = this.parts;
     const ready = await this.withoutKeys(due);
     if (ready.length === 0) return 0;
-    const { archived, unreadable } = await this.archive(ready);
+    const { archived, unreadable, failure } = await this.archive(ready);
     this.unreadable.push(...unreadable);
+    this.failure = failure;
     let left = archived;
     let deleted = 0;
     while (left.length > 0) {

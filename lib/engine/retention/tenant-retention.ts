@@ -141,7 +141,7 @@ export class TenantRetention {
       await this.note({ holdMs: this.holdMs, hasEnded: true });
     } catch (error) {
       if (!(error instanceof ArchiveFailure)) throw error;
-      await this.archiveFailed(error.cause, turn);
+      await this.archiveFailed(error, turn);
     }
   }
 
@@ -189,7 +189,7 @@ export class TenantRetention {
       archiver:
         archive === undefined
           ? undefined
-          : new Archiver({ clock, store: store.retention, archive }),
+          : new Archiver({ clock, store: store.retention, archive, memory: this.failures }),
       skip,
       places: this.places,
       keysMs: settings?.keysMs,
@@ -235,7 +235,7 @@ export class TenantRetention {
     this.freshAt = now + Math.max(freshIn, freshIntervalMs(periodMs));
   }
 
-  private async archiveFailed(cause: unknown, turn: RetentionTurn): Promise<void> {
+  private async archiveFailed(cause: ArchiveFailure, turn: RetentionTurn): Promise<void> {
     const { failure, pauseMs } = this.failures.refused(cause, turn);
     this.nextAt = this.parts.clock.now() + pauseMs;
     // What the failed part has left behind is in no later part.

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { ArchiveFailures } from '../../../lib/engine/retention/archive-failures.js';
-import { ArchiveReadError, type UnreadableTree } from '../../../lib/engine/retention/archiver.js';
+import { ArchiveFailure, ArchiveReadError, type UnreadableTree } from '../../../lib/engine/retention/archiver.js';
 import type { RetentionTurn } from '../../../lib/store/port/index.js';
 import { ManualClock } from '../../../lib/testing/manual-clock.js';
 
@@ -23,6 +23,15 @@ afterEach(() => {
 
 function turnNow(): RetentionTurn {
   return { isMine: true, heldForMs: 0, now: 0, rules: {}, failures: noted };
+}
+
+/** What ends a lap. */
+function refusal(of: Partial<Record<'sent' | 'unreadable', string[]>>): ArchiveFailure {
+  return new ArchiveFailure('no', new Error('The bucket is full.'), {
+    sent: [],
+    unreadable: [],
+    ...of,
+  });
 }
 
 /** A lap that finds trees that can't be read. */
@@ -64,9 +73,30 @@ it('leaves trees alone after a lap that has failed with them, so that the next o
   lap('full', 'a');
   await clock.advance(MINUTE);
   expect(failures.toSkip.size).toBe(0);
-  failures.refused(new Error('Too many executions can not be read.'), turnNow());
+  failures.refused(refusal({ unreadable: ['b'] }), turnNow());
   // The next lap is two minutes later.
   await clock.advance(2 * MINUTE);
-  expect([...failures.toSkip]).toEqual(['a']);
+  expect([...failures.toSkip]).toEqual(['a', 'b']);
   expect(failures.readAgainInMs).toBe(2 * MINUTE);
+});
+
+it('puts the trees of a failed call aside, sends each alone, and leaves alone the one that fails so', async () => {
+  failures.refused(refusal({ sent: ['a', 'b', 'c'] }), turnNow());
+  expect([...failures.toSkip]).toEqual(['a', 'b', 'c']);
+  await clock.advance(2 * MINUTE);
+  expect(failures.toSkip.size).toBe(0);
+  expect(['a', 'b', 'c', 'd'].filter((id) => failures.isAlone(id))).toEqual(['a', 'b', 'c']);
+  failures.archived('a');
+  failures.refused(refusal({ sent: ['b'] }), turnNow());
+  expect([...failures.toSkip]).toEqual(['b']);
+  expect(['a', 'b', 'c'].filter((id) => failures.isAlone(id))).toEqual(['b', 'c']);
+});
+
+it('takes the archive for the cause if calls with more than a thousand trees have failed', () => {
+  for (let call = 0; call < 6; call++) {
+    const sent = Array.from({ length: 200 }, (_, n) => `${call} ${n}`);
+    failures.refused(refusal({ sent }), turnNow());
+    expect(failures.toSkip.size).toBe(call === 5 ? 0 : (call + 1) * 200);
+  }
+  expect(failures.isAlone('0 0')).toBe(false);
 });
