@@ -72,6 +72,37 @@ export function describeStatistics(tested: TestedStore): void {
     for (const id of [ids[2]!, beside!]) await tested.store.cancel(id, null);
   });
 
+  test('executions of the library\'s own workflows are not counted, however many there are', async () => {
+    await tested.behind.empty();
+    const [of, poll] = [await stored('polled'), await stored('cloacina.poller.mail')];
+    const [failed] = await worker.startMany(of, 2, { claims: 1 });
+    const polls = await worker.startMany(poll, 4, { claims: 1 });
+    await worker.complete([
+      failureOf(of, failed!, 0),
+      failureOf(poll, polls[0]!, 0),
+      failureOf(poll, polls[1]!, 0),
+      outcomeOf(poll, polls[2]!, 0),
+    ]);
+    const all = await tested.store.statistics.counts(1);
+    expect(all.counts.filter(({ count }) => count > 0)).toEqual(
+      expect.arrayContaining([
+        { status: 'Running', count: 1, isCapped: false },
+        { status: 'Failed', count: 1, isCapped: false },
+      ]),
+    );
+    expect(all.counts.find(({ status }) => status === 'Completed')?.count ?? 0).toBe(0);
+    const byWorkflow = await tested.store.statistics.byWorkflow(1);
+    expect(byWorkflow.capped).toEqual([]);
+    expect(byWorkflow.counts).toHaveLength(2);
+    expect(byWorkflow.counts).toEqual(
+      expect.arrayContaining([
+        { workflow: 'polled', status: 'Running', count: 1 },
+        { workflow: 'polled', status: 'Failed', count: 1 },
+      ]),
+    );
+    await tested.store.cancel(polls[3]!, null);
+  });
+
   test('the oldest task that is due is told, and none that is claimed or not due yet', async () => {
     await tested.behind.empty();
     const of = await stored('due');

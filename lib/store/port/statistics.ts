@@ -58,9 +58,12 @@ export interface SeriesReply {
 
 /** Counts of executions. Each read has a bound, whatever the size of the tables. */
 export interface StatisticsStore {
-  /** The executions of each status. */
+  /** The executions of each status, without those of the library's own workflows. */
   counts(cap: number): Promise<CappedCounts>;
-  /** The executions by workflow and status, of each status the newest `cap`. Completed ones are left out. */
+  /**
+   * The executions by workflow and status, of each status the newest `cap`. Completed ones are left out, and those of the library's
+   * own workflows.
+   */
   byWorkflow(cap: number): Promise<WorkflowCountsReply>;
   series(query: SeriesQuery): Promise<SeriesReply>;
 }

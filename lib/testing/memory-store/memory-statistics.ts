@@ -12,7 +12,8 @@ import type { MemoryTables } from './memory-tables.js';
 
 export function countCapped(tables: MemoryTables, cap: number): CappedCounts {
   const counts = new Map<string, number>();
-  for (const { status } of tables.executions.values()) {
+  for (const { status, workflow } of tables.executions.values()) {
+    if (isBuiltInName(workflow)) continue;
     counts.set(status, (counts.get(status) ?? 0) + 1);
   }
   const due = [...tables.tasks.values()].flat().flatMap(({ runAt, paused, limitKey }) => {
@@ -30,7 +31,9 @@ export function countCapped(tables: MemoryTables, cap: number): CappedCounts {
 }
 
 export function countByWorkflow(tables: MemoryTables, cap: number): WorkflowCountsReply {
-  const open = [...tables.executions.values()].filter(({ status }) => status !== 'Completed');
+  const open = [...tables.executions.values()].filter(
+    ({ status, workflow }) => status !== 'Completed' && !isBuiltInName(workflow),
+  );
   const counts: WorkflowStatusCount[] = [];
   const capped: string[] = [];
   for (const [status, all] of groupBy(open, (one) => one.status)) {

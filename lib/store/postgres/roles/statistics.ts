@@ -21,8 +21,10 @@ export class PostgresStatisticsStore extends PostgresRole implements StatisticsS
   async byWorkflow(cap: number): Promise<WorkflowCountsReply> {
     const rows = await this.db.cold.run(countByWorkflow, [cap]);
     return {
-      counts: rows.map(({ read: _, ...row }) => row),
-      capped: [...new Set(rows.flatMap(({ status, read }) => (read > cap ? [status] : [])))],
+      counts: rows.flatMap(({ workflow, status, count }) =>
+        workflow === null ? [] : [{ workflow, status, count }],
+      ),
+      capped: [...new Set(rows.flatMap(({ status, isCapped }) => (isCapped ? [status] : [])))],
     };
   }
 

@@ -5,6 +5,9 @@ import { END_CHILDREN, type ChildrenPage, type ClaimKey } from '../../port/index
 
 /** Maximum number of executions that one statement cancels. */
 const MAX_CHILDREN = 200;
+/** Ids before the first and not before the last one of any execution. */
+const FIRST = '00000000-0000-0000-0000-000000000000';
+const LAST = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
 
 /** One row contains the page without an execution. All others contain an execution. */
 const ENDED = columns({
@@ -68,9 +71,12 @@ export function endItemChildrenValues(
 }
 
 /**
- * Rows that others have locked are skipped ({@link lockExecutions}). The caller comes back for them. OFFSET keeps the order
- * of the page from choosing the primary key to walk along. A page ends before the bound on tasks, but has at least one
- * execution.
+ * Rows that others have locked are skipped ({@link lockExecutions}). The caller comes back for them. A page ends before the bound
+ * on tasks, but has at least one execution.
+ *
+ * **Pages.** A page reads the children behind the one before, and no others, by the index of parents. Its range and its order
+ * have both columns of the index: with an equal parent, the order would be that of the primary key too, and a plan could walk
+ * along that through all executions.
  *
  * @param of - `parent` selects the id of the parent, or no row; `which` is a condition on a child `c`
  */
@@ -83,12 +89,10 @@ function cancelPage(
   ), child AS MATERIALIZED (
     SELECT c.id, n.open, n.changes, sum(n.open) OVER (ORDER BY c.id) - n.open AS before
     FROM parent p CROSS JOIN LATERAL (
-      SELECT c.id FROM (
-        SELECT c.id FROM ${tables.execution} c
-        WHERE c.parent_execution_id = p.id AND c.parent_execution_id IS NOT NULL AND ${of.which}
-          AND ($3::uuid IS NULL OR c.id > $3::uuid)
-        OFFSET 0
-      ) c ORDER BY c.id LIMIT ${MAX_CHILDREN}
+      SELECT c.id FROM ${tables.execution} c
+      WHERE (c.parent_execution_id, c.id) > (p.id, coalesce($3::uuid, '${FIRST}')) AND (c.parent_execution_id, c.id) <= (p.id, '${LAST}')
+        AND c.parent_execution_id IS NOT NULL AND ${of.which}
+      ORDER BY c.parent_execution_id, c.id LIMIT ${MAX_CHILDREN}
     ) c CROSS JOIN LATERAL (
       ${countOpenTasks(tables, 'c.id')}
     ) n

@@ -27,9 +27,14 @@ const PAGE_RANGE = `e.created_at > coalesce($2::timestamptz, '-infinity')
  */
 export type ExecutionSource = (tables: TenantTables, more: string) => string;
 
+/** A condition: a workflow of this name is one of the application, and not of the library. */
+export function isOfApplication(name: string): string {
+  return `NOT starts_with(${name}, '${BUILT_IN_PREFIX}')`;
+}
+
 /** A condition: a workflow of this name is asked for ($1), or any of the application. */
 export function isAskedFor(name: string, workflow = '$1'): string {
-  return `(${name} = ${workflow}::text OR ${workflow}::text IS NULL AND NOT starts_with(${name}, '${BUILT_IN_PREFIX}'))`;
+  return `(${name} = ${workflow}::text OR ${workflow}::text IS NULL AND ${isOfApplication(name)})`;
 }
 
 const NEWEST = 'ORDER BY e.created_at DESC, e.id DESC LIMIT $7::integer';

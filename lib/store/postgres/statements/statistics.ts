@@ -9,9 +9,9 @@ import {
   orNull,
   text,
 } from './columns.js';
-import { isAskedFor } from './execution-sources.js';
+import { isAskedFor, isOfApplication } from './execution-sources.js';
 import type { Statement } from './statement.js';
-import type { CappedStatusCount, SeriesRow, WorkflowStatusCount } from '../../port/index.js';
+import type { CappedStatusCount, SeriesRow } from '../../port/index.js';
 
 const COUNTED = columns({
   status: text,
@@ -20,12 +20,32 @@ const COUNTED = columns({
   oldestDue: orNull(instant),
 });
 
-/** How many rows are read for the count of Completed executions, as a multiple of the cap. They have no index of their own. */
+/**
+ * How many rows are read for a count, as a multiple of the cap: Completed executions have no index of their own, and those of the
+ * library's own workflows are left out by their rows.
+ */
 const ROWS_READ = 7;
+const MAX_READ = `(($1::bigint + 1) * ${ROWS_READ})`;
 
 /**
- * Counts executions by status, each up to a cap ($1). The partial index of statuses counts those that are not Completed. For
- * the others a bounded number of rows is read, in the order of the table.
+ * The CTEs with the executions of status `s` that are not Completed: the newest that are read (`walked`), and those of workflows
+ * of the application among them (`own`), one more than the cap. Reading stops at the last of these.
+ */
+function ownOfStatus(execution: string): string {
+  return `walked AS MATERIALIZED (
+      SELECT e.workflow FROM ${execution} e WHERE e.status = s.status AND e.status <> 'Completed'
+      ORDER BY e.created_at DESC LIMIT ${MAX_READ}
+    ), own AS MATERIALIZED (
+      SELECT w.workflow FROM walked w WHERE ${isOfApplication('w.workflow')} LIMIT $1::bigint + 1
+    )`;
+}
+
+/** An expression: there may be more executions than `own` has. */
+const IS_CAPPED = `CASE WHEN (SELECT count(*) FROM own) > $1::bigint THEN true ELSE (SELECT count(*) FROM walked) = ${MAX_READ} END`;
+
+/**
+ * Counts executions by status, each up to a cap ($1), without those of the library's own workflows. The partial index of statuses
+ * finds those that are not Completed. For the others a bounded number of rows is read, in the order of the table.
  */
 export const countCapped: Statement<CappedStatusCount & { readonly oldestDue: Date | null }> = {
   name: 'count_capped',
@@ -33,7 +53,7 @@ export const countCapped: Statement<CappedStatusCount & { readonly oldestDue: Da
   text: ({ clock, execution, task }) => `SELECT ${COUNTED.select({
     status: 's.status',
     count: 'least(c.count, $1::bigint)',
-    isCapped: 'c.count > $1::bigint',
+    isCapped: 'c.is_capped',
     oldestDue: epochMs(`(
       SELECT min(t.run_at) FROM ${task} t
       WHERE t.run_at IS NOT NULL AND NOT t.paused AND t.limit_key IS NULL AND t.task_no >= 0 AND t.run_at <= ${clock.now}
@@ -41,44 +61,51 @@ export const countCapped: Statement<CappedStatusCount & { readonly oldestDue: Da
   })}
   FROM unnest(ARRAY['Pending', 'Running', 'Paused', 'Finishing', 'Failed', 'Cancelled']) s(status)
   CROSS JOIN LATERAL (
-    SELECT count(*) FROM (
-      SELECT FROM ${execution} e WHERE e.status = s.status AND e.status <> 'Completed' LIMIT $1::bigint + 1
-    ) e
+    WITH ${ownOfStatus(execution)}
+    SELECT (SELECT count(*) FROM own) AS count, ${IS_CAPPED} AS is_capped
   ) c
   UNION ALL
   SELECT ${COUNTED.select({
     status: `'Completed'`,
     count: 'least(c.completed, $1::bigint)',
-    isCapped: `c.completed > $1::bigint OR c.read = ($1::bigint + 1) * ${ROWS_READ}`,
+    isCapped: `c.completed > $1::bigint OR c.read = ${MAX_READ}`,
     oldestDue: 'NULL::bigint',
   })}
   FROM (
-    SELECT count(*) FILTER (WHERE e.status = 'Completed') AS completed, count(*) AS read
-    FROM (SELECT status FROM ${execution} LIMIT ($1::bigint + 1) * ${ROWS_READ}) e
+    SELECT count(*) FILTER (WHERE e.status = 'Completed' AND ${isOfApplication('e.workflow')}) AS completed,
+           count(*) AS read
+    FROM (SELECT status, workflow FROM ${execution} LIMIT ${MAX_READ}) e
   ) c`,
 };
 
-const BY_WORKFLOW = columns({ workflow: text, status: text, count: long, read: long });
+const BY_WORKFLOW = columns({
+  workflow: orNull(text),
+  status: text,
+  count: long,
+  isCapped: boolean,
+});
 
 /**
- * Counts executions that are not Completed by workflow. Of each status the newest $1 + 1 are read, by the partial index of
- * statuses: an index by workflow and status would cost every start and every end an entry.
+ * Counts executions that are not Completed by workflow, without those of the library's own workflows. Of each status the newest
+ * $1 + 1 are counted, by the partial index of statuses: an index by workflow and status would cost every start and every end an
+ * entry. A status without executions has one row, whose workflow is NULL.
  */
-export const countByWorkflow: Statement<WorkflowStatusCount & { readonly read: number }> = {
+export const countByWorkflow: Statement<ReturnType<typeof BY_WORKFLOW.decode>[number]> = {
   name: 'count_by_workflow',
   columns: BY_WORKFLOW,
   text: ({ execution }) => `SELECT ${BY_WORKFLOW.select({
     workflow: 'c.workflow',
     status: 's.status',
-    count: 'c.count',
-    read: 'c.read',
+    count: 'coalesce(c.count, 0)',
+    isCapped: 'c.is_capped',
   })}
   FROM unnest(ARRAY['Pending', 'Running', 'Paused', 'Finishing', 'Failed', 'Cancelled']) s(status)
   CROSS JOIN LATERAL (
-    SELECT n.workflow, count(*) AS count, (sum(count(*)) OVER ())::bigint AS read FROM (
-      SELECT e.workflow FROM ${execution} e WHERE e.status = s.status AND e.status <> 'Completed'
-      ORDER BY e.created_at DESC LIMIT $1::bigint + 1
-    ) n GROUP BY n.workflow
+    WITH ${ownOfStatus(execution)}
+    SELECT n.workflow, n.count, o.is_capped
+    FROM (SELECT ${IS_CAPPED} AS is_capped) o LEFT JOIN (
+      SELECT w.workflow, count(*) AS count FROM own w GROUP BY 1
+    ) n ON true
   ) c`,
 };
 

@@ -73,8 +73,9 @@ CREATE INDEX cloacina_workflow_execution_pending_idx
   ON ${schema}.cloacina_workflow_execution (workflow) WHERE status = 'Pending' AND generation >= 0;
 CREATE INDEX cloacina_workflow_execution_deadline_idx
   ON ${schema}.cloacina_workflow_execution (deadline_at) WHERE deadline_at IS NOT NULL;
+-- With the id, by which the children of one parent are read in pages.
 CREATE INDEX cloacina_workflow_execution_parent_idx
-  ON ${schema}.cloacina_workflow_execution (parent_execution_id) WHERE parent_execution_id IS NOT NULL;
+  ON ${schema}.cloacina_workflow_execution (parent_execution_id, id) WHERE parent_execution_id IS NOT NULL;
 -- Every statement that ends an execution sets completed_at, and by that alone its row enters this index. So no way to
 -- end an execution can forget its parent, its children or its subscribers.
 CREATE INDEX cloacina_workflow_execution_unsettled_idx
