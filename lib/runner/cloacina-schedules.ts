@@ -32,7 +32,7 @@ import {
   checkCatchUp,
   checkChange,
   checkName,
-  checkRunNow,
+  checkOverlap,
   checkScheduleFilter,
   checkSpec,
   mergeSpec,
@@ -221,17 +221,20 @@ export class CloacinaSchedules extends ScheduleReports {
    * Starts an execution of a schedule now, in any state of the schedule. Its firings continue as before. Two calls start two
    * executions, and a call whose reply is lost starts one.
    *
+   * @returns the execution. With `overlap: 'skip'`, while another one runs, that one, with `created: false`
    * @throws UnknownScheduleError, InvalidArgumentError
    * @throws DatabaseUnavailableError if the database was unavailable, or others held the schedule's row, for `startTimeout`;
    *   its `mayBeWritten` tells whether the execution may be stored
    */
   runNow(name: string, { overlap, actor }: RunNowOptions = {}): Promise<ExecutionHandle> {
     return this.parts.served.run(async () => {
-      checkRunNow(overlap);
+      checkOverlap(overlap);
       const by = checkActor(actor);
       const { engine, handle, whileUnavailable } = this.parts;
       const firing = engine.schedules.manualFiring(name, newExecutionId(engine.clock), overlap);
-      await this.record(name, 'schedule.run', by, firing.id);
+      // Whether it starts one is not known yet.
+      const executionId = overlap === 'skip' ? null : firing.id;
+      await this.record(name, 'schedule.run', by, executionId);
       try {
         await whileUnavailable.untilWritten(scheduleSubject(name), (began) =>
           whileUnavailable.run(() => firing.attempt(), began),
@@ -239,7 +242,7 @@ export class CloacinaSchedules extends ScheduleReports {
       } catch (error) {
         throw firing.explain(error);
       }
-      return handle(firing.id);
+      return handle(firing.id, !firing.isSkipped);
     });
   }
 

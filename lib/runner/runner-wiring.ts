@@ -84,7 +84,7 @@ export function wireRunner(parts: RunnerParts): RunnerCalls {
       served,
       whileUnavailable,
       nameOf: (workflow) => registry.nameOf(workflow),
-      handle: (id) => starts.handle(id, true),
+      handle: (id, created = true) => starts.handle(id, created),
     }),
     pollers: new CloacinaPollers({
       tenant,

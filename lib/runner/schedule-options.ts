@@ -30,10 +30,10 @@ export interface ResumeOptions extends ActorOptions {
 export interface RunNowOptions extends ActorOptions {
   /**
    * What happens while another execution of the schedule runs: `'allow'` starts another one, `'queue'` lets it wait for its turn,
-   * `'cancelPrevious'` cancels the other one. Default: that of the schedule if it is `queue` or `cancelPrevious`, otherwise
-   * `'allow'`.
+   * `'cancelPrevious'` cancels the other one, and `'skip'` starts nothing, which the firings record. Default: that of the schedule if
+   * it is `queue` or `cancelPrevious`, otherwise `'allow'`.
    */
-  readonly overlap?: 'allow' | 'cancelPrevious' | 'queue';
+  readonly overlap?: 'allow' | 'cancelPrevious' | 'queue' | 'skip';
 }
 
 /** Which schedules `list` returns. */

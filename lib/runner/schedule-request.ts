@@ -11,7 +11,7 @@ import type { ScheduleFilter } from './schedule-options.js';
 const MAX_NAME = 200;
 const DEFAULT_LIMIT = 50;
 const MAX_LIMIT = 500;
-const RUN_NOW = new Set<unknown>(['allow', 'cancelPrevious', 'queue']);
+const OVERLAPS = new Set<unknown>(['allow', 'cancelPrevious', 'queue', 'skip']);
 const STATES = new Set<TenantSchedule['state']>(['active', 'paused', 'ended', 'broken']);
 const ORIGINS = new Set<TenantSchedule['origin']>(['code', 'api']);
 const LIST_OPTIONS: ReadonlySet<string> = new Set<keyof ScheduleFilter>([
@@ -68,9 +68,9 @@ export function checkCatchUp(catchUp: CatchUp): void {
   checkSpec({ every: '1d', catchUp });
 }
 
-/** @throws InvalidArgumentError for a policy that `runNow` does not take */
-export function checkRunNow(overlap: unknown): void {
-  checkOneOf('overlap', overlap, RUN_NOW);
+/** @throws InvalidArgumentError for an unknown policy */
+export function checkOverlap(overlap: unknown): void {
+  checkOneOf('overlap', overlap, OVERLAPS);
 }
 
 /** @throws InvalidArgumentError unless the change is an object */

@@ -53,6 +53,7 @@ export function addSchedules(program: Command, run: RunCommand): void {
         'allow',
         'queue',
         'cancelPrevious',
+        'skip',
       ]),
     )
     .action(run(runNow));
@@ -143,14 +144,17 @@ function change(
 
 function runNow(
   context: CommandContext,
-  options: { readonly overlap?: 'allow' | 'queue' | 'cancelPrevious' },
+  options: { readonly overlap?: 'allow' | 'cancelPrevious' | 'queue' | 'skip' },
   name: string,
 ): Promise<ExitCode> {
   return context.withTenant(async ({ runner }) => {
-    const { id } = await runner.schedules.runNow(name, options);
+    const { id, created } = await runner.schedules.runNow(name, options);
     return context.answer(
-      { schedule: name, id },
-      () => `Started execution ${id} of schedule "${name}".`,
+      { schedule: name, id, created },
+      () =>
+        created
+          ? `Started execution ${id} of schedule "${name}".`
+          : `Started nothing: execution ${id} of schedule "${name}" still runs.`,
       ExitCode.ok,
     );
   });

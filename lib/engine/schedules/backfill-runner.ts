@@ -10,6 +10,7 @@ import {
   decodeSpec,
   nextInstants,
   previousInstant,
+  type Overlap,
   type SchedulePlan,
 } from '../../workflow/schedule/index.js';
 import { isExecutionEnded, type ExecutionStatus } from '../../workflow/index.js';
@@ -27,7 +28,7 @@ const MAX_TASKS = 5_000;
 const MAX_CHARACTERS = 4 * 1024 * 1024;
 
 /** What happens to an instant while the execution of the one before still runs. */
-export type BackfillOverlap = 'allow' | 'queue' | 'skip';
+export type BackfillOverlap = Overlap;
 
 /** A backfill, with all that its call has fixed. Instants are in milliseconds since 1970. */
 export interface BackfillRange {

@@ -7,7 +7,7 @@ import type {
   ScheduleRecord,
   ScheduleStore,
 } from '../../store/port/index.js';
-import { parseDuration } from '../../workflow/index.js';
+import { isExecutionEnded, parseDuration, type ExecutionStatus } from '../../workflow/index.js';
 import {
   decodeSpec,
   nextInstant,
@@ -18,7 +18,7 @@ import type { ChildRunner } from '../children/child-runner.js';
 import { toStartItem } from '../starts/start-item.js';
 import type { StartRequest } from '../starts/start-request.js';
 import { firingRequest } from './firing-request.js';
-import { fireManually } from './plan-fire.js';
+import { fireManually, skipManually } from './plan-fire.js';
 import type { StartedFirings } from './started-firings.js';
 
 export interface ManualFiringParts {
@@ -39,7 +39,7 @@ export interface ManualFiringCall {
   readonly name: string;
   /** The id of the execution. */
   readonly id: string;
-  /** Default: that of the schedule if its executions take turns, or else `allow`. */
+  /** `skip`: starts nothing while another execution runs. Default: that of the schedule if its executions take turns, or else `allow`. */
   readonly overlap?: Overlap | undefined;
 }
 
@@ -51,19 +51,28 @@ export class ManualFiring {
   /** The latest request that was sent. */
   private request: StartRequest | undefined;
   private mayBeStored = false;
+  /** The execution that runs, if this one is left out because of it, and the moment for which that is recorded. */
+  private running: string | undefined;
+  private skippedAt: number | undefined;
 
   constructor(
     private readonly parts: ManualFiringParts,
     private readonly call: ManualFiringCall,
   ) {}
 
+  /** The id of the execution; that of the one which runs if the policy is `skip`. */
   get id(): string {
-    return this.call.id;
+    return this.running ?? this.call.id;
+  }
+
+  /** Whether another execution runs, and so this one was not started. */
+  get isSkipped(): boolean {
+    return this.running !== undefined;
   }
 
   /**
-   * Starts the execution. Returns false if it was not started, because the schedule has fired or changed in between, or
-   * because another transaction has locked its row. Then call it again.
+   * Starts the execution, or leaves it out. Returns false if it did neither, because the schedule has fired or changed in between,
+   * or because another transaction has locked its row. Then call it again.
    *
    * @throws UnknownScheduleError if no schedule has the name
    */
@@ -78,6 +87,8 @@ export class ManualFiring {
     if (schedule === undefined) throw new UnknownScheduleError(name, tenant);
     const at = besideInstants(schedule, await store.schedules.now());
     const spec = decodeSpec(schedule.spec);
+    const running = overlap === 'skip' ? await this.runningOf(schedule) : undefined;
+    if (running !== undefined) return this.skip(schedule, running, at);
     const prepared = await firingRequest(runner(), schedule, {
       at,
       previousAt: schedule.lastFiredFor,
@@ -111,6 +122,24 @@ export class ManualFiring {
       },
       { cause: error.cause },
     );
+  }
+
+  /** The latest execution of the schedule, if it has not ended. A later one would have moved the schedule. */
+  private async runningOf({ lastExecutionId }: ScheduleRecord): Promise<string | undefined> {
+    if (lastExecutionId === null) return undefined;
+    const status = (await this.parts.store.statuses([lastExecutionId])).get(lastExecutionId);
+    const hasEnded = status === undefined || isExecutionEnded(status as ExecutionStatus);
+    return hasEnded ? undefined : lastExecutionId;
+  }
+
+  /** Records that nothing was started, once, also after a lost reply. */
+  private async skip(schedule: ScheduleRecord, running: string, at: number): Promise<boolean> {
+    this.skippedAt ??= at;
+    const skip = skipManually(schedule, this.skippedAt);
+    const { fired } = await this.parts.store.schedules.fire([skip]);
+    if (fired[0] !== true) return false;
+    this.running = running;
+    return true;
   }
 
   private async send(fire: ScheduleFire): Promise<FireReply> {

@@ -96,6 +96,12 @@ export function fireManually(schedule: ScheduleRecord, at: number, start: StartI
   return unchanged(schedule, { lastExecutionId: start.id, firings: [firing] });
 }
 
+/** A firing that a caller asks for, and that is left out because another execution runs. */
+export function skipManually(schedule: ScheduleRecord, at: number): ScheduleFire {
+  const firing = { ...ONE, scheduledFor: at, outcome: 'skipped', start: null } as const;
+  return unchanged(schedule, { firings: [firing] });
+}
+
 function unchanged(schedule: ScheduleRecord, change: Partial<ScheduleFire>): ScheduleFire {
   const { name, version, state, reason, nextFor, nextAt, lastError } = schedule;
   const { lastFiredFor, lastExecutionId } = schedule;

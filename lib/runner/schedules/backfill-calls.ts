@@ -8,14 +8,13 @@ import {
 import type { TenantEngine } from '../../engine/tenant-engine.js';
 import { checkCallOptions } from '../../errors/call-options.js';
 import { InvalidArgumentError, UnknownScheduleError } from '../../errors/index.js';
-import { formatValue } from '../../errors/option-checks.js';
 import type { AvailabilityRetry } from '../../runtime/availability-retry.js';
 import { nextInstants } from '../../workflow/schedule/index.js';
 import { noteOf } from '../action-note.js';
 import { checkActor } from '../call-checks.js';
 import { checkBulkOptions } from '../bulk/bulk-calls.js';
 import type { BulkResult } from '../bulk/bulk-options.js';
-import { scheduleSubject } from '../schedule-request.js';
+import { checkOverlap, scheduleSubject } from '../schedule-request.js';
 import { checkDate, makeStartRequest } from '../start-request.js';
 import type { BackfillOperation } from './backfill-operation.js';
 import type { BackfillOptions } from './backfill-options.js';
@@ -185,10 +184,6 @@ export class BackfillCalls {
 }
 
 function overlapOf(value: unknown): BackfillOverlap {
-  if (value === undefined) return 'allow';
-  if (value === 'allow' || value === 'queue' || value === 'skip') return value;
-  throw new InvalidArgumentError(
-    'overlap',
-    `must be 'allow', 'queue' or 'skip', not ${formatValue(value)}`,
-  );
+  checkOverlap(value);
+  return (value as BackfillOverlap | undefined) ?? 'allow';
 }

@@ -10,8 +10,9 @@ export interface BackfillOptions extends BulkOptions, ActorOptions {
   /**
    * What happens to a time while the execution of the time before still runs. `'allow'`: all executions start at once.
    * `'queue'`: they run one after the other, and take turns with those of a schedule whose `overlap` is `queue`.
-   * `'skip'`: it starts nothing, and is recorded as skipped. It takes the place of the schedule's own `overlap`. Default:
-   * `'allow'`, because all of these times are due at the call.
+   * `'skip'`: it starts nothing, and is recorded as skipped. `'cancelPrevious'`: each execution cancels the one before, which may
+   * not have begun, so only the last one is sure to run. It takes the place of the schedule's own `overlap`. Default: `'allow'`,
+   * because all of these times are due at the call.
    */
-  readonly overlap?: 'allow' | 'queue' | 'skip';
+  readonly overlap?: 'allow' | 'cancelPrevious' | 'queue' | 'skip';
 }

@@ -39,7 +39,8 @@ export interface SchedulesParts {
   readonly served: Pick<ServedCalls, 'run'>;
   readonly whileUnavailable: AvailabilityRetry;
   readonly nameOf: (workflow: WorkflowRef) => string;
-  readonly handle: (id: string) => ExecutionHandle;
+  /** @param created - whether the call has started the execution. Default: true */
+  readonly handle: (id: string, created?: boolean) => ExecutionHandle;
 }
 
 /** The calls of `runner.schedules` about times, past and future. */

@@ -71,8 +71,53 @@ describe('the executions of a schedule', () => {
     ends[1]!();
     ends[2]!();
     await expect(
-      runner.schedules.runNow('s', { overlap: 'skip' as 'allow' }),
+      runner.schedules.runNow('s', { overlap: 'never' as 'allow' }),
     ).rejects.toMatchObject({ argument: 'overlap' });
+  });
+
+  it("are not started by a caller with overlap 'skip' while another one runs", async () => {
+    const ends = endedByHand();
+    const { runner } = await boot();
+    const { schedules } = runner;
+    await schedules.create('s', 'w', { every: '1h' });
+    const first = await schedules.runNow('s', { overlap: 'skip' });
+    await scene.clock.advance(1_000);
+    const second = await schedules.runNow('s', { overlap: 'skip' });
+    expect([first.created, second.created, second.id]).toEqual([true, false, first.id]);
+    expect(ends).toHaveLength(1);
+    expect(await schedules.stats()).toMatchObject({
+      fired: 1,
+      firedBy: { runNow: 1 },
+      skipped: { overlap: 1 },
+    });
+    ends[0]!();
+    await scene.clock.advance(1_000);
+    const third = await schedules.runNow('s', { overlap: 'skip' });
+    expect(third.created).toBe(true);
+    await scene.clock.advance(1_000);
+    ends[1]!();
+    await scene.clock.advance(1_000);
+  });
+
+  it('are left out once by a caller, also if a reply is lost', async () => {
+    const ends = endedByHand();
+    const { runner, store } = await boot();
+    const { schedules } = runner;
+    await schedules.create('s', 'w', { every: '1h' });
+    const { id } = await schedules.runNow('s');
+    await scene.clock.advance(1_000);
+    const fire = store.schedules.fire.bind(store.schedules);
+    store.schedules.fire = async (fires) => {
+      store.schedules.fire = fire;
+      await fire(fires);
+      throw Object.assign(new Error('The connection was lost.'), { code: 'ECONNRESET' });
+    };
+    const skipped = schedules.runNow('s', { overlap: 'skip' });
+    await scene.clock.advance(10_000);
+    expect(await skipped).toMatchObject({ id, created: false });
+    expect((await schedules.stats()).skipped).toMatchObject({ overlap: 1 });
+    ends[0]!();
+    await scene.clock.advance(1_000);
   });
 
   it.each(['sweep', 'timer'])(
@@ -98,6 +143,20 @@ describe('the executions of a schedule', () => {
       expect([before, found]).toEqual([[], [at(1)]]);
     },
   );
+
+  it('of a backfill cancel the one before if the caller says so', async () => {
+    const ends = endedByHand();
+    const { runner } = await boot();
+    await runner.schedules.create('s', 'w', { every: '1h' });
+    const range = { from: new Date(START - 180 * MINUTE), to: new Date(START - 60 * MINUTE) };
+    await runner.schedules.backfill('s', { ...range, overlap: 'cancelPrevious' });
+    await scene.clock.advance(1_000);
+    for (const end of ends) end();
+    await scene.clock.advance(1_000);
+    expect(times().at(-1)).toBe(at(-60));
+    const { executions } = await runner.schedules.stats();
+    expect(executions).toMatchObject({ cancelled: 2, completed: 1, unfinished: 0 });
+  });
 
   it('of a backfill run one after the other if the caller says so', async () => {
     const ends = endedByHand();
