@@ -5,23 +5,25 @@ import type { LimitStore } from '../../store/port/index.js';
 const MAX_REMEMBERED = 64;
 /** Number of reads of a part after which all keys are read again. */
 const PARTS = 16;
-/** Number of claims after the first that may use the keys which that one has read, and for how long, in milliseconds. */
+/** Number of laps after the first that may use the keys which that one has read, and how long they are used, in milliseconds. */
 const MAX_REUSES = 3;
 const REUSED_FOR_MS = 100;
 
 /**
- * The keys with due tasks, read all at once where they are few: one statement answers a lap that reads to the last key and on
- * from the first one. Claims that follow at once, while there is more work than room, use what that statement has found.
+ * The keys with due tasks, read all at once where they are few: one statement answers all claims of a lap, which reads to the last
+ * key and on from the first one. Laps that follow at once, while there is more work than room, use what that statement has found.
  */
 export class DueKeys implements Pick<LimitStore, 'dueKeys'> {
   /** All of them, in their order, as the latest read has found them. Undefined if the next claim reads them. */
   private all: readonly string[] | undefined;
   private readAt = 0;
-  /** Number of claims that have used those of the claim before. */
+  /** The lap of the latest claim. */
+  private lap = -1;
+  /** Number of laps that have used those of an earlier one. */
   private reuses = 0;
-  /** Whether the next claim may use those of the latest one. */
+  /** Whether the next lap may use those of the latest one. */
   private isKept = false;
-  /** Whether the latest claim has used those of the one before. */
+  /** Whether the latest claim has used those of an earlier lap. */
   private isReused = false;
   /** Number of calls of {@link forget}: what a read under way finds is not kept. */
   private forgotten = 0;
@@ -33,17 +35,25 @@ export class DueKeys implements Pick<LimitStore, 'dueKeys'> {
     private readonly clock: Pick<Clock, 'now'>,
   ) {}
 
-  /** Call before the reads of a claim. */
-  beginClaim(): void {
+  /**
+   * Call before the reads of a claim.
+   *
+   * @param lap - the number of the lap
+   */
+  beginClaim(lap: number): void {
     const now = this.clock.now();
-    const isRecent = this.reuses < MAX_REUSES && now - this.readAt < REUSED_FOR_MS;
-    this.isReused = this.isKept && this.all !== undefined && isRecent;
+    const isSameLap = lap === this.lap;
+    const mayUse = isSameLap || (this.isKept && this.reuses < MAX_REUSES);
+    this.lap = lap;
     this.isKept = false;
-    if (this.isReused) {
+    if (mayUse && this.all !== undefined && now - this.readAt < REUSED_FOR_MS) {
+      if (isSameLap) return;
+      this.isReused = true;
       this.reuses++;
       return;
     }
     this.all = undefined;
+    this.isReused = false;
     this.reuses = 0;
     this.readAt = now;
   }
@@ -54,16 +64,22 @@ export class DueKeys implements Pick<LimitStore, 'dueKeys'> {
   }
 
   /**
-   * Call when the next claim must see what is due then.
+   * Call when a claim has left room. The keys were read in its lap, and the rest of the lap may use them, or else they may lack some
+   * that have become due since. Then the next claim reads them again.
    *
-   * @returns whether the latest claim may have missed keys
+   * @returns whether the claim may have missed keys
    */
-  forget(): boolean {
-    const { isReused } = this;
+  leftRoom(): boolean {
+    if (!this.isReused) return false;
+    this.forget();
+    return true;
+  }
+
+  /** Call when the next claim must see what is due then. */
+  forget(): void {
     this.isReused = false;
     this.all = undefined;
     this.forgotten++;
-    return isReused;
   }
 
   async dueKeys(

@@ -14,6 +14,7 @@ export class KeyLap {
   /** Whether keys of the lap have been read. */
   private hasBegun = false;
   private again = false;
+  private laps = 0;
   /** The key behind which the next lap begins, if one was asked for during this lap. */
   private behind: string | undefined;
 
@@ -21,6 +22,11 @@ export class KeyLap {
 
   get isUnderWay(): boolean {
     return this.end !== undefined;
+  }
+
+  /** The number of the lap under way, or of the last one. */
+  get number(): number {
+    return this.laps;
   }
 
   /** The key behind which the next read begins; null for the first key. */
@@ -79,6 +85,7 @@ export class KeyLap {
   }
 
   private restart(): void {
+    this.laps++;
     this.end = this.cursor;
     this.isPastLast = false;
     this.hasBegun = false;

@@ -250,7 +250,7 @@ export class LimitedClaimer {
 
   /** Whatever is due after a claim that left room must be found: also a key that was not when the keys were read. */
   private leftRoom(): void {
-    if (this.due.forget()) this.beginLap();
+    if (this.due.leftRoom()) this.beginLap();
   }
 
   /** Keys that are known to be ready. They leave room for those of a lap. */
@@ -266,7 +266,7 @@ export class LimitedClaimer {
     const { catalog, queue } = this.parts;
     const from = this.lap.position ?? '';
     const count = Math.min(most, Math.max(FEW_KEYS, queue.capacity));
-    this.due.beginClaim();
+    this.due.beginClaim(this.lap.number);
     const keys = await this.lap.take(catalog.claimable.limitedIds, count);
     return keys.length === 0 ? NO_KEYS : { keys, from };
   }

@@ -6,10 +6,14 @@ let stored: string[];
 let reads: string[];
 let clock: ManualClock;
 let due: DueKeys;
+let lap: number;
+/** The first claim of another lap. */
+const beginLap = (): void => due.beginClaim(++lap);
 beforeEach(() => {
   stored = ['a', 'b', 'c', 'd', 'e'];
   reads = [];
   clock = new ManualClock();
+  lap = 0;
   due = new DueKeys(
     {
       dueKeys: async (_, after, count) => {
@@ -19,7 +23,7 @@ beforeEach(() => {
     },
     clock,
   );
-  due.beginClaim();
+  beginLap();
 });
 
 /** More keys than are remembered. */
@@ -34,40 +38,41 @@ it('reads all keys once for the parts of a lap', async () => {
   expect(reads).toEqual([':65']);
 });
 
-it('reads them once for four claims that leave work, unless some time has passed', async () => {
+it('reads them once for four laps that leave work, unless some time has passed', async () => {
   for (let n = 0; n < 4; n++) {
     await due.dueKeys([], null, 5);
     due.keep();
-    due.beginClaim();
+    beginLap();
   }
   expect(reads).toHaveLength(1);
   await due.dueKeys([], null, 5);
   expect(reads).toHaveLength(2);
   await clock.advance(100);
   due.keep();
-  due.beginClaim();
+  beginLap();
   await due.dueKeys([], null, 5);
   expect(reads).toHaveLength(3);
 });
 
-it('reads them again for a claim after one that has not kept them', async () => {
+it('reads them again for a lap after one that has not kept them', async () => {
   stored = [];
   await due.dueKeys([], null, 5);
   stored = ['a'];
-  due.beginClaim();
+  beginLap();
   expect(await due.dueKeys([], null, 5)).toEqual(['a']);
 });
 
 it('reads them again when they are forgotten, and says whether the claim before may have missed some', async () => {
   await due.dueKeys([], null, 5);
   stored = ['b', 'f'];
-  expect(due.forget()).toBe(false);
+  expect(due.leftRoom()).toBe(false);
+  due.forget();
   due.keep();
-  due.beginClaim();
+  beginLap();
   expect(await due.dueKeys([], null, 2)).toEqual(['b', 'f']);
   due.keep();
-  due.beginClaim();
-  expect(due.forget()).toBe(true);
+  beginLap();
+  expect(due.leftRoom()).toBe(true);
 });
 
 it('does not keep what was read while it was told to forget', async () => {
@@ -76,7 +81,7 @@ it('does not keep what was read while it was told to forget', async () => {
   expect(await reading).toEqual(['a', 'b', 'c', 'd', 'e']);
   stored = ['b'];
   due.keep();
-  due.beginClaim();
+  beginLap();
   expect(await due.dueKeys([], null, 5)).toEqual(['b']);
 });
 
@@ -88,4 +93,43 @@ it('reads many keys a part at a time, and looks now and then whether they are fe
   stored = ['a'];
   for (let n = 0; n < 16; n++) await due.dueKeys([], null, 2);
   expect(reads.slice(-2)).toEqual([':2', ':65']);
+});
+
+it('reads them once for all claims of a lap, which may have missed none', async () => {
+  stored = Array.from({ length: 64 }, (_, n) => `k${100 + n}`);
+  let after: string | null = null;
+  const found: string[] = [];
+  for (let n = 0; n < 8; n++) {
+    due.beginClaim(lap);
+    const keys = await due.dueKeys([], after, 8);
+    found.push(...keys);
+    after = keys.at(-1)!;
+    expect(due.leftRoom()).toBe(false);
+  }
+  expect(found).toEqual(stored);
+  expect(reads).toEqual([':65']);
+  beginLap();
+  await due.dueKeys([], null, 8);
+  expect(reads).toHaveLength(2);
+});
+
+it('counts all claims of a lap with the keys of an earlier one as claims that may have missed some', async () => {
+  await due.dueKeys([], null, 5);
+  due.keep();
+  beginLap();
+  await due.dueKeys([], null, 2);
+  due.beginClaim(lap);
+  await due.dueKeys([], 'b', 2);
+  expect(due.leftRoom()).toBe(true);
+  due.beginClaim(lap);
+  await due.dueKeys([], 'd', 2);
+  expect([due.leftRoom(), reads.length]).toEqual([false, 2]);
+});
+
+it('reads them again in a lap that takes its time', async () => {
+  await due.dueKeys([], null, 5);
+  await clock.advance(100);
+  due.beginClaim(lap);
+  await due.dueKeys([], 'a', 5);
+  expect(reads).toHaveLength(2);
 });

@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { MemoryFailure } from '../../../lib/testing/memory-store/index.js';
 import { sceneOfSchedules, MINUTE, START } from './schedule-scene.js';
 
 describe('the executions of a schedule', () => {
@@ -110,7 +111,7 @@ describe('the executions of a schedule', () => {
     store.schedules.fire = async (fires) => {
       store.schedules.fire = fire;
       await fire(fires);
-      throw Object.assign(new Error('The connection was lost.'), { code: 'ECONNRESET' });
+      throw new MemoryFailure('connection', 'The connection is lost.', { mayBeWritten: true });
     };
     const skipped = schedules.runNow('s', { overlap: 'skip' });
     await scene.clock.advance(10_000);
