@@ -10,6 +10,7 @@ import {
   type LimitTable,
 } from '../../workflow/index.js';
 import type { ExecutionCache } from '../memory/execution-cache.js';
+import type { ClaimableDefinitions } from '../definitions/claimable-definitions.js';
 import type { RunnableDefinition } from '../definitions/runnable-definition.js';
 
 /**
@@ -64,11 +65,17 @@ export function knownLimitKey(
   return found.ok ? found.limitKey : undefined;
 }
 
-/** Asks for the tasks of a key, with the numbers of the running code. */
-export function requestOf(limits: LimitTable, limitKey: string): LimitRequest {
-  const numbers = limits.get(splitLimitKey(limitKey).name) ?? {};
+/** Asks for the tasks of a key that may be claimed, with the numbers of the running code. */
+export function requestOf(
+  limits: LimitTable,
+  { limitedBy }: Pick<ClaimableDefinitions, 'limitedBy'>,
+  limitKey: string,
+): LimitRequest {
+  const { name } = splitLimitKey(limitKey);
+  const numbers = limits.get(name) ?? {};
+  const definitions = limitedBy.get(name) ?? [];
   const mapKey = mapKeyIn(limitKey);
-  if (mapKey === undefined) return { limitKey, numbers };
+  if (mapKey === undefined) return { limitKey, numbers, definitions };
   const { concurrency = MAX_CONCURRENCY } = limits.get(splitLimitKey(mapKey).name) ?? {};
-  return { limitKey, numbers, mapConcurrency: concurrency };
+  return { limitKey, numbers, definitions, mapConcurrency: concurrency };
 }

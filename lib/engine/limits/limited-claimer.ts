@@ -220,12 +220,13 @@ export class LimitedClaimer {
     const all = lapFirst ? [...lap.keys, ...known] : [...known, ...lap.keys];
     const keys = [...new Set(all)];
     if (keys.length === 0) return this.leftRoom();
-    const requests = keys.map((limitKey) => requestOf(catalog.limits, limitKey));
     await gate.withRoom(
       MAX_CLAIMS,
       (lease, room) => {
         // Not before the read of the keys: a workflow may have been paused since.
-        const { limitedIds: definitions, unknownTasks: unknown } = catalog.claimable;
+        const { claimable } = catalog;
+        const { limitedIds: definitions, unknownTasks: unknown } = claimable;
+        const requests = keys.map((limitKey) => requestOf(catalog.limits, claimable, limitKey));
         const choice = {
           definitions,
           unknown,

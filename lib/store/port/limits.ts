@@ -9,6 +9,8 @@ export interface LimitRequest {
   readonly limitKey: string;
   /** The numbers of the running code. Those that were set at run time take precedence. */
   readonly numbers: CheckedNumbers;
+  /** The definitions with tasks of the key that may be claimed. Default: all those of the claim. */
+  readonly definitions?: readonly string[];
   /** For a key that is joined with that of a map: the concurrency of the map. */
   readonly mapConcurrency?: number;
 }

@@ -144,7 +144,7 @@ function isHolder(slot: MemorySlot, task: MemoryTask): boolean {
 
 function openKey(
   tables: MemoryTables,
-  { limitKey, numbers, mapConcurrency }: LimitRequest,
+  { limitKey, numbers, mapConcurrency, definitions }: LimitRequest,
   choice: LimitedChoice,
   slots: ClaimedSlots,
 ): OpenKey {
@@ -152,7 +152,10 @@ function openKey(
   const mapKey = mapKeyIn(limitKey);
   const isStrict = numbers.isStrict === true;
   const of = keySlots(tables, slotKeyOf(limitKey), numbers, slots);
-  const due = dueOf(tables, limitKey, choice);
+  const due = dueOf(tables, limitKey, {
+    ...choice,
+    definitions: definitions ?? choice.definitions,
+  });
   const holds = (task: MemoryTask): boolean => isStrict && isHolder(of.slot, task);
   const total = tables.limits.get(name)?.total ?? numbers.total;
   return {

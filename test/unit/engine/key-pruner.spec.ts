@@ -16,7 +16,7 @@ function prunerOf(
   };
   const catalog = {
     limits: new Map(),
-    claimable: { ids: [], limitedIds, unknownTasks: [], aging: [] },
+    claimable: { ids: [], limitedIds, limitedBy: new Map(), unknownTasks: [], aging: [] },
   };
   return { pruner: new KeyPruner({ store: { limits: { prune } }, catalog }), asked };
 }

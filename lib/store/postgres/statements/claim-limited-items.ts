@@ -54,12 +54,12 @@ const OPEN = 'least(k.free, k.tokens, k.total_free, m.free)';
 function limitedItemsText(tables: TenantTables, isFree: string): string {
   const { clock } = tables;
   return `WITH asked AS MATERIALIZED (
-    SELECT a.limit_key, a.name, a.turn, a.slot_key, a.map_key, a.map_slots,
+    SELECT a.definitions::bigint[] AS definitions, a.limit_key, a.name, a.turn, a.slot_key, a.map_key, a.map_slots,
            coalesce(l.concurrency, a.concurrency) AS concurrency, coalesce(l.total, a.total) AS total, ${rateOf('l', 'a')}
     FROM ROWS FROM (
       ${ASKED_COLUMNS},
       json_array_elements_text($21::json), json_array_elements_text($22::json), unnest($23::integer[])
-    ) WITH ORDINALITY AS a(limit_key, name, concurrency, total, rate, rate_ms, burst, slot_key, map_key, map_slots, turn)
+    ) WITH ORDINALITY AS a(definitions, limit_key, name, concurrency, total, rate, rate_ms, burst, slot_key, map_key, map_slots, turn)
       ${joinedLimit(tables)}
   ), ${totalClause(tables)}, key AS MATERIALIZED (
     SELECT a.slot_key, t.free AS total_free, greatest(1, coalesce(s.weight, 1)) AS weight,
@@ -80,13 +80,13 @@ function limitedItemsText(tables: TenantTables, isFree: string): string {
   ), token AS MATERIALIZED (
     ${selectTokens('k.now')}
   ), room AS MATERIALIZED (
-    SELECT a.limit_key, a.name, a.turn, a.slot_key, a.map_key, k.weight, k.tokens, k.free AS key_free, k.total_free,
+    SELECT a.definitions, a.limit_key, a.name, a.turn, a.slot_key, a.map_key, k.weight, k.tokens, k.free AS key_free, k.total_free,
            m.free AS map_free, k.rate, k.burst, k.every, k.first, ${OPEN} AS open,
            ceil($2::integer * k.weight::numeric / sum(k.weight) FILTER (WHERE ${OPEN} > 0) OVER ())::integer AS share
     FROM asked a JOIN token k ON k.slot_key = a.slot_key JOIN map m ON m.map_key = a.map_key
   ), candidate AS MATERIALIZED (
     SELECT r.limit_key, r.name, r.slot_key, r.map_key, r.turn, r.weight, r.map_free, r.total_free,
-           least(r.key_free, r.tokens) AS key_free, c.execution_id, c.task_no, c.item_no,
+           least(r.key_free, r.tokens) AS key_free, c.execution_id, c.task_no, c.item_no, c.is_cut,
            row_number() OVER (PARTITION BY r.turn ORDER BY c.priority DESC, c.run_at) AS place
     FROM room r CROSS JOIN LATERAL ${candidatesOf(tables, isFree)} c
   ), ranked AS MATERIALIZED (

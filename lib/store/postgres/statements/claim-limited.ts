@@ -93,14 +93,14 @@ function limitedText(tables: TenantTables, { isFree, isStrict }: LimitedKind): s
     untilEnd: isStrict ? 'a.is_strict' : undefined,
   };
   return `WITH asked AS MATERIALIZED (
-    SELECT a.limit_key, a.name, a.turn, coalesce(l.concurrency, a.concurrency) AS concurrency,
+    SELECT a.definitions::bigint[] AS definitions, a.limit_key, a.name, a.turn, coalesce(l.concurrency, a.concurrency) AS concurrency,
            coalesce(l.total, a.total) AS total, ${isStrict ? '($21::boolean[])[a.turn] AS is_strict, ' : ''}${rateOf('l', 'a')}
     FROM ROWS FROM (
       ${ASKED_COLUMNS}
-    ) WITH ORDINALITY AS a(limit_key, name, concurrency, total, rate, rate_ms, burst, turn)
+    ) WITH ORDINALITY AS a(definitions, limit_key, name, concurrency, total, rate, rate_ms, burst, turn)
       ${joinedLimit(tables)}
   ), ${totalClause(tables)}, key AS MATERIALIZED (
-    SELECT a.limit_key, a.name, a.turn, t.free AS total_free, greatest(1, coalesce(s.weight, 1)) AS weight,
+    SELECT a.definitions, a.limit_key, a.name, a.turn, t.free AS total_free, greatest(1, coalesce(s.weight, 1)) AS weight,
            c.concurrency, c.concurrency - h.held AS free, ${isStrict ? 'a.is_strict, ' : ''}r.rate, r.burst,
            ${intervalOf('r.rate', 'r.rate_ms')} AS every, s.next_token_at,
            ${clock.now} AS now, h.*
@@ -118,7 +118,7 @@ function limitedText(tables: TenantTables, { isFree, isStrict }: LimitedKind): s
              WHERE least(k.free, k.tokens, k.total_free) > 0) OVER ())::integer AS share
     FROM token k
   ), candidate AS MATERIALIZED (
-    SELECT r.limit_key, r.name, r.turn, r.total_free, r.tokens, c.execution_id, c.task_no, c.item_no,
+    SELECT r.limit_key, r.name, r.turn, r.total_free, r.tokens, c.execution_id, c.task_no, c.item_no, c.is_cut,
            row_number() OVER (PARTITION BY r.turn ORDER BY ${isStrict ? 'c.holds DESC, ' : ''}c.priority DESC, c.run_at) AS place,
            r.weight
     FROM room r CROSS JOIN LATERAL ${isStrict ? holderCandidatesOf(tables, isFree) : candidatesOf(tables, isFree)} c

@@ -34,8 +34,8 @@ export function isDoubtful(slots: string): string {
   return `${DOUBTFUL_PART} * cardinality(s.h_execution)::bigint >= ${slots}`;
 }
 
-/** The columns of the keys that are asked for, as parts of ROWS FROM: the parameters 6 to 12. */
-export const ASKED_COLUMNS = `json_array_elements_text($6::json), json_array_elements_text($7::json), unnest($8::integer[]),
+/** The columns of the keys that are asked for, as parts of ROWS FROM: the parameters 1, and 6 to 12. */
+export const ASKED_COLUMNS = `json_array_elements_text($1::json), json_array_elements_text($6::json), json_array_elements_text($7::json), unnest($8::integer[]),
       unnest($9::integer[]), unnest($10::integer[]), unnest($11::bigint[]), unnest($12::integer[])`;
 
 /** Joins to the key `a` that is asked for the row `l` with the numbers of its limit that were set. */
@@ -97,7 +97,7 @@ export function limitedResult(tables: TenantTables, tokensOf: string, joined = '
     taskNo: String(KEY_ROW),
     limitKey: 'a.limit_key',
     claimed: 'coalesce(n.taken, 0)',
-    more: 'coalesce(n.taken, 0) < r.open AND coalesce(n.taken, 0) >= r.share OR coalesce(n.taken, 0) < c.found',
+    more: 'coalesce(n.taken, 0) < r.open AND coalesce(n.taken, 0) >= r.share OR coalesce(n.taken, 0) < c.found OR c.is_cut AND coalesce(n.taken, 0) < least(r.open, r.share)',
     isLocked: 'r.limit_key IS NULL',
     hasTotal: 'a.total IS NOT NULL',
     tokenEveryUs: '(extract(epoch FROM r.every) * 1000000)::bigint',
@@ -106,5 +106,7 @@ export function limitedResult(tables: TenantTables, tokensOf: string, joined = '
       THEN greatest(0, ceil(extract(epoch FROM r.first + coalesce(${tokensOf}.taken, 0) * r.every - ${tables.clock.now}) * 1000))::bigint END`,
   })}
   FROM asked a LEFT JOIN room r ON r.limit_key = a.limit_key LEFT JOIN taken n ON n.limit_key = a.limit_key${joined}
-    LEFT JOIN (SELECT c.limit_key, count(*) AS found FROM candidate c GROUP BY 1) c ON c.limit_key = a.limit_key`;
+    LEFT JOIN (
+      SELECT c.limit_key, count(*) AS found, bool_or(c.is_cut) AS is_cut FROM candidate c GROUP BY 1
+    ) c ON c.limit_key = a.limit_key`;
 }

@@ -22,7 +22,7 @@ export function limitedValues(
 ): unknown[] {
   const numbers = keys.map((key) => key.numbers);
   return [
-    plainArray(definitions),
+    JSON.stringify(keys.map((key) => plainArray(key.definitions ?? definitions))),
     room,
     unknown.length === 0 ? null : plainArray(unknown.map(([definition]) => definition)),
     unknown.length === 0 ? null : plainArray(unknown.map(([, task]) => task)),

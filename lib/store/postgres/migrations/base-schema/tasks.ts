@@ -47,9 +47,9 @@ CREATE INDEX cloacina_task_execution_ready_idx
   ON ${schema}.cloacina_task_execution (definition_id, priority DESC, run_at)
   WHERE run_at IS NOT NULL AND NOT paused AND limit_key IS NULL;
 -- Tasks with a limit are claimed by a statement of their own, which counts the slots of their key. The usual claim must
--- not find them.
+-- not find them. By definition, because many tasks of a key may be of workflows that are paused, or that other processes run.
 CREATE INDEX cloacina_task_execution_limited_idx
-  ON ${schema}.cloacina_task_execution (limit_key, priority DESC, run_at)
+  ON ${schema}.cloacina_task_execution (limit_key, definition_id, priority DESC, run_at)
   WHERE run_at IS NOT NULL AND NOT paused AND limit_key IS NOT NULL;
 -- The condition on the number is always true. Only queries that contain it can use this index. A claim must not use it, because it
 -- would read the waiting tasks of all definitions.
