@@ -6,7 +6,7 @@ import {
   type OnModuleInit,
 } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
-import type { TenantRequest } from './cloacina.options.js';
+import type { TenantRequest } from './cloacina.callbacks.js';
 import { classProviders } from './boot/class-providers.js';
 import { ConfigurationCheck } from './boot/configuration-check.js';
 import { discoveredOptions } from './boot/discovered-tenants.js';

@@ -6,20 +6,8 @@
  */
 export { CloacinaModule } from './cloacina.module.js';
 export type { AdminServersOptions, ServerState } from './tenants/admin/admin-servers.js';
-export type {
-  CloacinaAsyncOptions,
-  CloacinaOptionsFactory,
-  CloacinaServerOptions,
-  CloacinaSharedOptions,
-  CloacinaTenantOptions,
-  DiscoveredTenantOptions,
-  DiscoverTenant,
-  PlaceTenant,
-  ServerLoad,
-  PostgresConnectionOptions,
-  RetentionOptions,
-  TenantRequest,
-} from './cloacina.options.js';
+export type { CloacinaAsyncOptions, CloacinaOptionsFactory, CloacinaServerOptions, CloacinaSharedOptions, CloacinaTenantOptions, PostgresConnectionOptions, RetentionOptions } from './cloacina.options.js';
+export type { DiscoveredTenantOptions, DiscoverTenant, PlaceTenant, ServerLoad, TenantRequest } from './cloacina.callbacks.js';
 export {
   getMigratorToken,
   getRecoveryToken,
@@ -245,6 +233,7 @@ export type {
 export { CloacinaRunner } from './runner/cloacina-runner.js';
 export type { BulkExecutions } from './runner/bulk/bulk-executions.js';
 export type { ExecutionQueries } from './runner/execution-queries.js';
+export type { TenantUpkeep } from './runner/tenant-upkeep.js';
 export type {
   ExplainReason,
   ItemGroup,
@@ -257,26 +246,8 @@ export type {
   ServingProcess,
   TaskExplanation,
 } from './runner/explain/explanation.js';
-export type {
-  Execution,
-  ExecutionCountFilter,
-  ExecutionFilter,
-  ExecutionPage,
-  ExecutionParent,
-  ExecutionResult,
-  ExecutionSummary,
-  ExecutionUpdate,
-  ExecutionWaiting,
-  GetOptions,
-  TaskAttempt,
-  TaskDetails,
-  TaskItems,
-  TaskProgress,
-  TaskStep,
-  TaskWaiting,
-  WorkflowCounts,
-  WorkflowExecution,
-} from './runner/execution.js';
+export type { Execution, ExecutionParent, ExecutionResult, ExecutionSummary, ExecutionUpdate, ExecutionWaiting, GetOptions, TaskAttempt, TaskDetails, TaskItems, TaskProgress, TaskStep, TaskWaiting, WorkflowExecution } from './runner/execution.js';
+export type { ExecutionCountFilter, ExecutionFilter, ExecutionPage, WorkflowCounts } from './runner/execution-filter.js';
 export {
   CloacinaStatistics,
   type CappedCount,

@@ -1,4 +1,4 @@
-import type { DiscoveredTenantOptions } from '../cloacina.options.js';
+import type { DiscoveredTenantOptions } from '../cloacina.callbacks.js';
 import { ConfigurationError } from '../errors/index.js';
 import { formatValue } from '../errors/option-checks.js';
 import type { ResolvedTenantOptions } from '../options/index.js';

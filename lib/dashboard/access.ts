@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import type { TenantRequest } from '../cloacina.options.js';
+import type { TenantRequest } from '../cloacina.callbacks.js';
 import { CloacinaTenants } from '../tenants/hosting/cloacina-tenants.js';
 import type { Tenant } from '../tenants/hosting/tenant.js';
 import { DASHBOARD_OPTIONS, type CheckedDashboardOptions } from './dashboard-options.js';

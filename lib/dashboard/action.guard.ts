@@ -5,7 +5,7 @@ import {
   type CanActivate,
   type ExecutionContext,
 } from '@nestjs/common';
-import type { TenantRequest } from '../cloacina.options.js';
+import type { TenantRequest } from '../cloacina.callbacks.js';
 import { DashboardAccess } from './access.js';
 import { DashboardProblem } from './problem.js';
 

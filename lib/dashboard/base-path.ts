@@ -1,4 +1,4 @@
-import type { TenantRequest } from '../cloacina.options.js';
+import type { TenantRequest } from '../cloacina.callbacks.js';
 
 /** The properties of requests of Express and Fastify from which the path of the page follows. */
 export interface PathRequest extends TenantRequest {

@@ -1,5 +1,5 @@
 import type { CanActivate, ModuleMetadata, Type } from '@nestjs/common';
-import type { TenantRequest } from '../cloacina.options.js';
+import type { TenantRequest } from '../cloacina.callbacks.js';
 import { ConfigurationError } from '../errors/index.js';
 import { formatValue } from '../errors/option-checks.js';
 

@@ -1,5 +1,5 @@
 import { HttpStatus } from '@nestjs/common';
-import type { ExecutionFilter } from '../runner/execution.js';
+import type { ExecutionFilter } from '../runner/execution-filter.js';
 import type { ExecutionStatus } from '../workflow/index.js';
 import { DashboardProblem } from './problem.js';
 

@@ -1,9 +1,5 @@
-import type {
-  CloacinaSharedOptions,
-  CloacinaTenantOptions,
-  DiscoverTenant,
-  RetentionOptions,
-} from '../cloacina.options.js';
+import type { CloacinaSharedOptions, CloacinaTenantOptions, RetentionOptions } from '../cloacina.options.js';
+import type { DiscoverTenant } from '../cloacina.callbacks.js';
 import {
   anything,
   callable,

@@ -1,18 +1,8 @@
-import type { EntityManager } from 'typeorm';
 import type { JsonObject } from '../discovery/context-types.js';
 import type { WorkflowRef } from '../discovery/workflow-ref.js';
 import { columnsOf, scheduleColumns, specOf } from '../engine/schedules/schedule-columns.js';
 import { resumed } from '../engine/schedules/resumed-columns.js';
-import { UnknownScheduleError } from '../errors/index.js';
-import type {
-  ActionKind,
-  ActionNote,
-  NewFiring,
-  ScheduleColumns,
-  ScheduleRecord,
-  ScheduleStore,
-  ScheduleTransaction,
-} from '../store/port/index.js';
+import type { ScheduleStore } from '../store/port/index.js';
 import type { ScheduleSpec } from '../workflow/schedule/index.js';
 import { noteOf } from './action-note.js';
 import { checkActor } from './call-checks.js';
@@ -40,14 +30,7 @@ import {
   scheduleSubject,
 } from './schedule-request.js';
 import { ScheduleReports, type SchedulesParts } from './schedules/schedule-reports.js';
-import { checkManager } from './start-request.js';
-
-/** The new columns of a schedule, the firings that the change passes over, and who makes it. */
-interface ScheduleWrite {
-  readonly set: ScheduleColumns;
-  readonly passed: NewFiring | null;
-  readonly by: ActionNote | null;
-}
+import { ScheduleWriter } from './schedules/schedule-writer.js';
 
 /**
  * The schedules of one tenant, at `runner.schedules`. Each of their instants has exactly one execution, whatever the number of
@@ -59,9 +42,12 @@ interface ScheduleWrite {
  * ```
  */
 export class CloacinaSchedules extends ScheduleReports {
+  private readonly writer: ScheduleWriter;
+
   /** @internal Applications use `runner.schedules`. */
   constructor(private readonly parts: SchedulesParts) {
     super(parts);
+    this.writer = new ScheduleWriter(parts);
   }
 
   /**
@@ -84,7 +70,7 @@ export class CloacinaSchedules extends ScheduleReports {
       checkName(name);
       checkSpec(spec);
       const by = noteOf(checkActor(actor));
-      const transaction = this.within(manager);
+      const transaction = this.writer.within(manager);
       const request = await this.parts.starter.prepare(workflow, input, {});
       turnOf(name, request, spec.overlap ?? 'skip');
       const wanted = {
@@ -95,7 +81,7 @@ export class CloacinaSchedules extends ScheduleReports {
         origin: 'api' as const,
       };
       refusePoller('workflow', wanted);
-      return this.put(name, transaction, (known, now) => {
+      return this.writer.put(name, transaction, (known, now) => {
         refusePoller('name', known);
         const kind = known === undefined ? 'schedule.created' : 'schedule.updated';
         return { set: scheduleColumns(wanted, now, known), passed: null, by: by(kind) };
@@ -119,9 +105,9 @@ export class CloacinaSchedules extends ScheduleReports {
       checkChange(change);
       const by = noteOf(checkActor(options.actor))('schedule.updated');
       const { input, ...fields } = change;
-      const transaction = this.within(options.manager);
-      return this.put(name, transaction, async (known, now) => {
-        const { workflow, origin, input: kept, ...found } = this.found(name, known);
+      const transaction = this.writer.within(options.manager);
+      return this.writer.put(name, transaction, async (known, now) => {
+        const { workflow, origin, input: kept, ...found } = this.writer.found(name, known);
         if (input !== undefined) refusePoller('input', known);
         const spec = mergeSpec(specOf(found), fields);
         checkSpec(spec);
@@ -169,8 +155,8 @@ export class CloacinaSchedules extends ScheduleReports {
     const { reason, actor } = checkReasonOptions('schedules.pause()', options);
     const by = noteOf(actor)('schedule.paused', reason);
     await this.parts.served.run(() =>
-      this.put(name, undefined, (known) => ({
-        set: { ...columnsOf(this.found(name, known)), state: 'paused', reason },
+      this.writer.put(name, undefined, (known) => ({
+        set: { ...columnsOf(this.writer.found(name, known)), state: 'paused', reason },
         passed: null,
         by,
       })),
@@ -192,13 +178,13 @@ export class CloacinaSchedules extends ScheduleReports {
     await this.parts.served.run(async () => {
       if (catchUp === 'skip') {
         const by = noteOf(actor)('schedule.resumed');
-        await this.put(name, undefined, (known, now) => ({
-          ...resumed(this.found(name, known), now),
+        await this.writer.put(name, undefined, (known, now) => ({
+          ...resumed(this.writer.found(name, known), now),
           by,
         }));
         return;
       }
-      await this.record(name, 'schedule.resumed', actor);
+      await this.writer.record(name, 'schedule.resumed', actor);
       await this.parts.whileUnavailable.untilWritten(scheduleSubject(name), (began) =>
         this.parts.whileUnavailable.run(
           () => this.parts.engine.schedules.resume(name, catchUp),
@@ -210,7 +196,7 @@ export class CloacinaSchedules extends ScheduleReports {
 
   /** Deletes a schedule with its firings. Its executions stay. Does nothing if no schedule has this name. */
   async delete(name: string, { manager, actor }: ScheduleCallOptions = {}): Promise<void> {
-    const transaction = this.within(manager);
+    const transaction = this.writer.within(manager);
     const by = noteOf(checkActor(actor))('schedule.deleted');
     await this.parts.served.run(() =>
       this.parts.whileUnavailable.run(() => this.store.delete(name, transaction, by)),
@@ -234,7 +220,7 @@ export class CloacinaSchedules extends ScheduleReports {
       const firing = engine.schedules.manualFiring(name, newExecutionId(engine.clock), overlap);
       // Whether it starts one is not known yet.
       const executionId = overlap === 'skip' ? null : firing.id;
-      await this.record(name, 'schedule.run', by, executionId);
+      await this.writer.record(name, 'schedule.run', by, executionId);
       try {
         await whileUnavailable.untilWritten(scheduleSubject(name), (began) =>
           whileUnavailable.run(() => firing.attempt(), began),
@@ -246,71 +232,7 @@ export class CloacinaSchedules extends ScheduleReports {
     });
   }
 
-  /**
-   * Records an action before it is done: a call that fails may have started executions.
-   *
-   * @throws UnknownScheduleError, so that an action is never that on a schedule that does not exist
-   */
-  private async record(
-    subject: string,
-    kind: ActionKind,
-    actor: string | null,
-    executionId: string | null = null,
-  ): Promise<void> {
-    const by = noteOf(actor)(kind);
-    if (by === null) return;
-    const { engine, whileUnavailable } = this.parts;
-    await whileUnavailable.run(async () => {
-      this.found(subject, await this.store.get(subject));
-      await engine.store.actions.record({ ...by, subject, executionId });
-    });
-  }
-
   private get store(): ScheduleStore {
     return this.parts.engine.store.schedules;
-  }
-
-  /** The other processes are notified of a change at the commit of its transaction. */
-  private within(manager: EntityManager | undefined): ScheduleTransaction | undefined {
-    const open = checkManager(manager);
-    return open === undefined
-      ? undefined
-      : { manager: open, payload: this.parts.engine.schedules.payload };
-  }
-
-  private found(name: string, known: ScheduleRecord | undefined): ScheduleRecord {
-    if (known !== undefined) return known;
-    throw new UnknownScheduleError(name, this.parts.tenant);
-  }
-
-  /**
-   * Reads, decides and writes until no firing and no other change has come between.
-   *
-   * @throws DatabaseUnavailableError if others changed the schedule all the time, for `startTimeout`
-   */
-  private async put(
-    name: string,
-    transaction: ScheduleTransaction | undefined,
-    decide: (
-      known: ScheduleRecord | undefined,
-      now: number,
-    ) => ScheduleWrite | Promise<ScheduleWrite>,
-  ): Promise<TenantSchedule> {
-    const { engine, tenant, whileUnavailable } = this.parts;
-    const attempt = async (): Promise<boolean> => {
-      const known = await this.store.get(name, transaction);
-      const { set, passed, by } = await decide(known, await this.store.now());
-      return known === undefined
-        ? this.store.create(name, set, transaction, by)
-        : this.store.change(name, known.version, set, passed, transaction, by);
-    };
-    // In a transaction nothing is retried: a failed statement has ended it.
-    await whileUnavailable.untilWritten(scheduleSubject(name), (began) =>
-      transaction === undefined ? whileUnavailable.run(attempt, began) : attempt(),
-    );
-    const record = await this.store.get(name, transaction);
-    if (record === undefined) throw new UnknownScheduleError(name, tenant);
-    engine.schedules.changed(record.nextAt, transaction === undefined);
-    return viewSchedule(record);
   }
 }

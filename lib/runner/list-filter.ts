@@ -10,7 +10,8 @@ import type {
 } from '../store/port/index.js';
 import { checkIds } from './call-checks.js';
 import { decodeCursor } from './cursor.js';
-import type { ExecutionCountFilter, ExecutionFilter, GetOptions } from './execution.js';
+import type { GetOptions } from './execution.js';
+import type { ExecutionCountFilter, ExecutionFilter } from './execution-filter.js';
 import { checkLimitKey } from './limit-arguments.js';
 import { isExecutionId } from './execution-uuid.js';
 import { checkDate, checkKey, checkTags } from './start-request.js';

@@ -1,5 +1,5 @@
 import { Body, HttpCode, HttpStatus, Inject, Logger, Param, Post, Req } from '@nestjs/common';
-import type { TenantRequest } from '../../cloacina.options.js';
+import type { TenantRequest } from '../../cloacina.callbacks.js';
 import { defineSignal, definedSignal } from '../../discovery/message-definitions.js';
 import type { BulkFilter, BulkOptions } from '../../runner/bulk/bulk-options.js';
 import type { Tenant } from '../../tenants/hosting/tenant.js';

@@ -1,6 +1,6 @@
 import { Get, Header, Inject, Param, Query, Req, Sse, type MessageEvent } from '@nestjs/common';
 import type { Observable } from 'rxjs';
-import type { TenantRequest } from '../../cloacina.options.js';
+import type { TenantRequest } from '../../cloacina.callbacks.js';
 import type { ItemResult } from '../../discovery/map-options.js';
 import type { Execution } from '../../runner/execution.js';
 import type { Tenant } from '../../tenants/hosting/tenant.js';

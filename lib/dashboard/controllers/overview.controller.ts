@@ -1,6 +1,6 @@
 import { Get, Header, Inject, Query, Req, Sse, type MessageEvent } from '@nestjs/common';
 import type { Observable } from 'rxjs';
-import type { TenantRequest } from '../../cloacina.options.js';
+import type { TenantRequest } from '../../cloacina.callbacks.js';
 import { DashboardAccess } from '../access.js';
 import { basePathOf, type PathRequest } from '../base-path.js';
 import type {

@@ -1,5 +1,5 @@
 import { Get, Header, HttpStatus, Inject, Param, Query, Req } from '@nestjs/common';
-import type { TenantRequest } from '../../cloacina.options.js';
+import type { TenantRequest } from '../../cloacina.callbacks.js';
 import type { TenantSchedule } from '../../runner/schedule.js';
 import type { Tenant } from '../../tenants/hosting/tenant.js';
 import { DashboardAccess } from '../access.js';

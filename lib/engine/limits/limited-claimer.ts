@@ -7,19 +7,16 @@ import type { ClaimGate } from '../claims/claim-gate.js';
 import type { DefinitionCatalog } from '../definitions/definition-catalog.js';
 import type { EngineState } from '../engine-state.js';
 import type { TenantQueue } from '../slots/tenant-queue.js';
+import { ClaimKeys } from './claim-keys.js';
 import { DueKeys } from './due-keys.js';
 import { FreedSlots } from './freed-slots.js';
 import { KeyLap } from './key-lap.js';
 import { KeyWaits } from './key-waits.js';
 import { requestOf } from './limit-keys.js';
 
-/** Maximum number of keys in one statement, and of tasks that it claims. */
-const MAX_KEYS = 64;
+/** Maximum number of tasks that a statement claims. */
 const MAX_CLAIMS = 500;
-/**
- * Minimum number of keys that are read at a time, however little room there is: some of them may be full.
- */
-const FEW_KEYS = 8;
+
 export interface LimitedClaimerParts {
   readonly clock: Clock;
   readonly tenant: string;
@@ -64,7 +61,7 @@ export interface LimitedConsequences {
  * States: idle, claiming. A call during a claim adds to its work.
  */
 export class LimitedClaimer {
-  private readonly keys = new Set<string>();
+  private readonly keys: ClaimKeys;
   private readonly due: DueKeys;
   private readonly lap: KeyLap;
   private readonly waits: KeyWaits;
@@ -79,8 +76,10 @@ export class LimitedClaimer {
   constructor(private readonly parts: LimitedClaimerParts) {
     this.due = new DueKeys(parts.store.limits, parts.clock);
     this.lap = new KeyLap(this.due);
+    const { catalog, queue } = parts;
+    this.keys = new ClaimKeys({ catalog, queue, due: this.due, lap: this.lap });
     this.waits = new KeyWaits(parts.clock, (keys) => this.addKeys(keys));
-    this.shared = new FreedSlots(parts.catalog, this.lap);
+    this.shared = new FreedSlots(catalog, this.lap);
     this.failures = new ClaimFailures(parts, 'tasks with a limit');
   }
 
@@ -149,7 +148,7 @@ export class LimitedClaimer {
   private addKeys(keys: readonly string[]): void {
     if (!this.isUsed) return;
     for (const key of keys) this.keys.add(key);
-    if (this.hasWork) this.run();
+    if (this.keys.areSome) this.run();
   }
 
   /**
@@ -172,10 +171,6 @@ export class LimitedClaimer {
     return queue.limit > 0 && catalog.claimable.limitedIds.length > 0;
   }
 
-  private get hasWork(): boolean {
-    return this.keys.size > 0 || this.lap.isUnderWay;
-  }
-
   private run(): void {
     if (this.claiming || this.retry !== undefined || !this.parts.state.mayClaim) return;
     this.claiming = true;
@@ -186,7 +181,7 @@ export class LimitedClaimer {
   private async claimWhileThereIsRoom(): Promise<void> {
     const { state, queue, consequences } = this.parts;
     try {
-      while (this.hasWork && state.mayClaim) {
+      while (this.keys.areSome && state.mayClaim) {
         const isNew = !queue.hasLimitedBacklog;
         queue.hasLimitedBacklog = !queue.wantsMore;
         if (queue.hasLimitedBacklog) {
@@ -198,7 +193,7 @@ export class LimitedClaimer {
         await this.claimOnce(this.shared.ownLap);
         this.shared.sent();
       }
-      if (!this.hasWork) this.isContended = false;
+      if (!this.keys.areSome) this.isContended = false;
       this.failures.succeeded();
     } catch (error) {
       this.failed(error);
@@ -214,11 +209,7 @@ export class LimitedClaimer {
    */
   private async claimOnce(lapFirst: boolean): Promise<void> {
     const { store, catalog, gate, except, consequences } = this.parts;
-    const known = this.takeKnown();
-    const usesLap = lapFirst || this.isContended || known.length === 0;
-    const lap = usesLap ? await this.takeOfLap(MAX_KEYS - known.length) : NO_KEYS;
-    const all = lapFirst ? [...lap.keys, ...known] : [...known, ...lap.keys];
-    const keys = [...new Set(all)];
+    const { keys, inTurn, from, usesLap } = await this.keys.choose(lapFirst, this.isContended);
     if (keys.length === 0) return this.leftRoom();
     await gate.withRoom(
       MAX_CLAIMS,
@@ -243,8 +234,7 @@ export class LimitedClaimer {
         this.isContended = true;
         if (usesLap) this.due.keep();
         this.shared.lapIsForAll();
-        const inTurn = lapFirst ? lap.keys : lap.keys.filter((key) => !known.includes(key));
-        this.lap.stoppedAt(lastClaimed(claimed, inTurn) ?? lap.from ?? keys.at(-1) ?? '');
+        this.lap.stoppedAt(lastClaimed(claimed, inTurn) ?? from ?? keys.at(-1) ?? '');
       },
     );
   }
@@ -252,24 +242,6 @@ export class LimitedClaimer {
   /** Whatever is due after a claim that left room must be found: also a key that was not when the keys were read. */
   private leftRoom(): void {
     if (this.due.leftRoom()) this.beginLap();
-  }
-
-  /** Keys that are known to be ready. They leave room for those of a lap. */
-  private takeKnown(): string[] {
-    const most = this.lap.isUnderWay ? MAX_KEYS / 2 : MAX_KEYS;
-    const keys = [...this.keys].slice(0, most);
-    for (const key of keys) this.keys.delete(key);
-    return keys;
-  }
-
-  /** The next keys of the lap, and the key before them. */
-  private async takeOfLap(most: number): Promise<KeysOfLap> {
-    const { catalog, queue } = this.parts;
-    const from = this.lap.position ?? '';
-    const count = Math.min(most, Math.max(FEW_KEYS, queue.capacity));
-    this.due.beginClaim(this.lap.number);
-    const keys = await this.lap.take(catalog.claimable.limitedIds, count);
-    return keys.length === 0 ? NO_KEYS : { keys, from };
   }
 
   /** @param isFull - whether the claim has used all the room that it had */
@@ -294,13 +266,6 @@ export class LimitedClaimer {
   }
 }
 
-interface KeysOfLap {
-  readonly keys: readonly string[];
-  /** The key before them. Undefined if there are none. */
-  readonly from?: string;
-}
-
-const NO_KEYS: KeysOfLap = { keys: [] };
 const NOTHING_CLAIMED: Promise<LimitedClaims> = Promise.resolve({ claims: [], keys: [] });
 
 /** The last of the keys for which the claim took a task. */

@@ -1,4 +1,4 @@
-import type { ExecutionFilter } from '../execution.js';
+import type { ExecutionFilter } from '../execution-filter.js';
 import type { ExecutionHandle } from '../execution-handle.js';
 
 /**

@@ -1,4 +1,5 @@
-import type { CloacinaServerOptions, PlaceTenant, ServerLoad } from '../../cloacina.options.js';
+import type { CloacinaServerOptions } from '../../cloacina.options.js';
+import type { PlaceTenant, ServerLoad } from '../../cloacina.callbacks.js';
 import {
   ConfigurationError,
   didYouMean,

@@ -8,7 +8,7 @@ import {
   type ExecutionContext,
   type PipeTransform,
 } from '@nestjs/common';
-import type { TenantRequest } from '../../cloacina.options.js';
+import type { TenantRequest } from '../../cloacina.callbacks.js';
 import { NotAllowedError, NoTenantError, UnknownTenantError } from '../../errors/index.js';
 import type { CloacinaRunner } from '../../runner/cloacina-runner.js';
 import type { Tenant } from '../hosting/tenant.js';

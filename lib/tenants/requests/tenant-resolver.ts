@@ -1,4 +1,4 @@
-import type { TenantRequest } from '../../cloacina.options.js';
+import type { TenantRequest } from '../../cloacina.callbacks.js';
 import { ConfigurationError, NoTenantError, UnknownTenantError } from '../../errors/index.js';
 import type { CloacinaTenants } from '../hosting/cloacina-tenants.js';
 import type { Tenant } from '../hosting/tenant.js';

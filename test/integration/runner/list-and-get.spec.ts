@@ -1,10 +1,7 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
-import type {
-  Execution,
-  ExecutionFilter,
-  ExecutionSummary,
-} from '../../../lib/runner/execution.js';
+import type { Execution, ExecutionSummary } from '../../../lib/runner/execution.js';
+import type { ExecutionFilter } from '../../../lib/runner/execution-filter.js';
 import { rules } from '../../../lib/workflow/index.js';
 import { gate } from '../../support/gate.js';
 import { type OpenTenant, openTenant } from '../../support/open-tenant.js';

@@ -3,7 +3,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@j
 import { Entity, PrimaryColumn, type MigrationInterface, type QueryRunner } from 'typeorm';
 import { TENANT_MANAGER } from '../../../lib/boot/registration.js';
 import { CloacinaModule } from '../../../lib/cloacina.module.js';
-import type { DiscoverTenant } from '../../../lib/cloacina.options.js';
+import type { DiscoverTenant } from '../../../lib/cloacina.callbacks.js';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
 import type { Timer } from '../../../lib/runtime/clock.js';
 import { CloacinaTenants } from '../../../lib/tenants/hosting/cloacina-tenants.js';

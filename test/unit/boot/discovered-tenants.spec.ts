@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import type { ConfigurationCheck } from '../../../lib/boot/configuration-check.js';
 import { discoveredOptions } from '../../../lib/boot/discovered-tenants.js';
-import type { DiscoverTenant } from '../../../lib/cloacina.options.js';
+import type { DiscoverTenant } from '../../../lib/cloacina.callbacks.js';
 import { resolveTenantOptions, type ResolvedTenantOptions } from '../../../lib/options/index.js';
 
 const SHARED = { databaseUrl: 'postgres://localhost/shop', isolation: 'schema' } as const;
