@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import { v7 as uuid } from 'uuid';
-import type { ScheduleColumns } from '../../lib/store/port/index.js';
+import type { ActionKind, ScheduleColumns } from '../../lib/store/port/index.js';
 import type { TestedStore } from './tested-store.js';
 
 const SCHEDULE: ScheduleColumns = {
@@ -25,7 +25,7 @@ export function describeActions(tested: TestedStore): void {
     const [subject, executionId] = [`schedule ${uuid()}`, uuid()];
     const action = { kind: 'schedule.run', subject, reason: null } as const;
     for (const actor of ['Ann', 'Ben', 'Cat']) {
-      await tested.store.actions.record({ ...action, actor, executionId });
+      await tested.store.actions.record({ ...action, actor, executionId, callId: uuid() });
     }
     const page = { subject, before: null, limit: 2 };
     const first = await tested.store.actions.list(page);
@@ -42,9 +42,15 @@ export function describeActions(tested: TestedStore): void {
   test('a change of a workflow or a schedule records its actor, and nothing without one or without a change', async () => {
     const { pauses, schedules } = tested.store;
     const workflow = `workflow ${uuid()}`;
-    await pauses.pause(workflow, 'bank', 'Ann');
-    await pauses.resume(workflow, 'Ben');
-    await pauses.resume(workflow, 'Cat');
+    const acted = (actor: string, kind: ActionKind, reason: string | null = null) => ({
+      callId: uuid(),
+      kind,
+      actor,
+      reason,
+    });
+    await pauses.pause(workflow, 'bank', acted('Ann', 'workflow.paused', 'bank'));
+    await pauses.resume(workflow, acted('Ben', 'workflow.resumed'));
+    await pauses.resume(workflow, acted('Cat', 'workflow.resumed'));
     await pauses.pause(workflow, null);
     await pauses.resume(workflow);
     expect(await kinds(workflow)).toEqual([
@@ -53,11 +59,8 @@ export function describeActions(tested: TestedStore): void {
     ]);
 
     const name = `schedule ${uuid()}`;
-    const by = (kind: 'schedule.created' | 'schedule.paused' | 'schedule.deleted') => ({
-      kind,
-      actor: 'Dan',
-      reason: kind === 'schedule.paused' ? 'holiday' : null,
-    });
+    const by = (kind: ActionKind) =>
+      acted('Dan', kind, kind === 'schedule.paused' ? 'holiday' : null);
     expect(await schedules.create(name, SCHEDULE, undefined, by('schedule.created'))).toBe(true);
     expect(await schedules.create(name, SCHEDULE, undefined, by('schedule.created'))).toBe(false);
     const change = (version: number) =>
@@ -71,6 +74,36 @@ export function describeActions(tested: TestedStore): void {
       ['schedule.deleted', 'Dan', null, null],
       ['schedule.paused', 'Dan', 'holiday', null],
       ['schedule.created', 'Dan', null, null],
+    ]);
+  });
+
+  test('a call that is sent again after a lost reply records its action once', async () => {
+    const { actions, pauses, schedules } = tested.store;
+    const noted = (kind: ActionKind) => ({ callId: uuid(), kind, actor: 'Ann', reason: null });
+    const twice = async (send: () => Promise<unknown>): Promise<void> => {
+      await send();
+      await send();
+    };
+    const [workflow, name] = [`workflow ${uuid()}`, `schedule ${uuid()}`];
+    const paused = noted('workflow.paused');
+    await twice(() => pauses.pause(workflow, null, paused));
+    await pauses.resume(workflow);
+    const run = { ...noted('schedule.run'), subject: name, executionId: uuid() };
+    await twice(() => actions.record(run));
+    // What is sent again finds the schedule, and changes it once more.
+    const put = noted('schedule.created');
+    await schedules.create(name, SCHEDULE, undefined, put);
+    await schedules.change(name, 1, SCHEDULE, null, undefined, {
+      ...put,
+      kind: 'schedule.updated',
+    });
+    const deleted = noted('schedule.deleted');
+    await twice(() => schedules.delete(name, undefined, deleted));
+    expect(await kinds(workflow)).toEqual([['workflow.paused', 'Ann', null, null]]);
+    expect(await kinds(name)).toEqual([
+      ['schedule.deleted', 'Ann', null, null],
+      ['schedule.created', 'Ann', null, null],
+      ['schedule.run', 'Ann', null, run.executionId],
     ]);
   });
 }

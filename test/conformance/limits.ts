@@ -63,6 +63,53 @@ export function describeLimits(tested: TestedStore): void {
       });
     });
 
+    test('of several definitions are claimed by priority, then by due time', async () => {
+      const second = tested.newDefinition();
+      const ofSecond = parallel(1, { definitionId: second });
+      const limitKeys = JSON.stringify({ 0: keyOf('a') });
+      const start = async (workflow: typeof ofSecond, priority: number) =>
+        (await worker.startMany(workflow, 1, { claims: 0, limitKeys, priority }))[0]!;
+      const ids: string[] = [];
+      for (let n = 0; n < 40; n++) ids.push(await start(n % 3 === 0 ? of() : ofSecond, 50 - n));
+      const both = async (room: number): Promise<string[]> => {
+        const requests = [{ limitKey: keyOf('a'), numbers: {} }];
+        const choice = { definitions: [definitionId, second], unknown: [] };
+        const lease = noLease(worker.claimant);
+        const { claims, keys } = await tested.store.limits.claim(requests, room, choice, lease);
+        for (const { executionId, taskNo, token } of claims) noteClaim(executionId, taskNo, token);
+        expect(keys[0]?.fate).toBe(ids.length > claims.length ? 'more' : 'done');
+        return claims.map(({ executionId }) => executionId).toSorted();
+      };
+      for (const room of [1, 4, 25]) {
+        expect(await both(room)).toEqual(ids.splice(0, room).toSorted());
+      }
+      expect(await both(100)).toEqual(ids.splice(0).toSorted());
+    });
+
+    test('of definitions that are not asked for are left, whichever is asked for a key', async () => {
+      const second = tested.newDefinition();
+      const limitKeys = JSON.stringify({ 0: keyOf('a') });
+      const ofSecond = parallel(1, { definitionId: second });
+      const [paused] = await worker.startMany(ofSecond, 1, { claims: 0, limitKeys, priority: 9 });
+      const [id] = await waiting('a', 1);
+      const { limits } = tested.store;
+      expect(await limits.dueKeys([definitionId], null, 9)).toEqual([keyOf('a')]);
+      const claimOf = async (definitions: readonly string[], ofKey?: readonly string[]) => {
+        const request = { limitKey: keyOf('a'), numbers: {} };
+        const requests = [ofKey === undefined ? request : { ...request, definitions: ofKey }];
+        const choice = { definitions, unknown: [] };
+        const found = await limits.claim(requests, 9, choice, noLease(worker.claimant));
+        for (const { executionId, taskNo, token } of found.claims)
+          noteClaim(executionId, taskNo, token);
+        return found.claims.map(({ executionId }) => executionId);
+      };
+      expect(await claimOf([definitionId, second], [])).toEqual([]);
+      expect(await claimOf([definitionId, second], [definitionId])).toEqual([id]);
+      expect(await limits.dueKeys([definitionId], null, 9)).toEqual([]);
+      expect(await claimOf([definitionId])).toEqual([]);
+      expect(await claimOf([second])).toEqual([paused]);
+    });
+
     test('are claimed by priority, then by due time', async () => {
       const late = await waiting('a', 1);
       const early = await waiting('a', 1);

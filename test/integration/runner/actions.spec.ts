@@ -75,8 +75,8 @@ describe('The actor of a call', () => {
 
   it('is forgotten after 400 days, and no call waits for a transaction that forgets', async () => {
     const { runner, dataSource, query } = await openTenant([nightly]);
-    await query(`INSERT INTO cloacina_action (kind, subject, actor, created_at)
-      SELECT 'workflow.paused', 'old', 'Ann', now() - interval '401 days' FROM generate_series(1, 12)`);
+    await query(`INSERT INTO cloacina_action (kind, subject, actor, call_id, created_at)
+      SELECT 'workflow.paused', 'old', 'Ann', gen_random_uuid(), now() - interval '401 days' FROM generate_series(1, 12)`);
     const pause = (): Promise<void> => runner.pauseWorkflow(nightly, { actor: 'Cat' });
     const old = async (): Promise<number> =>
       (await query(`SELECT FROM cloacina_action WHERE subject = 'old'`)).length;

@@ -7,6 +7,7 @@ import {
   childrenValues,
   startChildren,
 } from '../../../lib/store/postgres/statements/start-children.js';
+import { endChildren } from '../../../lib/store/postgres/statements/end-children.js';
 import { cancelExecution } from '../../../lib/store/postgres/statements/control-execution.js';
 import {
   rescheduledOf,
@@ -22,6 +23,7 @@ import {
 import {
   byLockOrder,
   CHILD_EVENT,
+  END_CHILDREN,
   FIRST_TOKEN,
   TELL_PARENTS,
   type ChildStart,
@@ -264,4 +266,46 @@ test('the end of a child reads its own waits, however many others there are', as
     },
   );
   expect(rowsLookedAt(nodes)).toBeLessThan(1_000);
+});
+
+describe('a page of the children of an ended parent', () => {
+  const CHILDREN = 4_000;
+
+  test.each(['generic', 'custom'] as const)(
+    'reads no children of other pages (%s plan)',
+    async (mode) => {
+      const parentId = await first.startOne(single);
+      await open.store.cancel(parentId, null);
+      await open.admin.query(
+        `WITH e AS (SELECT gen_random_uuid() AS id FROM generate_series(1, ${CHILDREN})), x AS (
+           INSERT INTO ${open.tables.execution}
+             (id, workflow, definition_id, status, input, remaining_leaves, parent_execution_id, on_parent_end)
+           SELECT id, 'test', 1, 'Pending', '{}', 1, $1, 'cancel' FROM e
+         )
+         INSERT INTO ${open.tables.task} (execution_id, task_no, definition_id, status, run_at)
+         SELECT id, 0, 1, 'Ready', '2100-01-01' FROM e`,
+        [parentId],
+      );
+      await open.admin.query(
+        `UPDATE ${open.tables.execution} SET unsettled = unsettled | ${END_CHILDREN} WHERE id = $1`,
+        [parentId],
+      );
+      const work = async (after: string | null): Promise<number> =>
+        rowsLookedAt(
+          await explain(keeper.client, open.tables, endChildren, [parentId, 'gone', after], {
+            mode,
+            analyze: true,
+          }),
+        );
+      const [whole, middle, end] = [
+        await work(null),
+        await work('80000000-0000-4000-8000-000000000000'),
+        await work('ffffffff-ffff-4fff-bfff-ffffffffffff'),
+      ];
+      // Some twenty steps for each of 200 children.
+      expect(whole).toBeGreaterThan(200);
+      expect(Math.max(whole, middle)).toBeLessThan(CHILDREN * 2);
+      expect(end).toBeLessThan(50);
+    },
+  );
 });

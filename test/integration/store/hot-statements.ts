@@ -126,7 +126,7 @@ const EXECUTION_KEY = /^cloacina_workflow_execution_pkey .*id = /;
 const EXECUTION_IDEMPOTENCY =
   /^cloacina_workflow_execution_idempotency_idx .*workflow = .*idempotency_key = /;
 const EXECUTION_OR_CHILDREN =
-  /^cloacina_workflow_execution_(pkey .*id = |parent_idx .*parent_execution_id = )/;
+  /^cloacina_workflow_execution_(pkey .*id = |parent_idx .*parent_execution_id(, id\) >| = ))/;
 const READY = /^cloacina_task_execution_ready_idx .*definition_id = /;
 
 const LIMITED = /^cloacina_task_execution_limited_idx .*limit_key [=>] /;

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { claimLimited } from '../../../lib/store/postgres/statements/claim-limited.js';
+import { readDueKeys } from '../../../lib/store/postgres/statements/limit-keys.js';
 import { HOLDER_COLUMNS } from '../../../lib/store/postgres/statements/limit-holders.js';
 import {
   limitedClaimsOf,
@@ -9,6 +10,7 @@ import type { Statement } from '../../../lib/store/postgres/statements/statement
 import { limitKeyOf } from '../../../lib/workflow/limit.js';
 import { noLease, parallel, startOf } from '../../conformance/workflows.js';
 import { nextNo } from './claim-numbers.js';
+import { explain, rowsLookedAt } from './explain.js';
 import { untilWaiting } from './gate.js';
 import { type OpenStore, openStore } from './open-store.js';
 import { variant, type Session } from './session.js';
@@ -174,4 +176,62 @@ test('the count in a token may begin again without a slot that is held for ever'
     [key()],
   );
   expect(await claimEarly()).toBe(1);
+});
+
+describe('5,000 due tasks of a key that are of a paused workflow', () => {
+  const PAUSED = 5_000;
+
+  async function addPaused(): Promise<void> {
+    const { id } = (await startedRow()) ?? { id: '' };
+    await open.admin.query(
+      `INSERT INTO ${open.tables.task} (execution_id, task_no, item_no, definition_id, status, run_at, priority, limit_key)
+       SELECT $1, 1, n, 1, 'Ready', now() - interval '1 hour', 9, $2 FROM generate_series(1, ${PAUSED}) n`,
+      [id, key()],
+    );
+  }
+
+  async function startedRow(): Promise<{ id: string } | undefined> {
+    await startOne();
+    await startOne();
+    const { rows } = await open.admin.query<{ id: string }>(
+      `SELECT execution_id AS id FROM ${open.tables.task} WHERE limit_key = $1 LIMIT 1`,
+      [key()],
+    );
+    return rows[0];
+  }
+
+  test.each(['generic', 'custom'] as const)(
+    'are not read by a claim for others, nor by a look for keys (%s plan)',
+    async (mode) => {
+      await addPaused();
+      await open.store.limits.setKey(key(), { weight: 1 });
+      const definitions = [of.plan.definitionId, '2'];
+      const work = async (statement: Statement<unknown>, values: unknown[]) =>
+        rowsLookedAt(
+          await explain(late.client, open.tables, statement as Statement, values, {
+            mode,
+            analyze: true,
+          }),
+        );
+      const asked = [{ limitKey: key(), numbers: { concurrency: 5 } }];
+      const lease = noLease(late.claimant);
+      for (const some of [definitions, definitions.slice(0, 1)]) {
+        const values = limitedValues(
+          asked,
+          10,
+          { definitions: some, unknown: [] },
+          lease,
+          nextNo(),
+        );
+        expect(await work(claimLimited, values)).toBeLessThan(500);
+        // The keys of other tests stay due.
+        const { rows } = await open.admin.query<{ before: string | null }>(
+          `SELECT max(limit_key) AS before FROM ${open.tables.task} WHERE limit_key < $1`,
+          [key()],
+        );
+        const look = [`{${some.join(',')}}`, rows[0]?.before ?? '', 1];
+        expect(await work(readDueKeys, look)).toBeLessThan(100);
+      }
+    },
+  );
 });
