@@ -14,6 +14,7 @@ import type { ConnectionSource } from '../../store/postgres/connections/connecti
 import { databasePlace } from '../../store/postgres/connections/connection-config.js';
 import { CLOACINA_MIGRATIONS_TABLE } from '../../store/postgres/migrations/index.js';
 import { lockTenant, type AdminSession } from './admin-session.js';
+import { isUnreachable } from '../hosting/tenant-arrival.js';
 import { adminSource } from './admin-source.js';
 import { readTenantState } from './tenant-state.js';
 
@@ -58,6 +59,15 @@ interface Facts extends ServerLoad {
   readonly connections: number;
 }
 
+/** The choice of a server for a new tenant. */
+interface Placement {
+  readonly schema: string;
+  /** The servers whose locks are still to be taken, in the order of all calls. */
+  readonly servers: readonly string[];
+  /** Whether servers that can't be reached are left out. */
+  readonly mayBeAway: boolean;
+}
+
 /** The servers on which the calls of an admin work. Without the option `servers`, there is one without a name. */
 export class AdminServers {
   /** @throws ConfigurationError for invalid servers */
@@ -97,8 +107,8 @@ export class AdminServers {
   }
 
   /**
-   * Runs `work` with the server for a new tenant. Without `wanted`, calls for the same schema run one at a time, so two of them
-   * can't place it on two servers.
+   * Runs `work` with the server for a new tenant. Calls for the same schema run one at a time, so two of them can't place it on
+   * two servers.
    *
    * @throws DuplicateSchemaError if another server has a tenant on the schema
    */
@@ -110,21 +120,45 @@ export class AdminServers {
     this.check(wanted);
     const { names } = this;
     if (names.length === 1) return work(names[0]);
-    if (wanted !== undefined) {
-      const holders = await this.holders(schema, false);
-      const other = holders.find((server) => server !== wanted);
-      if (other !== undefined) throw new DuplicateSchemaError(schema, [other, wanted]);
-      return work(wanted);
-    }
     // By name, because processes may list the servers in any order.
-    const [first] = names.toSorted((a = '', b = '') => (a < b ? -1 : 1));
-    const [outcome] = await this.on(first, async (session) => {
+    const servers = names
+      .filter((name) => name !== undefined)
+      .toSorted((a, b) => (a < b ? -1 : 1));
+    return this.whileLocked({ schema, servers, mayBeAway: wanted !== undefined }, async () =>
+      work(wanted === undefined ? await this.place(schema) : await this.placeOn(schema, wanted)),
+    );
+  }
+
+  /**
+   * Runs `work` with the lock on the placement of a schema. Each server has one, because another call may reach other servers
+   * than this one: two calls that reach one server in common can't run at once.
+   */
+  private async whileLocked<T>(placement: Placement, work: () => Promise<T>): Promise<T> {
+    const { schema, mayBeAway } = placement;
+    const [server, ...servers] = placement.servers;
+    if (server === undefined) return work();
+    const next = (): Promise<T> => this.whileLocked({ ...placement, servers }, work);
+    let isReached = false;
+    const locked = this.on(server, async (session) => {
+      isReached = true;
       await lockTenant(session, { schema: `placement of ${schema}` });
       // A failure here, such as one of placeTenant, does not concern the server that has the lock.
-      return Promise.allSettled([this.place(schema).then(work)]);
+      return Promise.allSettled([next()]);
+    });
+    const [outcome] = await locked.catch((error: unknown) => {
+      if (isReached || !mayBeAway || !isUnreachable(error)) throw error;
+      return Promise.allSettled([next()]);
     });
     if (outcome.status === 'rejected') throw outcome.reason;
     return outcome.value;
+  }
+
+  /** The named server, unless another one that can be reached has the schema. */
+  private async placeOn(schema: string, wanted: string): Promise<string> {
+    const holders = await this.holders(schema, false);
+    const other = holders.find((server) => server !== wanted);
+    if (other !== undefined) throw new DuplicateSchemaError(schema, [other, wanted]);
+    return wanted;
   }
 
   /** The server for a schema: the one that has it, else the chosen one. */
