@@ -189,11 +189,15 @@ export type {
   DoctorFinding,
   DoctorOptions,
   DoctorReport,
+  ExaminedServer,
   FindingFact,
   FindingSeverity,
+  ServersDoctorOptions,
+  ServersDoctorReport,
   SkippedCheck,
 } from './doctor/doctor-types.js';
 export { DOCTOR_CHECKS, runDoctor } from './doctor/run-doctor.js';
+export { runDoctorOnServers } from './doctor/run-doctor-on-servers.js';
 export {
   CloacinaRecovery,
   type BlockedTask,

@@ -2,12 +2,14 @@ import type { LoggerService } from '@nestjs/common';
 import pc from 'picocolors';
 import type { CloacinaAdmin, CloacinaAdminOptions, Tenant } from '../index.js';
 import { databasesOf, type NamedDatabase } from './databases.js';
-import { UsageError, type ExitCode } from './exit-code.js';
+import { ExitCode, UsageError } from './exit-code.js';
 import { loadClient, loadLibrary } from './library.js';
+import { reachableTenants, type ReachableTenants } from './reachable.js';
 import { StderrLogger } from './stderr-logger.js';
 import { findTarget, type PlacedTarget } from './target.js';
 import type { Terminal } from './terminal.js';
 import { printJson } from './output/print-json.js';
+import { printable } from './output/text.js';
 
 /** Options of every command. */
 export interface GlobalOptions {
@@ -27,6 +29,8 @@ type Colors = ReturnType<typeof pc.createColors>;
 export class CommandContext {
   readonly colors: Colors;
   readonly logger: LoggerService;
+  /** Servers of which standard error says that they could not be reached. */
+  private readonly noted = new Set<string>();
 
   constructor(
     readonly terminal: Terminal,
@@ -89,14 +93,36 @@ export class CommandContext {
     schema: string,
     databases: readonly NamedDatabase[],
   ): Promise<NamedDatabase | undefined> {
-    const tenants = await (await this.admin(databases)).listTenants();
+    const { tenants } = await this.reachableTenants(databases);
     const holder = tenants.find((each) => each.schema === schema);
     return holder && databases.find(({ server }) => server === holder.server);
   }
 
-  /** The tenant that --tenant or --schema names, or the only one of the databases. */
+  /**
+   * Lists the tenants of the databases that answer, by default of those that the command is for. Names the others on standard
+   * error. Rejects if none answers.
+   */
+  async reachableTenants(databases = this.databases): Promise<ReachableTenants> {
+    const found = await reachableTenants(databases, (database) => this.admin([database]));
+    for (const { server, error } of found.away) {
+      if (this.noted.has(server)) continue;
+      this.noted.add(server);
+      this.terminal.stderr.write(
+        `Server ${server} could not be reached and is left out: ${printable(error.message)}\n`,
+      );
+    }
+    return found;
+  }
+
+  /**
+   * The tenant that --tenant or --schema names, or the only one of the databases.
+   *
+   * @throws IncompleteError if a server that could not be reached may have the tenant
+   */
   async target(): Promise<PlacedTarget> {
-    return findTarget(await (await this.admin()).listTenants(), this.databases, this.options);
+    const { tenants, away } = await this.reachableTenants();
+    const names = away.map(({ server }) => server);
+    return findTarget(tenants, this.databases, this.options, names);
   }
 
   /** Opens the named tenant. It claims nothing. */

@@ -1,7 +1,7 @@
 import { CommanderError } from 'commander';
 import { CloacinaError } from '../errors/cloacina-error.js';
 import { messageWithoutSecrets, withoutSecrets } from '../errors/without-secrets.js';
-import { CommandFailure, ExitCode, UsageError } from './exit-code.js';
+import { CommandFailure, ExitCode, IncompleteError, UsageError } from './exit-code.js';
 import { printJson } from './output/print-json.js';
 import { printable } from './output/text.js';
 import type { Terminal } from './terminal.js';
@@ -19,6 +19,7 @@ export interface ErrorDocument {
 export function errorDocument(error: unknown): ErrorDocument {
   const message = messageWithoutSecrets(error);
   if (error instanceof UsageError) return { code: 'USAGE', message };
+  if (error instanceof IncompleteError) return { code: 'INCOMPLETE', message };
   if (error instanceof CloacinaError) return { code: error.code, message };
   return { code: error instanceof CommandFailure ? 'FAILED' : 'UNEXPECTED', message };
 }
@@ -44,6 +45,7 @@ export function reportFailure(
   if (document.code === 'UNEXPECTED' && !how.isDebugging)
     stderr.write('Repeat the command with --debug to see where it failed.\n');
   if (how.isJson) printJson(stdout, { error: document });
+  if (error instanceof IncompleteError) return ExitCode.incomplete;
   return error instanceof UsageError || USAGE_CODES.has(document.code)
     ? ExitCode.usage
     : ExitCode.failed;

@@ -49,7 +49,7 @@ export function createProgram(
     })
     .addHelpText(
       'after',
-      '\nExit codes: 0 done, 1 failed or something was found, 2 called wrongly.',
+      '\nExit codes: 0 done, 1 failed or something was found, 2 called wrongly, 3 a server could not be reached.',
     )
     .exitOverride();
   addMigrate(program, run);

@@ -1,4 +1,4 @@
-import { UsageError } from './exit-code.js';
+import { IncompleteError, UsageError } from './exit-code.js';
 import type { ListedTenant } from '../index.js';
 import type { NamedDatabase } from './databases.js';
 
@@ -11,20 +11,29 @@ export interface Target {
 /** A tenant with its database. */
 export interface PlacedTarget extends Target, NamedDatabase {}
 
+const LACKS_NAME = 'Name a tenant with --tenant or --schema.';
+
 /** Maximum number of tenants in a message. */
 const MAX_LISTED = 20;
 
 /**
  * Finds the tenant by its schema or its name. Without either, it is the only tenant of the databases.
  *
+ * @param away - the names of servers that could not be reached
  * @throws UsageError if there is no such tenant, or if the choice is not clear
+ * @throws IncompleteError if a server that could not be reached may have the tenant
  */
 export function findTarget(
   all: readonly ListedTenant[],
   databases: readonly NamedDatabase[],
   { tenant, schema }: { readonly tenant?: string; readonly schema?: string },
+  away: readonly string[] = [],
 ): PlacedTarget {
-  if (schema === undefined && tenant === undefined) return placed(onlyOf(all), databases);
+  if (schema === undefined && tenant === undefined) {
+    if (away.length > 0)
+      throw new IncompleteError(`${LACKS_NAME} ${notSearched(away)} ${listed(all)}`);
+    return placed(onlyOf(all), databases);
+  }
   const matching = all.filter(
     (each) =>
       (schema === undefined || each.schema === schema) &&
@@ -37,6 +46,10 @@ export function findTarget(
         ? `named ${JSON.stringify(tenant)}`
         : `with the schema ${JSON.stringify(schema)}` +
           (tenant === undefined ? '' : ` and the name ${JSON.stringify(tenant)}`);
+    if (away.length > 0)
+      throw new IncompleteError(
+        `The servers that answer have no tenant ${wanted}. ${notSearched(away)}`,
+      );
     throw new UsageError(`The database has no tenant ${wanted}. ${listed(all)}`);
   }
   if (others.length > 0) {
@@ -76,7 +89,13 @@ function onlyOf(all: readonly ListedTenant[]): ListedTenant {
     );
   }
   if (others.length === 0) return only;
-  throw new UsageError(`Name a tenant with --tenant or --schema. ${listed(all)}`);
+  throw new UsageError(`${LACKS_NAME} ${listed(all)}`);
+}
+
+function notSearched(away: readonly string[]): string {
+  return away.length === 1
+    ? `The server ${away[0]} could not be reached and may have others.`
+    : `The servers ${away.join(', ')} could not be reached and may have others.`;
 }
 
 function listed(all: readonly Target[]): string {

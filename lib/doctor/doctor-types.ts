@@ -14,6 +14,8 @@ export interface DoctorFinding {
   readonly severity: FindingSeverity;
   /** The fault in a few words. */
   readonly title: string;
+  /** The name of the server. Set by {@link runDoctorOnServers} only, and absent for a fault of several servers together. */
+  readonly server?: string;
   /** The tenant's schema. Absent for a fault of the database or of the connection. */
   readonly schema?: string;
   /** What was found where, as a sentence. */
@@ -55,6 +57,35 @@ export interface DoctorReport {
   readonly findings: readonly DoctorFinding[];
   /** The checks that could not be made. */
   readonly skipped: readonly SkippedCheck[];
+}
+
+/** One of several servers: its report, or why it could not be examined. */
+export type ExaminedServer =
+  | ({ readonly server: string } & DoctorReport)
+  | { readonly server: string; readonly error: { readonly code: string; readonly message: string } };
+
+/** The result of {@link runDoctorOnServers}. */
+export interface ServersDoctorReport {
+  /** The servers, in the order in which they were given. */
+  readonly servers: readonly ExaminedServer[];
+  /**
+   * What only a look over all servers finds: `server-away` for a server that could not be examined, and `duplicate-schema` for a
+   * schema on several servers. The other findings are in the reports of the servers.
+   */
+  readonly findings: readonly DoctorFinding[];
+}
+
+/**
+ * Options of {@link runDoctorOnServers}: what to examine on each server.
+ *
+ * @example
+ * ```ts
+ * await runDoctorOnServers(servers, { ignore: ['failed-executions'], role: 'app' });
+ * ```
+ */
+export interface ServersDoctorOptions extends Pick<DoctorOptions, 'checks' | 'ignore' | 'role'> {
+  /** As in {@link DoctorOptions}, for each server after another. */
+  readonly onProgress?: (done: number, total: number, server: string) => void;
 }
 
 /**

@@ -98,6 +98,8 @@ export interface PoolUse {
 export interface Backlog {
   /** The name of the tenant. */
   readonly tenant: string;
+  /** The name of its server. Absent without the option `servers` of forRoot. */
+  readonly server?: string;
   /** The number of due tasks that no process has claimed, counted up to 10,000. */
   readonly due: number;
   /** Time since the oldest of them became due, in milliseconds. 0 if no task is due. */

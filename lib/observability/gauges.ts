@@ -84,19 +84,24 @@ export class Gauges {
     }
   }
 
-  /** Tenants that share a label are one: their tasks add up, and the oldest counts. */
+  /** Tenants that share a label, on one server, are one: their tasks add up, and the oldest counts. */
   private observeBacklog(result: BatchObservableResult, found: readonly Backlog[]): void {
-    const byLabel = new Map<string | undefined, { due: number; oldestMs: number }>();
-    for (const { tenant, due, oldestMs } of found) {
+    const sums = new Map<string, { attributes: Attributes; due: number; oldestMs: number }>();
+    for (const { tenant, server, due, oldestMs } of found) {
       const label = this.tenants.of(tenant);
-      const sum = byLabel.get(label) ?? { due: 0, oldestMs: 0 };
-      byLabel.set(label, {
+      const attributes: Attributes = {
+        ...(label === undefined ? {} : { [ATTRIBUTE.tenant]: label }),
+        ...(server === undefined ? {} : { [ATTRIBUTE.server]: server }),
+      };
+      const key = JSON.stringify([label, server]);
+      const sum = sums.get(key) ?? { due: 0, oldestMs: 0 };
+      sums.set(key, {
+        attributes,
         due: sum.due + due,
         oldestMs: Math.max(sum.oldestMs, oldestMs),
       });
     }
-    for (const [label, { due, oldestMs }] of byLabel) {
-      const attributes: Attributes = label === undefined ? {} : { [ATTRIBUTE.tenant]: label };
+    for (const { attributes, due, oldestMs } of sums.values()) {
       result.observe(this.backlogDue, due, attributes);
       result.observe(this.backlogAge, oldestMs / 1_000, attributes);
     }

@@ -1,9 +1,13 @@
 import type { Command } from 'commander';
-import type { DoctorFinding, DoctorOptions, DoctorReport } from '../../index.js';
+import type {
+  DoctorFinding,
+  DoctorOptions,
+  DoctorReport,
+  ServersDoctorOptions,
+} from '../../index.js';
 import { adminOptionsOf, type CommandContext } from '../command-context.js';
 import type { NamedDatabase } from '../databases.js';
 import { ExitCode } from '../exit-code.js';
-import { errorDocument, type ErrorDocument } from '../failure.js';
 import { loadLibrary } from '../library.js';
 import { progressBar } from '../output/progress.js';
 import { status } from '../output/status.js';
@@ -15,11 +19,6 @@ interface DoctorCommandOptions {
   readonly ignore?: string[];
   readonly role?: string;
 }
-
-/** One of several servers, or why it could not be examined. */
-type ExaminedServer =
-  | ({ readonly server: string } & DoctorReport)
-  | { readonly server: string; readonly error: ErrorDocument };
 
 export function addDoctor(program: Command, run: RunCommand): void {
   program
@@ -48,11 +47,11 @@ async function doctor(
     ...(check === undefined ? {} : { checks: check }),
     ...(ignore === undefined ? {} : { ignore }),
     ...(role === undefined ? {} : { role }),
-    ...(target === undefined ? {} : { schemas: [target.schema] }),
   };
   const [only] = databases;
   if (databases.length === 1 && only !== undefined) {
-    const report = await examine(context, only, chosen, isOne);
+    const schemas = target === undefined ? {} : { schemas: [target.schema] };
+    const report = await examine(context, only, { ...chosen, ...schemas }, isOne);
     return context.answer(
       only.server === undefined ? report : { server: only.server, ...report },
       () => print(context, report, only.server),
@@ -82,62 +81,28 @@ async function examine(
   }).finally(() => bar.stop());
 }
 
-/** Examines the servers one after the other. One that is away is no reason to leave out the others. */
+/** A server that is away is no reason to leave out the others. */
 async function examineAll(
   context: CommandContext,
   databases: readonly NamedDatabase[],
-  chosen: DoctorOptions,
+  chosen: ServersDoctorOptions,
 ): Promise<ExitCode> {
-  const servers: ExaminedServer[] = [];
-  for (const database of databases) {
-    const { server = '' } = database;
-    try {
-      servers.push({ server, ...(await examine(context, database, chosen, false)) });
-    } catch (error) {
-      servers.push({ server, error: errorDocument(error) });
-    }
-  }
-  const findings = duplicateSchemas(servers);
-  const isWell = servers.every((one) => 'findings' in one && one.findings.length === 0);
+  const { runDoctorOnServers } = await loadLibrary();
+  const { servers = {} } = adminOptionsOf(databases);
+  const bar = await progressBar(context, 'Examining', 1);
+  const report = await runDoctorOnServers(servers, {
+    ...chosen,
+    onProgress: (done, total) => bar.update(done, total),
+  }).finally(() => bar.stop());
+  const examined = report.servers.flatMap((one) => ('error' in one ? [] : [one]));
+  const isWell =
+    report.findings.length === 0 && examined.every(({ findings }) => findings.length === 0);
   const printed = (): string =>
     [
-      ...servers.map((one) =>
-        'error' in one
-          ? `${context.colors.bold(one.server)}: ${oneLine(one.error.message)}`
-          : print(context, one, one.server),
-      ),
-      ...findings.map((finding) => describe(context, finding)),
+      ...examined.map((one) => print(context, one, one.server)),
+      ...report.findings.map((finding) => describe(context, finding)),
     ].join('\n\n');
-  return context.answer(
-    { servers, findings },
-    printed,
-    isWell && findings.length === 0 ? ExitCode.ok : ExitCode.failed,
-  );
-}
-
-/** What is wrong with the servers together: a schema is a tenant's on one of them only. */
-function duplicateSchemas(servers: readonly ExaminedServer[]): DoctorFinding[] {
-  const holders = new Map<string, string[]>();
-  for (const one of servers) {
-    if (!('schemas' in one)) continue;
-    for (const schema of one.schemas)
-      holders.set(schema, [...(holders.get(schema) ?? []), one.server]);
-  }
-  return [...holders].flatMap(([schema, on]) =>
-    on.length < 2
-      ? []
-      : [
-          {
-            check: 'duplicate-schema',
-            severity: 'error' as const,
-            title: 'A schema is on several servers',
-            schema,
-            detail: `The schema "${schema}" has the library's tables on the servers ${on.join(', ')}. Discovery serves neither.`,
-            advice: 'Keep one of them, and rename or drop the others.',
-            facts: { servers: on },
-          },
-        ],
-  );
+  return context.answer(report, printed, isWell ? ExitCode.ok : ExitCode.failed);
 }
 
 function print(

@@ -8,6 +8,7 @@ import { progressBar } from '../output/progress.js';
 import { table } from '../output/table.js';
 import { counted } from '../output/text.js';
 import type { RunCommand } from '../run-command.js';
+import type { AwayServer } from '../reachable.js';
 import { placed, type PlacedTarget, type Target } from '../target.js';
 
 interface MigrateOptions {
@@ -26,6 +27,12 @@ interface MigratedTenant extends Target {
   readonly skipped?: string;
 }
 
+/** What to migrate, and the servers with more of it that could not be reached. */
+interface Targets {
+  readonly targets: readonly PlacedTarget[];
+  readonly away: readonly AwayServer[];
+}
+
 /** Schemas at once: the connections of the pool. */
 const AT_ONCE = 4;
 
@@ -42,7 +49,7 @@ export function addMigrate(program: Command, run: RunCommand): void {
 }
 
 async function migrate(context: CommandContext, options: MigrateOptions): Promise<ExitCode> {
-  const targets = await targetsOf(context, options);
+  const { targets, away } = await targetsOf(context, options);
   const { withMigrators } = await loadLibrary();
   const reads = options.dryRun === true || options.status === true;
   const bar = await progressBar(context, reads ? 'Reading' : 'Migrating', targets.length);
@@ -83,10 +90,15 @@ async function migrate(context: CommandContext, options: MigrateOptions): Promis
       error !== undefined || (options.status === true && pending.length > 0),
   );
   return context.answer(
-    { tenants },
+    { tenants, ...(away.length === 0 ? {} : { away }) },
     () => print(context, tenants, options),
-    isWrong ? ExitCode.failed : ExitCode.ok,
+    exitCodeOf(isWrong, away),
   );
+}
+
+function exitCodeOf(isWrong: boolean, away: readonly AwayServer[]): ExitCode {
+  if (isWrong) return ExitCode.failed;
+  return away.length === 0 ? ExitCode.ok : ExitCode.incomplete;
 }
 
 /** A tenant for the output, without the URL, which may contain a password. */
@@ -98,18 +110,20 @@ function named({ databaseUrl: _url, ...target }: PlacedTarget): MigratedTenant {
 async function targetsOf(
   context: CommandContext,
   { all, dryRun, status }: MigrateOptions,
-): Promise<PlacedTarget[]> {
+): Promise<Targets> {
   const { tenant, schema } = context.options;
   if (dryRun === true && status === true)
     throw new UsageError('Give --dry-run or --status, not both.');
   if (all !== true) {
-    if (schema === undefined || tenant !== undefined) return [await context.target()];
-    return [{ tenant: schema, schema, ...(await context.placeFor(schema)) }];
+    if (schema === undefined || tenant !== undefined)
+      return { targets: [await context.target()], away: [] };
+    const place = await context.placeFor(schema);
+    return { targets: [{ tenant: schema, schema, ...place }], away: [] };
   }
   if (tenant !== undefined || schema !== undefined)
     throw new UsageError('Give --all, or name a tenant with --tenant or --schema.');
-  const found = await (await context.admin()).listTenants();
-  return found.map((each) => placed(each, context.databases));
+  const { tenants, away } = await context.reachableTenants();
+  return { targets: tenants.map((each) => placed(each, context.databases)), away };
 }
 
 async function outcomeOf(

@@ -48,7 +48,7 @@ export function addTenants(program: Command, run: RunCommand): void {
 }
 
 async function list(context: CommandContext): Promise<ExitCode> {
-  const tenants = await (await context.admin()).listTenants();
+  const { tenants, away } = await context.reachableTenants();
   // Databases without names have no column.
   const hasServers = tenants.some(({ server }) => server !== undefined);
   const head = ['tenant', 'schema', 'newest migration', ...(hasServers ? ['server'] : [])];
@@ -60,6 +60,7 @@ async function list(context: CommandContext): Promise<ExitCode> {
         version,
         ...(server === undefined ? {} : { server }),
       })),
+      ...(away.length === 0 ? {} : { away }),
     },
     () =>
       tenants.length === 0
@@ -74,7 +75,7 @@ async function list(context: CommandContext): Promise<ExitCode> {
               ...(hasServers ? [server ?? ''] : []),
             ]),
           ),
-    ExitCode.ok,
+    away.length === 0 ? ExitCode.ok : ExitCode.incomplete,
   );
 }
 

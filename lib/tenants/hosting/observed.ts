@@ -1,5 +1,6 @@
 import type { SlotScheduler } from '../../engine/slots/slot-scheduler.js';
-import type { PoolUse, TelemetrySource } from '../../events/telemetry.js';
+import type { Backlog, PoolUse, TelemetrySource } from '../../events/telemetry.js';
+import type { ConnectionGroup } from './connection-group.js';
 import type { ConnectionGroups } from './connection-groups.js';
 
 /** What collections of metrics read of a process. Logins are summed up for each
@@ -12,7 +13,7 @@ export function observed(slots: SlotScheduler, logins: ConnectionGroups): Teleme
         (['statements', 'general'] as const).map((name) => poolUse(name, logins, server)),
       ),
     backlog: async () => {
-      const found = await Promise.allSettled(logins.list().map(({ process }) => process.backlog()));
+      const found = await Promise.allSettled(logins.list().map(backlogOf));
       // A server that is away hides nothing of the others.
       const known = found.filter((one) => one.status === 'fulfilled');
       const [failure] = found.filter((one) => one.status === 'rejected');
@@ -20,6 +21,11 @@ export function observed(slots: SlotScheduler, logins: ConnectionGroups): Teleme
       return known.flatMap(({ value }) => value);
     },
   };
+}
+
+async function backlogOf({ process, server }: ConnectionGroup): Promise<readonly Backlog[]> {
+  const found = await process.backlog();
+  return server === undefined ? found : found.map((one) => ({ ...one, server }));
 }
 
 /** The servers of the logins. One without a name, if forRoot names no servers. */

@@ -1,5 +1,3 @@
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
@@ -15,7 +13,6 @@ import { CloacinaAdmin } from '../../../lib/tenants/admin/cloacina-admin.js';
 import { CloacinaHealth } from '../../../lib/tenants/health/cloacina-health.js';
 import type { CloacinaTenants } from '../../../lib/tenants/hosting/cloacina-tenants.js';
 import { FaultyServer } from '../../faults/server/faulty-server.js';
-import { runCli } from '../../support/run-cli.js';
 import { freshSchema } from '../../support/postgres.js';
 import { scratchDatabase } from '../../support/scratch-database.js';
 import { waitFor } from '../../support/wait-for.js';
@@ -367,65 +364,6 @@ describe('migrateAll over servers', () => {
         eu: { tenant: schemas.eu, applied: [] },
         us: { tenant: schemas.us, error: { code: 'DATABASE_UNAVAILABLE' } },
       });
-    } finally {
-      await comeBack(us);
-    }
-  }, 120_000);
-});
-
-describe('the command line with CLOACINA_SERVERS', () => {
-  const run = (line: string): ReturnType<typeof runCli> =>
-    runCli(line.split(' '), { env: { CLOACINA_SERVERS: `home=${home},us=${us.url}` } });
-
-  it('lists servers and tenants, finds a tenant, and examines all', async () => {
-    const schema = freshSchema('cli');
-    const unclear = await run(`tenants create ${schema}`);
-    expect(unclear).toMatchObject({ code: 2 });
-    expect(unclear.stderr).toContain('Name a server with --server. The servers are home, us.');
-    expect(await run(`tenants create ${schema} --server us`)).toMatchObject({ code: 0 });
-    expect((await run(`tenants create ${schema} --server home`)).stderr).toContain('on server us');
-    expect((await run(`migrate --schema ${schema} --server home`)).stderr).toContain(
-      'on server us',
-    );
-    const credentials = path.join(tmpdir(), `${schema}.url`);
-    const withLogin = `tenants create ${schema} --server home --username login_${schema}`;
-    expect((await run(`${withLogin} --credentials ${credentials}`)).stderr).toContain(
-      'on the servers "us" and "home"',
-    );
-    const listed = (await run('tenants list --json')).json<{ tenants: object[] }>();
-    expect(listed.tenants).toContainEqual(expect.objectContaining({ schema, server: 'us' }));
-    // Without --server: found by its schema.
-    expect(await run(`executions list --schema ${schema} --json`)).toMatchObject({ code: 0 });
-    const migrated = (await run('migrate --all --status --json')).json<{ tenants: object[] }>();
-    expect(migrated.tenants).toContainEqual(
-      expect.objectContaining({ schema, server: 'us', pending: [] }),
-    );
-    const servers = await run('servers list --json');
-    expect(servers.code).toBe(0);
-    expect(servers.json()).toMatchObject({
-      servers: [
-        { server: 'home', isUp: true },
-        { server: 'us', isUp: true, tenants: expect.any(Number) },
-      ],
-    });
-
-    await us.query(`CREATE SCHEMA IF NOT EXISTS twice_by_cli`);
-    for (const server of ['home', 'us'])
-      await runCli(['tenants', 'create', 'twice_by_cli'], {
-        env: { DATABASE_URL: server === 'us' ? us.url : home },
-      });
-    const examined = (await run('doctor --check orphans --json')).json();
-    expect(examined).toMatchObject({
-      servers: [{ server: 'home' }, { server: 'us' }],
-      findings: [
-        expect.objectContaining({ check: 'duplicate-schema', facts: { servers: ['home', 'us'] } }),
-      ],
-    });
-    await goDown(us);
-    try {
-      const away = await run('servers list');
-      expect(away.code).toBe(1);
-      expect(away.stdout).toMatch(/us +127\.0\.0\.1:\d+\/postgres +away/);
     } finally {
       await comeBack(us);
     }

@@ -224,6 +224,24 @@ describe('What is read when metrics are collected', () => {
     expect(reads).toBe(before);
   });
 
+  it('tells the backlogs of servers apart', async () => {
+    const backlog = () =>
+      Promise.resolve(
+        ['eu', 'us', 'us'].map((server, i) => ({
+          tenant: `t${i}`,
+          server,
+          due: 2 ** i,
+          oldestMs: 0,
+        })),
+      );
+    new Telemetry({ maxTenants: 0 }, new ManualClock()).observe({ ...source, backlog });
+    const values = await recorded.values(METRIC.backlogDue);
+    expect(values.map(({ attributes, value }) => [attributes['cloacina.server'], value])).toEqual([
+      ['eu', 1],
+      ['us', 6],
+    ]);
+  });
+
   it('reads no backlog where the option says so, nor while the database is away', async () => {
     new Telemetry({ backlog: false }, new ManualClock()).observe(source);
     expect(await valuesOf(METRIC.backlogDue)).toEqual([]);

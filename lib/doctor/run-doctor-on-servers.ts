@@ -1,0 +1,102 @@
+import type { CloacinaServerOptions } from '../cloacina.options.js';
+import { CloacinaError, ConfigurationError, messageWithoutSecrets } from '../errors/index.js';
+import { atServer, serverProblems } from '../options/index.js';
+import type {
+  DoctorFinding,
+  ExaminedServer,
+  ServersDoctorOptions,
+  ServersDoctorReport,
+} from './doctor-types.js';
+import { chosenChecks, runDoctor } from './run-doctor.js';
+
+/**
+ * Examines several servers and all tenants on them, as {@link runDoctor} does one. It examines one server after another. A server
+ * that can't be reached is a finding, and the others are examined all the same.
+ *
+ * @param servers - as the option `servers` of forRoot
+ * @throws ConfigurationError for invalid servers; InvalidArgumentError for an unknown check
+ * @example
+ * ```ts
+ * const { servers, findings } = await runDoctorOnServers({ eu: { databaseUrl: euUrl }, us: { databaseUrl: usUrl } });
+ * const all = [...findings, ...servers.flatMap((one) => ('findings' in one ? one.findings : []))];
+ * for (const { server, title, advice } of all) console.warn(`${server ?? 'all servers'}: ${title}. ${advice}`);
+ * ```
+ */
+export async function runDoctorOnServers(
+  servers: Readonly<Record<string, CloacinaServerOptions>>,
+  options: ServersDoctorOptions = {},
+): Promise<ServersDoctorReport> {
+  const problems = serverProblems('runDoctorOnServers()', { servers });
+  if (problems.length > 0) throw new ConfigurationError(problems);
+  chosenChecks(options);
+  const examined: ExaminedServer[] = [];
+  for (const server of Object.keys(servers)) {
+    examined.push(await examineServer(server, atServer({ servers }, server), options));
+  }
+  return { servers: examined, findings: [...awayServers(examined), ...duplicateSchemas(examined)] };
+}
+
+async function examineServer(
+  server: string,
+  { databaseUrl, connection }: CloacinaServerOptions,
+  { onProgress, ...chosen }: ServersDoctorOptions,
+): Promise<ExaminedServer> {
+  try {
+    const report = await runDoctor({
+      ...(databaseUrl === undefined ? {} : { databaseUrl }),
+      ...(connection === undefined ? {} : { connection }),
+      ...chosen,
+      ...(onProgress === undefined
+        ? {}
+        : { onProgress: (done, total) => onProgress(done, total, server) }),
+    });
+    const findings = report.findings.map((finding) => ({ ...finding, server }));
+    return { server, ...report, findings };
+  } catch (error) {
+    const code = error instanceof CloacinaError ? error.code : 'UNEXPECTED';
+    return { server, error: { code, message: messageWithoutSecrets(error) } };
+  }
+}
+
+function awayServers(servers: readonly ExaminedServer[]): DoctorFinding[] {
+  return servers.flatMap((one) =>
+    'error' in one
+      ? [
+          {
+            check: 'server-away',
+            severity: 'error' as const,
+            title: 'A server could not be examined',
+            server: one.server,
+            detail: `Server "${one.server}": ${one.error.message}`,
+            advice: 'Bring the server up, or give its name the right connection. Then examine it again.',
+            facts: { code: one.error.code },
+          },
+        ]
+      : [],
+  );
+}
+
+/** A schema is a tenant's on one of the servers only. */
+function duplicateSchemas(servers: readonly ExaminedServer[]): DoctorFinding[] {
+  const holders = new Map<string, string[]>();
+  for (const one of servers) {
+    if (!('schemas' in one)) continue;
+    for (const schema of one.schemas)
+      holders.set(schema, [...(holders.get(schema) ?? []), one.server]);
+  }
+  return [...holders].flatMap(([schema, on]) =>
+    on.length < 2
+      ? []
+      : [
+          {
+            check: 'duplicate-schema',
+            severity: 'error' as const,
+            title: 'A schema is on several servers',
+            schema,
+            detail: `The schema "${schema}" has the library's tables on the servers ${on.join(', ')}. Discovery serves neither.`,
+            advice: 'Keep one of them, and rename or drop the others.',
+            facts: { servers: on },
+          },
+        ],
+  );
+}
