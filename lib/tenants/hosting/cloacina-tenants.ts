@@ -14,7 +14,7 @@ import type { TenantManager } from './tenant-manager.js';
 export interface TenantsParts {
   readonly host: Pick<
     TenantManager,
-    'openTenant' | 'find' | 'has' | 'list' | 'inTurn' | 'removeTenant'
+    'openTenant' | 'find' | 'forgetServer' | 'has' | 'list' | 'inTurn' | 'removeTenant'
   >;
   /** Checks a tenant's options and fills in the defaults. Throws ConfigurationError. */
   readonly admit: (options: CloacinaTenantOptions) => ResolvedTenantOptions;
@@ -95,6 +95,29 @@ export class CloacinaTenants {
    */
   async remove(tenant: string, options: { drain?: Duration } = {}): Promise<void> {
     await this.parts.host.removeTenant(tenant, drainTime(options.drain));
+  }
+
+  /**
+   * Says that the tenants of a server that is away are on other servers now, such as from a backup. This process stops serving
+   * the tenants that it has discovered there, aborts the signals of their handlers, and serves them from where discovery finds
+   * them. When the call resolves, it has looked on the other servers. Call it in each process; a restart while the server is
+   * away has the same effect.
+   *
+   * Without it, a schema that was found on a server is not served from another one, because the first one may come back. If it
+   * does after the call, a schema that is on both is not served from it, which is logged. Tenants of `forTenant` and {@link add}
+   * name their server, and stay.
+   *
+   * @param server - the name in the option `servers`
+   * @throws InvalidArgumentError if it is not one of the servers that discovery searches
+   * @throws NotAllowedError if the server answers within 5 s
+   *
+   * @example
+   * ```ts
+   * await tenants.forgetServer('eu');
+   * ```
+   */
+  async forgetServer(server: string): Promise<void> {
+    await this.parts.host.forgetServer(server);
   }
 
   /**

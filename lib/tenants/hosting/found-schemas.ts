@@ -33,6 +33,13 @@ export class FoundSchemas {
     this.countSeen();
   }
 
+  /** Forgets what was found on a server that is away for good. Returns it. */
+  forget(server: string): ReadonlySet<string> {
+    const found = this.byServer.get(server) ?? new Set();
+    this.byServer.delete(server);
+    return found;
+  }
+
   /** @throws DuplicateSchemaError if another server has the schema too */
   refuseDuplicate(server: string | undefined, schema: string): void {
     if (server === undefined) return;

@@ -1,4 +1,8 @@
+import { Logger } from '@nestjs/common';
+import { InvalidArgumentError, listNames, NotAllowedError } from '../../errors/index.js';
+import { formatValue } from '../../errors/option-checks.js';
 import type { ResolvedTenantOptions } from '../../options/index.js';
+import { DatabaseProbe } from '../health/database-probe.js';
 import { bootTimeout } from './boot-timeout.js';
 import type { ConnectionGroup } from './connection-group.js';
 import type { ConnectionGroups } from './connection-groups.js';
@@ -9,6 +13,9 @@ import type { TenantBootstrapper } from './tenant-bootstrapper.js';
 import { TenantDiscovery, type DiscoveryParts } from './tenant-discovery.js';
 import type { MarkedSchema } from './tenant-marker.js';
 import type { TenantsInUse } from './tenants-in-use.js';
+
+/** How long a server that is to be forgotten has for an answer, in milliseconds. */
+const ANSWER_MS = 5_000;
 
 /** Settings of discovery. */
 export interface DiscoverySettings {
@@ -38,7 +45,9 @@ interface Discovering {
 
 /** The searches for tenants, one for each server. None if the application does not discover tenants. */
 export class ServerDiscoveries {
+  private readonly logger = new Logger('CloacinaTenants');
   private all: readonly Discovering[] = [];
+  private found = new FoundSchemas([]);
 
   constructor(private readonly parts: ServerDiscoveriesParts) {}
 
@@ -54,6 +63,7 @@ export class ServerDiscoveries {
    */
   async look(all: readonly DiscoverySettings[]): Promise<void> {
     const found = new FoundSchemas(all.flatMap(({ group: { server } }) => server ?? []));
+    this.found = found;
     this.all = all.map((one) => this.discovering(one, found));
     await Promise.all(this.all.map((one) => this.lookAtBoot(one, found)));
   }
@@ -83,6 +93,37 @@ export class ServerDiscoveries {
   /** Call when the application removes a tenant. */
   forget(options: ResolvedTenantOptions): void {
     for (const { discovery } of this.all) discovery.forget(options);
+  }
+
+  /**
+   * Stops serving the tenants that were discovered on a server that is away, and looks on the other servers for their schemas.
+   *
+   * @throws InvalidArgumentError if the server is not searched; NotAllowedError if it answers
+   */
+  async forgetServer(server: string): Promise<void> {
+    const lost = this.all.find((one) => one.settings.server === server);
+    if (lost === undefined) throw notSearched(server, this.all);
+    const { group } = lost;
+    const probe = new DatabaseProbe(group.clocks.process, () => group.ping());
+    if ((await probe.check(ANSWER_MS)).error === undefined) {
+      throw new NotAllowedError(
+        `forgetServer(${JSON.stringify(server)})`,
+        'the server answers, so its tenants are there',
+        'Call it while the server is away, or remove tenants by name with remove().',
+      );
+    }
+    const { runtime, remove } = this.parts;
+    const its = runtime().filter((one) => one.isDiscovered && one.options.server === server);
+    await Promise.all(its.map(({ tenant }) => remove(tenant.name).catch(() => undefined)));
+    const schemas = this.found.forget(server);
+    this.logger.warn(
+      `Server "${server}" is forgotten: this process no longer serves ${its.length} of its tenants, and may find them on others.`,
+    );
+    const others = this.all.filter((one) => one !== lost);
+    // Those that are away too look when they are back.
+    await Promise.all(
+      others.map(({ discovery }) => discovery.retry(schemas).catch(() => undefined)),
+    );
   }
 
   /** Call when a discovered tenant could not be activated. */
@@ -144,4 +185,14 @@ export class ServerDiscoveries {
     }
     void this.parts.returns.discover(discovery, group);
   }
+}
+
+function notSearched(server: unknown, all: readonly Discovering[]): InvalidArgumentError {
+  const names = all.flatMap(({ settings }) => settings.server ?? []);
+  return new InvalidArgumentError(
+    'server',
+    names.length === 0
+      ? 'needs the options servers and tenants.discover'
+      : `must be one of the servers ${listNames(names)}, not ${formatValue(server)}`,
+  );
 }

@@ -110,6 +110,12 @@ export class TenantDiscovery {
     this.pauses.delete(place.schema);
   }
 
+  /** Looks at once, and tries these schemas again that it could not open before. Rejects if the database can't be read. */
+  async retry(schemas: ReadonlySet<string>): Promise<void> {
+    for (const schema of schemas) this.pauses.delete(schema);
+    if (this.started && !this.stopped) await this.lookOnce();
+  }
+
   /** Logs that a found tenant could not be served. */
   report(place: MarkedSchema, error: unknown): void {
     const message = this.failed(place, error);

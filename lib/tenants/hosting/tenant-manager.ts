@@ -183,6 +183,15 @@ export class TenantManager {
     return this.discoveries.look(all);
   }
 
+  /**
+   * Stops serving the tenants that were discovered on a server that is away, and looks for them on the others.
+   *
+   * @throws InvalidArgumentError if discovery does not search the server; NotAllowedError if it answers
+   */
+  forgetServer(server: string): Promise<void> {
+    return this.discoveries.forgetServer(server);
+  }
+
   /** Ends the waits of tenants for an unreachable database, because the boot has failed elsewhere. */
   stopWaiting(): void {
     if (!this.claiming) this.failed.abort();
