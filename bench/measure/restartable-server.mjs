@@ -24,7 +24,8 @@ export class RestartableServer {
   #password = randomBytes(12).toString('hex');
   #running;
 
-  static async start() {
+  /** @param more - settings of PostgreSQL, beside the port */
+  static async start(more = {}) {
     const server = new RestartableServer();
     const account = serverAccount();
     const base = [os.tmpdir(), '/tmp', '/var/tmp'].find((folder) => canUse(account, folder));
@@ -37,7 +38,7 @@ export class RestartableServer {
     ensureCluster({ binaries, account, directory, password: server.#password, sync: false });
     server.#port = await freePort();
     const log = path.join(server.#place, 'server.log');
-    const settings = { port: server.#port };
+    const settings = { ...more, port: server.#port };
     server.#settings = { binaries, account, directory, log, settings };
     server.#running = await startServer(server.#settings);
     return server;
@@ -45,6 +46,11 @@ export class RestartableServer {
 
   get url() {
     return `postgres://postgres:${this.#password}@127.0.0.1:${this.#port}/postgres`;
+  }
+
+  /** Of the data, in which the server writes its process id. */
+  get directory() {
+    return this.#settings.directory;
   }
 
   /** SIGKILL of all its processes. Resolves when they are gone. */

@@ -23,6 +23,7 @@ import { recovery } from './recovery.mjs';
 import { retention, retentionIdle, retentionSteady } from './retention.mjs';
 import { schedules, schedulesAlone, schedulesOfTenants } from './schedules.mjs';
 import { schedulesIdle } from './schedules-idle.mjs';
+import { servers } from './servers.mjs';
 import { signals } from './signals.mjs';
 import { tenSteps, tenStepsLatency } from './steps.mjs';
 import { tenants } from './tenants.mjs';
@@ -62,6 +63,7 @@ export const scenarios = [
   ...contexts,
   handlers,
   recovery,
+  servers,
   idle,
   schedulesIdle,
   waiting,

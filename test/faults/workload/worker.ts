@@ -19,12 +19,24 @@ import type { PlannedWorkflow } from './plan.js';
 
 /** A process of the workload: it serves the planned workflows, and does to itself what it is told to. */
 
-export interface WorkerSettings {
-  readonly name: string;
+/** A tenant of the process, and where its handlers and starts are written down. */
+export interface ServedPlace {
   readonly url: string;
   readonly schema: string;
-  readonly plans: readonly PlannedWorkflow[];
   readonly folder: string;
+  /** Its name among several servers, without which the process boots. */
+  readonly server?: string;
+}
+
+export interface WorkerSettings extends ServedPlace {
+  readonly name: string;
+  readonly plans: readonly PlannedWorkflow[];
+  /** More tenants, with the same workflows. */
+  readonly others?: readonly ServedPlace[];
+  /** Of the process, for all tenants. Default: 50. */
+  readonly slots?: number;
+  /** Default: 20 s. */
+  readonly startTimeoutMs?: number;
   readonly handlerMs: number;
   readonly leaseDurationMs: number;
   readonly maxConcurrentTasks: number;
@@ -36,7 +48,13 @@ export interface WorkerSettings {
 }
 
 export type WorkerOrder =
-  | { readonly kind: 'start'; readonly workflow: string; readonly count: number }
+  | {
+      readonly kind: 'start';
+      readonly workflow: string;
+      readonly count: number;
+      /** Of which tenant. Default: the first one. */
+      readonly schema?: string;
+    }
   | { readonly kind: 'control'; readonly what: 'pause' | 'resume'; readonly id: string }
   | { readonly kind: 'arm'; readonly failpoint: Failpoint }
   | { readonly kind: 'close' };
@@ -44,7 +62,10 @@ export type WorkerOrder =
 // Read by tests, and shown when one fails.
 Logger.overrideLogger(['warn', 'error']);
 const settings = JSON.parse(process.env['WORKLOAD'] ?? '{}') as WorkerSettings;
-const handlers = new PlannedHandlers(settings);
+const places: readonly ServedPlace[] = [settings, ...(settings.others ?? [])];
+const handlers = new Map(
+  places.map(({ schema, folder }) => [schema, new PlannedHandlers({ ...settings, folder })]),
+);
 
 function register(plan: PlannedWorkflow): RegisteredWorkflow {
   let builder: WorkflowBuilder = defineWorkflow(plan.name);
@@ -58,7 +79,7 @@ function register(plan: PlannedWorkflow): RegisteredWorkflow {
         ...(task.timeoutMs === undefined ? {} : { timeout: task.timeoutMs }),
         retry: { maxAttempts: task.maxAttempts ?? 50, backoff: 'fixed', delay: 50, jitter: false },
       },
-      (context: TaskContext) => handlers.handle(plan, task, no, context),
+      (context: TaskContext) => handlersOf(context.tenant).handle(plan, task, no, context),
     );
   }
   const definition = builder.build();
@@ -68,31 +89,42 @@ function register(plan: PlannedWorkflow): RegisteredWorkflow {
   return registered;
 }
 
-const { plans, schema, url } = settings;
+function handlersOf(schema: string): PlannedHandlers {
+  const found = handlers.get(schema);
+  if (found === undefined) throw new TypeError(`No tenant ${schema}.`);
+  return found;
+}
+
+const { plans } = settings;
 if (settings.withoutFence === true) takeFenceOut();
-const host = new TenantManager(new WorkflowRegistry(plans.map(register)), 50);
-const { runner } = await host.openTenant(
-  tenantOptions(schema, {
-    databaseUrl: url,
-    poolSize: settings.poolSize,
-    maxConcurrentTasks: settings.maxConcurrentTasks,
-    leaseDurationMs: settings.leaseDurationMs,
-    startTimeoutMs: 20_000,
-    ...(settings.controlUrl === undefined ? {} : { controlUrl: settings.controlUrl }),
-    maxRecoveryAttempts: 1_000,
-  }),
+const host = new TenantManager(new WorkflowRegistry(plans.map(register)), settings.slots ?? 50);
+await Promise.all(
+  places.map(({ schema, url, server }) =>
+    host.openTenant(
+      tenantOptions(schema, {
+        databaseUrl: url,
+        poolSize: settings.poolSize,
+        maxConcurrentTasks: settings.maxConcurrentTasks,
+        leaseDurationMs: settings.leaseDurationMs,
+        startTimeoutMs: settings.startTimeoutMs ?? 20_000,
+        ...(settings.controlUrl === undefined ? {} : { controlUrl: settings.controlUrl }),
+        ...(server === undefined ? {} : { server, mayBeAway: true }),
+        maxRecoveryAttempts: 1_000,
+      }),
+    ),
+  ),
 );
 
-async function start(workflow: string): Promise<void> {
+async function start(workflow: string, { schema, folder }: ServedPlace): Promise<void> {
   try {
-    const { id } = await runner.start(workflow);
-    appendFileSync(path.join(settings.folder, 'accepted.log'), `${id} ${workflow}\n`);
+    const { id } = await host.find(schema).tenant.runner.start(workflow);
+    appendFileSync(path.join(folder, 'accepted.log'), `${id} ${workflow}\n`);
   } catch (error) {
     // Refused or not known: then it is not told of as accepted.
     const { name, message } = error as Error;
     const code: unknown = Reflect.get(error as Error, 'code');
     const refused = { name, code, message };
-    appendFileSync(path.join(settings.folder, 'refused.log'), `${JSON.stringify(refused)}\n`);
+    appendFileSync(path.join(folder, 'refused.log'), `${JSON.stringify(refused)}\n`);
   }
 }
 
@@ -117,15 +149,16 @@ async function obey(order: WorkerOrder): Promise<void> {
   if (order.kind === 'close') await close();
   else if (order.kind === 'arm') {
     if (order.failpoint.at === 'begin' || order.failpoint.at === 'end')
-      handlers.killIn = order.failpoint.at;
+      handlersOf(settings.schema).killIn = order.failpoint.at;
     else armFailpoint(order.failpoint);
     process.send?.({ kind: 'armed' });
   } else if (order.kind === 'control') {
-    await runner[order.what](order.id);
+    await host.find(settings.schema).tenant.runner[order.what](order.id);
     process.send?.({ kind: `${order.what}d` });
   } else {
-    await Promise.all(Array.from({ length: order.count }, () => start(order.workflow)));
-    process.send?.({ kind: 'started' });
+    const place = places.find(({ schema }) => schema === order.schema) ?? settings;
+    await Promise.all(Array.from({ length: order.count }, () => start(order.workflow, place)));
+    process.send?.({ kind: 'started', schema: place.schema });
   }
 }
 process.on('message', (order: WorkerOrder) => void obey(order));

@@ -7,7 +7,7 @@ import type { Failpoint } from './failpoints.js';
 import { planWorkflows, type PlannedWorkflow } from './plan.js';
 import type { Entry } from './handler.js';
 import { RunFolder } from './run-folder.js';
-import type { WorkerOrder, WorkerSettings } from './worker.js';
+import type { ServedPlace, WorkerOrder, WorkerSettings } from './worker.js';
 
 export interface WorkloadOptions {
   readonly url: string;
@@ -22,6 +22,8 @@ export interface WorkloadOptions {
   /** Past faults of the network; default: `url`. */
   readonly directUrl?: () => string;
   readonly plans?: readonly PlannedWorkflow[];
+  /** The name of the server, among several of one process. */
+  readonly server?: string;
 }
 
 /** Child processes that work on random workflows, and the check of what came of it. */
@@ -40,14 +42,17 @@ export class Workload {
     this.plans = options.plans ?? planWorkflows(options.seed, options.workflows ?? 4);
   }
 
+  /** Its tenant, for a process that serves several. */
+  get place(): ServedPlace {
+    const { url, schema, server } = this.options;
+    return { url, schema, folder: this.folder.path, ...(server === undefined ? {} : { server }) };
+  }
+
   async worker(more: Partial<WorkerSettings> = {}): Promise<TestChild> {
-    const { url, schema } = this.options;
     const settings: WorkerSettings = {
+      ...this.place,
       name: `worker ${++this.names}`,
-      url,
-      schema,
       plans: this.plans,
-      folder: this.folder.path,
       handlerMs: this.options.handlerMs ?? 5,
       leaseDurationMs: this.options.leaseDurationMs ?? 30_000,
       maxConcurrentTasks: this.options.maxConcurrentTasks ?? 20,
@@ -57,10 +62,15 @@ export class Workload {
     };
     const env = { WORKLOAD: JSON.stringify(settings) };
     const child = startChild(new URL('worker.ts', import.meta.url), { env });
+    await this.adopt(child);
+    return child;
+  }
+
+  /** Uses a process of another workload, which serves the tenant of this one too. */
+  async adopt(child: TestChild): Promise<void> {
     this.workers.push(child);
     await child.message<{ kind: string }>(({ kind }) => kind === 'ready', 60_000);
     await (this.prepared ??= this.prepare());
-    return child;
   }
 
   /** The table that transactional tasks write to, and the log of claims, in the tenant's schema. */
@@ -86,7 +96,9 @@ export class Workload {
 
   /** Starts so many of each workflow there; resolves when it was told to, not when they have started. */
   start(child: TestChild, count: number): void {
-    for (const { name } of this.plans) this.order(child, { kind: 'start', workflow: name, count });
+    const { schema } = this.options;
+    for (const { name } of this.plans)
+      this.order(child, { kind: 'start', workflow: name, count, schema });
   }
 
   /** As above, and waits until each that it was told to start so far has been accepted or refused. */
@@ -100,8 +112,10 @@ export class Workload {
 
   /** Whether each start that it was told of has been accepted or refused. */
   private hasStarted(child: TestChild): boolean {
-    const messages = child.messages as { kind: string }[];
-    const told = messages.filter(({ kind }) => kind === 'started').length;
+    const messages = child.messages as { kind: string; schema?: string }[];
+    const told = messages.filter(
+      ({ kind, schema }) => kind === 'started' && schema === this.options.schema,
+    ).length;
     return told >= (this.ordered.get(child) ?? 0);
   }
 
@@ -154,8 +168,8 @@ export class Workload {
 
   /** Ends what still runs in good order, and checks what came of it all. */
   async violations(): Promise<string[]> {
+    await this.deadLeasesEnded();
     const living = this.workers.filter((child) => child.running);
-    if (living.length > 0) await this.deadLeasesEnded(living);
     const left = await Promise.all(living.map((child) => this.close(child)));
     const url = this.options.directUrl?.() ?? this.options.url;
     const { schema } = this.options;
@@ -174,7 +188,9 @@ export class Workload {
    * Waits until the living have ended the leases of the dead, which takes them a second look at the locks. A lease that
    * stays is told by the check.
    */
-  private async deadLeasesEnded(living: readonly TestChild[]): Promise<void> {
+  async deadLeasesEnded(): Promise<void> {
+    const living = this.workers.filter((child) => child.running);
+    if (living.length === 0) return;
     const pids = living.map(({ pid }) => `%:${pid}`);
     await waitFor(
       async () => {
