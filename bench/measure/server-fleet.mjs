@@ -2,7 +2,12 @@ import pg from 'pg';
 import { cpuOfServer } from './cpu.mjs';
 import { RestartableServer } from './restartable-server.mjs';
 
-const SETTINGS = { shared_preload_libraries: 'pg_stat_statements', max_connections: '300' };
+const SETTINGS = {
+  shared_preload_libraries: 'pg_stat_statements',
+  // Each tenant has its own tables, so its statements are counted by themselves.
+  'pg_stat_statements.max': '50000',
+  max_connections: '300',
+};
 
 /** Several servers of an application, each of which can be killed and started again. */
 export class ServerFleet {
