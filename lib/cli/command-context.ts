@@ -2,7 +2,7 @@ import type { LoggerService } from '@nestjs/common';
 import pc from 'picocolors';
 import type { CloacinaAdmin, CloacinaAdminOptions, Tenant } from '../index.js';
 import { databasesOf, type NamedDatabase } from './databases.js';
-import { ExitCode, UsageError } from './exit-code.js';
+import { UsageError, type ExitCode } from './exit-code.js';
 import { loadClient, loadLibrary } from './library.js';
 import { reachableTenants, type ReachableTenants } from './reachable.js';
 import { StderrLogger } from './stderr-logger.js';
