@@ -10,8 +10,6 @@ import { withCallers } from './callers.mjs';
 const { CloacinaModule, CloacinaTenants, defineWorkflow } = await loadBuilt();
 const { urls, tenants: count } = JSON.parse(process.env.BENCH_SERVERS);
 
-/** Callers of the executions that are counted. */
-const CALLERS = 200;
 /** After an execution that failed, in milliseconds. */
 const PAUSE_MS = 100;
 const TOGETHER = 25;
@@ -80,11 +78,11 @@ const orders = {
     await loading;
   },
   /** Executions of all tenants in turn, as fast as they go. */
-  run: async ({ executions }) => {
+  run: async ({ executions, callers }) => {
     let at = 0;
     const before = process.cpuUsage();
     const began = performance.now();
-    await withCallers(CALLERS, executions, () =>
+    await withCallers(callers, executions, () =>
       tenants[at++ % tenants.length].runner.execute(order.name, {}),
     );
     const ms = performance.now() - began;

@@ -8,8 +8,8 @@ const NAMES = ['eu', 'us', 'ap'];
 const LOST = 'ap';
 /** Of what the others did before, while one server is down. */
 const BAR = 0.2;
-/** Until what a boot sets off is over. */
-const SETTLE_MS = 5_000;
+/** Callers of the executions that are counted, which share commits. */
+const CALLERS = 200;
 const OPEN_MS = 60_000;
 
 /** One server of three is killed and comes back; and what three servers cost against one. */
@@ -20,10 +20,13 @@ export const servers = {
     const fleet = await ServerFleet.start(NAMES);
     try {
       const tenants = quick ? 30 : 300;
-      const ms = quick ? 4_000 : 30_000;
-      const paced = await measureOutage(fleet, { tenants, ms, everyMs: quick ? 500 : 2_000 });
+      const ms = quick ? 3_000 : 30_000;
+      // Until what a boot sets off is over.
+      const settleMs = quick ? 2_000 : 15_000;
+      const outage = { tenants, ms, settleMs };
+      const paced = await measureOutage(fleet, { ...outage, everyMs: quick ? 500 : 2_000 });
       log('executions at a steady rate: measured');
-      const full = await measureOutage(fleet, { tenants, ms, everyMs: 0 });
+      const full = await measureOutage(fleet, { ...outage, everyMs: 0 });
       log('executions one after the other: measured');
       const cost = await measureCost(fleet, {
         tenants,
@@ -34,6 +37,7 @@ export const servers = {
       const idle = await measureIdle(fleet, {
         counts: quick ? [3, 30] : [30, 300],
         ms: quick ? 8_000 : 60_000,
+        settleMs,
       });
       const worst = paced.ratios.filter((ratio) => Math.abs(ratio - 1) > BAR);
       return {
@@ -44,6 +48,7 @@ export const servers = {
         ],
         notes: [
           `steady rate: ${worst.length === 0 ? 'all ratios are' : 'NOT ALL RATIOS ARE'} within a fifth`,
+          ...(quick ? ['idle: sweeps are 15 s apart, so the short run says little'] : []),
           'one after the other: the servers share this machine, so two of them have more of it than three',
         ],
         ratios: { steady: paced.ratios, full: full.ratios },
@@ -67,12 +72,12 @@ async function open(database, tenants) {
 }
 
 /** What the tenants of the other servers do before a server is killed, while it is away, and when it is back. */
-async function measureOutage(fleet, { tenants, ms, everyMs }) {
+async function measureOutage(fleet, { tenants, ms, settleMs, everyMs }) {
   const database = await fleet.createDatabase(NAMES);
   const { ask, stop } = await open(database, tenants);
   try {
     await ask('load', { everyMs });
-    await delay(SETTLE_MS);
+    await delay(settleMs);
     const before = others(await ask('measure', { ms }));
     const during = ask('measure', { ms });
     await fleet.get(LOST).kill();
@@ -131,22 +136,28 @@ function rowsOf(title, { before, away, after, ratios, backMs }) {
   };
 }
 
-/** The same executions in as many tenants, on one server and on three. */
+/**
+ * The same executions in as many tenants, on one server and on three: of as many callers together, who share fewer commits on
+ * three servers, and of as many callers for each server.
+ */
 async function measureCost(fleet, { tenants, executions, rounds, log }) {
-  const samples = new Map([
-    [1, []],
-    [3, []],
-  ]);
-  for (const [count, taken] of samples) {
+  const settings = [
+    { count: 1, callers: CALLERS, title: `one server, ${CALLERS} callers` },
+    { count: 3, callers: CALLERS, title: `3 servers, ${CALLERS} callers` },
+    { count: 3, callers: 3 * CALLERS, title: `3 servers, ${3 * CALLERS} callers` },
+  ];
+  const table = {};
+  for (const { count, callers, title } of settings) {
     const database = await fleet.createDatabase(NAMES.slice(0, count));
     const { ask, stop } = await open(database, tenants);
+    const taken = [];
     try {
       // Compiled, planned, and with the connections open.
-      await ask('run', { executions: Math.ceil(executions / 4) });
+      await ask('run', { executions: Math.ceil(executions / 4), callers });
       for (let round = 0; round < rounds; round++) {
         await fleet.settle();
         const before = await fleet.counters(database);
-        const { ms, clientCpuMs } = await ask('run', { executions });
+        const { ms, clientCpuMs } = await ask('run', { executions, callers });
         const after = await fleet.counters(database);
         taken.push({
           statements: (after.statements - before.statements) / executions,
@@ -155,28 +166,23 @@ async function measureCost(fleet, { tenants, executions, rounds, log }) {
           perSecond: (executions / ms) * 1_000,
         });
       }
-      log(`cost on ${count} servers: ${format(taken.at(-1).statements)} statements an execution`);
     } finally {
       await stop();
     }
-  }
-  const rows = [...samples].map(([count, taken]) => {
     const middle = (name) => format(median(taken.map((sample) => sample[name])));
-    return [
-      `an execution, ${count === 1 ? 'one server' : `${count} servers`}, ${tenants} tenants`,
-      {
-        statements: middle('statements'),
-        'server CPU ms': middle('serverCpuMs'),
-        'client CPU ms': middle('clientCpuMs'),
-        'executions/s': middle('perSecond'),
-      },
-    ];
-  });
-  return Object.fromEntries(rows);
+    table[`an execution, ${title}, ${tenants} tenants`] = {
+      statements: middle('statements'),
+      'server CPU ms': middle('serverCpuMs'),
+      'client CPU ms': middle('clientCpuMs'),
+      'executions/s': middle('perSecond'),
+    };
+    log(`cost on ${title}: ${middle('statements')} statements an execution`);
+  }
+  return table;
 }
 
 /** All processes at the same time: they have nothing to do that the others could notice. */
-async function measureIdle(fleet, { counts, ms }) {
+async function measureIdle(fleet, { counts, ms, settleMs }) {
   const opened = [];
   try {
     for (const count of [1, NAMES.length])
@@ -184,7 +190,7 @@ async function measureIdle(fleet, { counts, ms }) {
         const database = await fleet.createDatabase(NAMES.slice(0, count));
         opened.push({ count, tenants, database, ...(await open(database, tenants)) });
       }
-    await delay(SETTLE_MS);
+    await delay(settleMs);
     const looks = async () => {
       const all = [];
       for (const { database } of opened)
