@@ -72,7 +72,9 @@ export function bodyOf(body: unknown): Fields {
 }
 
 /** The conditions of a filter, without the page. The runner checks the values. */
-export function conditionsOf(fields: Fields): Omit<ExecutionFilter, 'limit' | 'cursor'> {
+export function conditionsOf(
+  fields: Fields,
+): Omit<ExecutionFilter, 'limit' | 'cursor' | 'maxRead'> {
   const status = texts(fields, 'status') as ExecutionStatus[];
   const tags = tagsOf(texts(fields, 'tag'));
   const given = {

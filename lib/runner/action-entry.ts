@@ -21,6 +21,8 @@ export interface ActionEntry {
 export interface ActionFilter {
   /** Only those of the workflow or schedule of this name. Default: of all. */
   readonly subject?: string;
+  /** Only those of this `actor`. Default: of all. */
+  readonly actor?: string;
   /** Only entries before the one with this id, which the page before has returned last. */
   readonly before?: string;
   /** At most 500. Default: 50. */

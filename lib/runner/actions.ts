@@ -8,7 +8,12 @@ import type { ActionEntry, ActionFilter } from './action-entry.js';
 import { checkLimit } from './schedule-request.js';
 import type { ServedCalls } from './served-calls.js';
 
-const OPTIONS: ReadonlySet<string> = new Set<keyof ActionFilter>(['subject', 'before', 'limit']);
+const OPTIONS: ReadonlySet<string> = new Set<keyof ActionFilter>([
+  'subject',
+  'actor',
+  'before',
+  'limit',
+]);
 const ID = /^\d{1,18}$/;
 
 export interface ActionCallsParts {
@@ -37,16 +42,18 @@ export class ActionCalls {
 
 function checkFilter(filter: ActionFilter) {
   checkCallOptions('actions()', filter, OPTIONS);
-  const { subject = null, before = null } = filter;
-  if (subject !== null) {
-    const problem =
-      typeof subject === 'string'
-        ? textProblem(subject)
-        : `must be a string, not ${formatValue(subject)}`;
-    if (problem !== undefined) throw new InvalidArgumentError('subject', problem);
-  }
+  const { subject = null, actor = null, before = null } = filter;
+  checkText('subject', subject);
+  checkText('actor', actor);
   if (before !== null && !(typeof before === 'string' && ID.test(before))) {
     throw new InvalidArgumentError('before', 'must be the id of an entry');
   }
-  return { subject, before, limit: checkLimit(filter.limit) };
+  return { subject, actor, before, limit: checkLimit(filter.limit) };
+}
+
+function checkText(name: string, value: string | null): void {
+  if (value === null) return;
+  const problem =
+    typeof value === 'string' ? textProblem(value) : `must be a string, not ${formatValue(value)}`;
+  if (problem !== undefined) throw new InvalidArgumentError(name, problem);
 }

@@ -46,6 +46,12 @@ export interface ExecutionFilter extends ExecutionCountFilter {
   limit?: number;
   /** The `nextCursor` of the previous page. Default: the first page. */
   cursor?: string;
+  /**
+   * How many executions the database looks at for the page, about, 1,000 to 100,000. A filter that few executions match is then
+   * as fast as any: the page ends where the look has ended. It may have fewer executions than `limit`, or none, and a
+   * `nextCursor` from which the next call goes on. Default: as many as it takes to fill the page.
+   */
+  maxRead?: number;
 }
 
 /** A page of executions, newest first. */

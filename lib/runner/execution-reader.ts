@@ -127,16 +127,19 @@ export class ExecutionReader {
 
   /** @param withBuiltIns - whether unfinished executions of the library's own workflows are listed */
   async list(filter: ExecutionFilter, withBuiltIns = false): Promise<ExecutionPage> {
-    const { limit, ...checked } = checkListFilter(filter);
+    const { limit, maxRead, ...checked } = checkListFilter(filter);
     // The row after the page tells whether there is another page.
-    const rows = await this.whileUnavailable.run(() =>
-      this.store.list({ ...checked, withBuiltIns, limit: limit + 1 }),
+    const query = { ...checked, withBuiltIns, limit: limit + 1 };
+    const { rows, end } = await this.whileUnavailable.run(async () =>
+      maxRead === undefined
+        ? { rows: await this.store.list(query), end: null }
+        : this.store.listWithin(query, maxRead),
     );
     const page = rows.slice(0, limit);
-    const last = page.at(-1);
+    const last = rows.length > limit ? page.at(-1) : end;
     return {
       items: await this.summariesOf(page),
-      nextCursor: rows.length > limit && last !== undefined ? encodeCursor(last) : null,
+      nextCursor: last === undefined || last === null ? null : encodeCursor(last),
     };
   }
 

@@ -33,11 +33,13 @@ export const CONDITIONS: ReadonlySet<string> = new Set([
   'parent',
   'root',
 ]);
-const LIST_OPTIONS: ReadonlySet<string> = new Set([...CONDITIONS, 'limit', 'cursor']);
+const LIST_OPTIONS: ReadonlySet<string> = new Set([...CONDITIONS, 'limit', 'cursor', 'maxRead']);
 const GET_OPTIONS: ReadonlySet<string> = new Set<keyof GetOptions>(['workflow', 'stepResults']);
 
 const DEFAULT_LIMIT = 50;
 const MAX_LIMIT = 500;
+const MIN_READ = 1_000;
+const MAX_READ = 100_000;
 /** Max number of `ids` in a filter. */
 const MAX_IDS = 2_000;
 
@@ -58,10 +60,13 @@ export function zeroCounts(): Record<ExecutionStatus, number> {
 }
 
 /** @throws InvalidArgumentError for an invalid limit, status, date, workflow, tag, key or cursor */
-export function checkListFilter(filter: ExecutionFilter): ExecutionListFilter {
+export function checkListFilter(
+  filter: ExecutionFilter,
+): ExecutionListFilter & { readonly maxRead: number | undefined } {
   checkCallOptions('list()', filter, LIST_OPTIONS);
   return {
     ...checkConditions(filter),
+    maxRead: checkMaxRead(filter.maxRead),
     limit: checkLimit(filter.limit),
     after: filter.cursor === undefined ? undefined : decodeCursor(filter.cursor),
   };
@@ -91,7 +96,7 @@ export function checkGetOptions(options: GetOptions): {
 
 /** Checks everything of a filter but the page. */
 export function checkConditions(
-  filter: Omit<ExecutionFilter, 'limit' | 'cursor'>,
+  filter: Omit<ExecutionFilter, 'limit' | 'cursor' | 'maxRead'>,
 ): Omit<ExecutionListFilter, 'limit' | 'after'> {
   return {
     ...checkCommon(filter),
@@ -102,6 +107,15 @@ export function checkConditions(
     parent: checkExecution('parent', filter.parent),
     root: checkExecution('root', filter.root),
   };
+}
+
+function checkMaxRead(maxRead: number | undefined): number | undefined {
+  if (maxRead === undefined) return undefined;
+  if (Number.isInteger(maxRead) && maxRead >= MIN_READ && maxRead <= MAX_READ) return maxRead;
+  throw new InvalidArgumentError(
+    'maxRead',
+    `must be a whole number from ${MIN_READ} to ${MAX_READ}, not ${formatValue(maxRead)}`,
+  );
 }
 
 function checkCommon(filter: ExecutionCountFilter): StoredCountFilter {

@@ -17,7 +17,7 @@ const SCHEDULE: ScheduleColumns = {
 
 export function describeActions(tested: TestedStore): void {
   const kinds = async (subject: string) =>
-    (await tested.store.actions.list({ subject, before: null, limit: 10 })).map(
+    (await tested.store.actions.list({ subject, actor: null, before: null, limit: 10 })).map(
       ({ kind, actor, reason, executionId }) => [kind, actor, reason, executionId],
     );
 
@@ -27,7 +27,7 @@ export function describeActions(tested: TestedStore): void {
     for (const actor of ['Ann', 'Ben', 'Cat']) {
       await tested.store.actions.record({ ...action, actor, executionId, callId: uuid() });
     }
-    const page = { subject, before: null, limit: 2 };
+    const page = { subject, actor: null, before: null, limit: 2 };
     const first = await tested.store.actions.list(page);
     expect(first).toEqual([
       { ...action, actor: 'Cat', executionId, id: expect.any(String), at: expect.any(Date) },
@@ -37,6 +37,30 @@ export function describeActions(tested: TestedStore): void {
     expect(rest.map(({ actor }) => actor)).toEqual(['Ann']);
     const all = await tested.store.actions.list({ ...page, subject: null, limit: 100 });
     expect(all.map(({ actor }) => actor)).toEqual(expect.arrayContaining(['Ann', 'Ben', 'Cat']));
+  });
+
+  test('actions are listed by actor, also of one subject, whatever the length of the name', async () => {
+    const [subject, other, actor] = [`schedule ${uuid()}`, `schedule ${uuid()}`, `Ann ${uuid()}`];
+    const action = { kind: 'schedule.paused', reason: null, executionId: null } as const;
+    const endless = `${actor}${'n'.repeat(10_000)}`;
+    await tested.store.actions.record({ ...action, subject, actor });
+    await tested.store.actions.record({ ...action, subject: other, actor });
+    await tested.store.actions.record({ ...action, subject, actor: endless });
+    const list = async (by: { subject: string | null; actor: string | null }) =>
+      (await tested.store.actions.list({ ...by, before: null, limit: 10 })).map((one) => [
+        one.subject,
+        one.actor,
+      ]);
+    expect(await list({ subject: null, actor })).toEqual([
+      [other, actor],
+      [subject, actor],
+    ]);
+    expect(await list({ subject, actor })).toEqual([[subject, actor]]);
+    expect(await list({ subject: null, actor: endless })).toEqual([[subject, endless]]);
+    const page = { subject: null, actor, limit: 1 };
+    const [latest] = await tested.store.actions.list({ ...page, before: null });
+    const rest = await tested.store.actions.list({ ...page, before: latest!.id });
+    expect(rest.map((one) => one.subject)).toEqual([subject]);
   });
 
   test('a change of a workflow or a schedule records its actor, and nothing without one or without a change', async () => {

@@ -3,11 +3,12 @@ import { useEffect, useState } from 'preact/hooks';
 import type {
   ActionResponse,
   BulkBody,
+  CappedCount,
   ExecutionAction,
   ExecutionResponse,
 } from '../../../lib/dashboard/http-types.js';
 import { get, post, tenantApi } from '../core/api.js';
-import { formatNumber } from '../core/format.js';
+import { formatCount, formatNumber } from '../core/format.js';
 import { touch } from '../core/live.js';
 import { linkTo } from '../core/router.js';
 import { closeDialog, showDialog, toast } from './dialog.js';
@@ -243,12 +244,15 @@ export function BulkForm({
   run: () => Promise<ActionResponse>;
   isDangerous?: boolean;
 }) {
-  const [matched, setMatched] = useState<number | undefined>();
+  const [found, setFound] = useState<CappedCount | undefined>();
   const [error, setError] = useState<Error | undefined>();
   const [response, setResponse] = useState<ActionResponse | undefined>();
   const [isBusy, setBusy] = useState(false);
   useEffect(() => {
-    count().then(({ matched: found = 0 }) => setMatched(found), setError);
+    count().then(
+      ({ matched: count = 0, isCapped = false }) => setFound({ count, isCapped }),
+      setError,
+    );
   }, []);
   const start = (): void => {
     setBusy(true);
@@ -259,16 +263,20 @@ export function BulkForm({
   };
   if (error !== undefined) return <Trouble error={error} />;
   if (response !== undefined) return <BulkProgress tenant={tenant} response={response} />;
-  if (matched === undefined) return <p role="status">Counting…</p>;
-  const executions = `${formatNumber(matched)} execution${matched === 1 ? '' : 's'}`;
+  if (found === undefined) return <p role="status">Counting…</p>;
+  const isNone = found.count === 0 && !found.isCapped;
+  const isOne = found.count === 1 && !found.isCapped;
+  // The count has ended before it came to a match.
+  const number = found.count === 0 ? 'all matching' : formatCount(found);
+  const executions = `${number} execution${isOne ? '' : 's'}`;
   return (
     <div class="dialog-form">
       <p>
-        {matched === 0
+        {isNone
           ? 'No matching execution can be changed.'
           : `${verb} ${executions} in tenant `}
-        {matched === 0 ? null : <b>{tenant}</b>}
-        {matched === 0 ? null : '?'}
+        {isNone ? null : <b>{tenant}</b>}
+        {isNone ? null : '?'}
       </p>
       <footer>
         <button type="button" onClick={closeDialog}>
@@ -277,7 +285,7 @@ export function BulkForm({
         <button
           type="button"
           class={isDangerous ? 'primary danger' : 'primary'}
-          disabled={matched === 0 || isBusy}
+          disabled={isNone || isBusy}
           onClick={start}
         >
           {verb} {executions}

@@ -33,6 +33,8 @@ const STATUSES: readonly ExecutionStatus[] = [
   'Completed',
   'Cancelled',
 ];
+/** The length of a page, unless the look of the server ends before. */
+const PAGE = 50;
 const UUID = /^[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}$/i;
 const AGES: readonly [string, string, number][] = [
   ['15m', 'Last 15 minutes', 9e5],
@@ -117,7 +119,7 @@ export function ExecutionsView({ tenant }: { tenant: string }) {
       >
         <Loaded
           from={page}
-          isEmpty={({ items }) => items.length === 0}
+          isEmpty={({ items, nextCursor }) => items.length === 0 && nextCursor === null}
           empty={
             isFiltered ? (
               <>
@@ -130,7 +132,13 @@ export function ExecutionsView({ tenant }: { tenant: string }) {
         >
           {({ items, nextCursor }) => (
             <>
-              <ExecutionTable items={items} tenant={tenant} />
+              {items.length === 0 ? null : <ExecutionTable items={items} tenant={tenant} />}
+              {nextCursor !== null && items.length < PAGE ? (
+                <p class="dim small note" role="status">
+                  {items.length === 0 ? 'No match' : 'No other match'} among the executions that
+                  were looked at, about 10,000. “Next” looks at older ones.
+                </p>
+              ) : null}
               <Pager next={nextCursor} />
             </>
           )}

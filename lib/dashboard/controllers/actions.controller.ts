@@ -1,7 +1,7 @@
 import { Body, HttpCode, HttpStatus, Inject, Logger, Param, Post, Req } from '@nestjs/common';
 import type { TenantRequest } from '../../cloacina.callbacks.js';
 import { defineSignal, definedSignal } from '../../discovery/message-definitions.js';
-import type { BulkFilter, BulkOptions } from '../../runner/bulk/bulk-options.js';
+import type { BulkFilter, BulkOptions, BulkResult } from '../../runner/bulk/bulk-options.js';
 import type { Tenant } from '../../tenants/hosting/tenant.js';
 import { DashboardAccess } from '../access.js';
 import type { ActionResponse } from '../http-types.js';
@@ -21,11 +21,14 @@ function given<K extends string, const V extends string | boolean>(
 /** What a bulk call returned: numbers, or the handle of the execution that does the work. */
 function responseOf(reply: object): ActionResponse {
   if ('matched' in reply) {
-    const { matched, changed } = reply as { matched: number; changed: number };
-    return { matched, changed };
+    const { matched, changed, isCapped } = reply as BulkResult;
+    return { matched, changed, ...given('isCapped', isCapped) };
   }
   return { executionId: String(Reflect.get(reply, 'id')) };
 }
+
+/** How far a dry run counts. */
+const DRY_RUN_CAP = 10_000;
 
 /** What the log says before an action that changes nothing. */
 function counted({ dryRun }: { dryRun?: boolean }): string {
@@ -134,11 +137,13 @@ export class ActionsController {
     const action = choice(fields, 'action', ['cancel', 'pause', 'resume', 'retry']);
     if (action === undefined) throw invalid('action must be cancel, pause, resume or retry.');
     const filter = filterOf(bodyOf(fields['filter']));
-    const dryRun = given('dryRun', flag(fields, 'dryRun'));
+    const isDryRun = flag(fields, 'dryRun');
+    const dryRun = given('dryRun', isDryRun);
+    const cap = isDryRun === true ? { cap: DRY_RUN_CAP } : {};
     const shown = JSON.stringify(this.views.values.whole(filter));
     const what = `${counted(dryRun)}${action} executions ${shown}`;
     return this.act(request, name, what, async ({ runner }, by) => {
-      const plain: BulkOptions & { actor?: string } = { ...dryRun, ...by };
+      const plain: BulkOptions & { actor?: string } = { ...dryRun, ...cap, ...by };
       const reasoned = { ...plain, ...given('reason', text(fields, 'reason')) };
       switch (action) {
         case 'cancel':

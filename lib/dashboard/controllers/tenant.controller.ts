@@ -169,7 +169,11 @@ export class TenantController {
   ): Promise<ActionsResponse> {
     const tenant = await this.access.tenant(request, name);
     const limit = count(query, 'limit', MAX_PAGE) ?? 50;
-    const given = { subject: text(query, 'subject'), before: text(query, 'before') };
+    const given = {
+      subject: text(query, 'subject'),
+      actor: text(query, 'actor'),
+      before: text(query, 'before'),
+    };
     const filter = { ...defined(given), limit: limit + 1 };
     const found = await this.reads.now(tenant, `actions ${JSON.stringify(filter)}`, () =>
       tenant.runner.actions(filter),

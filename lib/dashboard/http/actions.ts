@@ -24,6 +24,8 @@ export interface ActionResponse {
   executionId?: string;
   /** How many executions match the filter of a bulk action, or how many times are in the range of a backfill. */
   matched?: number;
+  /** Whether more may match than were counted: a dry run of a bulk action counts up to 10,000. Absent for other actions. */
+  isCapped?: boolean;
   /** How many executions were changed, or started by a backfill. With `dryRun` it is 0. */
   changed?: number;
 }
@@ -64,7 +66,7 @@ export interface BulkBody {
   action: 'cancel' | 'pause' | 'resume' | 'retry';
   /** At least one condition, or `all: true`. */
   filter: Omit<ExecutionQuery, 'limit' | 'cursor'> & { all?: true };
-  /** `true`: only `matched` is counted, and nothing is changed. Default: `false`. */
+  /** `true`: only `matched` is counted, up to 10,000, and nothing is changed. Default: `false`. */
   dryRun?: boolean;
   /** Why, for people. Stored in the history, for `cancel` and `pause`. Default: none. */
   reason?: string;

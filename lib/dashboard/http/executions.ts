@@ -50,7 +50,12 @@ export interface ExecutionQuery {
   cursor?: string;
 }
 
-/** Response of `GET api/tenants/:tenant/executions`: the newest first. */
+/**
+ * Response of `GET api/tenants/:tenant/executions`: the newest first.
+ *
+ * About 10,000 executions are looked at for a page. Of a filter that few executions match, a page may have fewer than `limit` of
+ * them, or none, and a `nextCursor`: the next page goes on from there.
+ */
 export type ExecutionsResponse = Page<ExecutionRow>;
 
 /**

@@ -68,7 +68,7 @@ export type LimitsResponse = Page<LimitRow>;
 export type ActionRow = Serialized<ActionEntry>;
 
 /**
- * Response of `GET api/tenants/:tenant/actions?subject=…&before=…&limit=…`: the latest first. `nextCursor` is the `before` of the
- * next call.
+ * Response of `GET api/tenants/:tenant/actions?subject=…&actor=…&before=…&limit=…`: the latest first, of one workflow or schedule
+ * (`subject`), of one user (`actor`). `nextCursor` is the `before` of the next call.
  */
 export type ActionsResponse = Page<ActionRow>;

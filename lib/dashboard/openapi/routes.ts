@@ -200,6 +200,7 @@ const OF_TENANT: readonly Omit<Route, 'method' | 'tag'>[] = [
     summary: 'Who has changed workflows and schedules, the latest first.',
     query: [
       parameter('subject', 'Only those on the workflow or schedule of this name.'),
+      parameter('actor', 'Only those of this user.'),
       limit,
       parameter('before', 'The nextCursor of the page before.'),
     ],

@@ -29,7 +29,10 @@ const MAX_AT_ONCE = 1_000;
 /** Part of a task's steps that an operation may use. More executions make larger pages. */
 const STEPS_SHARE = 0.5;
 
-const COMMON = ['dryRun', 'background'] as const;
+const COMMON = ['dryRun', 'background', 'cap'] as const;
+const MAX_CAP = 100_000;
+/** How many executions a capped count looks at, as a multiple of the cap. */
+const LOOKED_AT = 5;
 const OPTIONS = {
   plain: new Set<string>(COMMON),
   resume: new Set<string>([...COMMON, 'actor']),
@@ -157,10 +160,17 @@ export class BulkCalls {
   private async run(given: BulkFilter, options: BulkOptions, act: BulkAct): Promise<BulkOutcome> {
     const call = `${act.kind}Many()`;
     const filter = checkBulkFilter(given, { call, ...SCOPES[act.kind] });
-    const { dryRun, background } = checkBulkOptions(options);
+    const { dryRun, background, cap } = checkBulkOptions(options);
     const { engine, whileUnavailable } = this.parts;
     const from = await whileUnavailable.run(() => engine.store.bulk.now());
     const operation = { act, filter, from };
+    if (dryRun && cap !== undefined) {
+      const bounds = { cap, maxRead: cap * LOOKED_AT };
+      const { count, isCapped } = await whileUnavailable.run(() =>
+        engine.store.bulk.countWithin(filter, from, bounds),
+      );
+      return { matched: count, changed: 0, isCapped };
+    }
     if (dryRun) return { matched: await this.count(operation), changed: 0 };
     if (background === true) return this.start(operation);
     const found = await this.find(operation, from, MAX_AT_ONCE + 1);
@@ -209,10 +219,11 @@ function idsOf(found: readonly BulkPosition[]): string[] {
   return found.map(({ id }) => id);
 }
 
-/** @throws InvalidArgumentError unless both are booleans, and not both true */
-export function checkBulkOptions({ dryRun, background }: BulkOptions): {
+/** @throws InvalidArgumentError unless both flags are booleans, and not both true, and for a cap without a dry run */
+export function checkBulkOptions({ dryRun, background, cap }: BulkOptions): {
   readonly dryRun: boolean;
   readonly background: boolean | undefined;
+  readonly cap: number | undefined;
 } {
   for (const [name, value] of Object.entries({ dryRun, background })) {
     if (value === undefined || typeof value === 'boolean') continue;
@@ -224,5 +235,16 @@ export function checkBulkOptions({ dryRun, background }: BulkOptions): {
       'and background cannot both be true; a dry run only counts',
     );
   }
-  return { dryRun: dryRun === true, background };
+  if (cap !== undefined) checkCap(cap, dryRun === true);
+  return { dryRun: dryRun === true, background, cap };
+}
+
+function checkCap(cap: number, isDryRun: boolean): void {
+  if (!Number.isInteger(cap) || cap < 1 || cap > MAX_CAP) {
+    throw new InvalidArgumentError(
+      'cap',
+      `must be a whole number from 1 to ${MAX_CAP}, not ${formatValue(cap)}`,
+    );
+  }
+  if (!isDryRun) throw new InvalidArgumentError('cap', 'needs dryRun: true; nothing else counts');
 }

@@ -8,7 +8,7 @@ import type { ExecutionHandle } from '../execution-handle.js';
  * Only executions that exist at the call are changed. Of the statuses that `status` names, each call takes those that it can
  * change, and refuses others; without `status`, see the call.
  */
-export interface BulkFilter extends Omit<ExecutionFilter, 'limit' | 'cursor'> {
+export interface BulkFilter extends Omit<ExecutionFilter, 'limit' | 'cursor' | 'maxRead'> {
   /** `true`: every execution of the tenant. Cannot be combined with a condition other than `status`. */
   all?: true;
 }
@@ -17,6 +17,11 @@ export interface BulkFilter extends Omit<ExecutionFilter, 'limit' | 'cursor'> {
 export interface BulkOptions {
   /** Only counts the matching executions. Default: `false`. */
   dryRun?: boolean;
+  /**
+   * The largest number that a dry run counts, 1 to 100,000; `isCapped` tells whether there may be more. The database then looks at
+   * a bounded number of executions. Default: all are counted.
+   */
+  cap?: number;
   /**
    * `true`: an execution of the built-in workflow `cloacina.bulk` does the work, and the call returns its handle. `false`:
    * the call does the work, and refuses more than 1,000 executions. Default: the call does it for up to 1,000 executions,
@@ -56,6 +61,8 @@ export interface SignalManyOptions extends BulkOptions {
 export interface BulkResult {
   /** The number of executions that matched the filter. */
   matched: number;
+  /** Whether more executions may match, because a dry run with `cap` stopped counting. Absent otherwise. */
+  isCapped?: boolean;
   /**
    * The number of those that were changed. It is smaller if executions have changed their status in the meantime, or if
    * other sessions have held their rows for long.

@@ -2,7 +2,7 @@ import type { BulkOptions } from '../bulk/bulk-options.js';
 import type { ActorOptions } from '../reason-options.js';
 
 /** The times of {@link CloacinaSchedules.backfill}, and its options. */
-export interface BackfillOptions extends BulkOptions, ActorOptions {
+export interface BackfillOptions extends Omit<BulkOptions, 'cap'>, ActorOptions {
   /** The first time. */
   readonly from: Date;
   /** The last time. Times that the schedule has still to fire for are left to it. */

@@ -31,6 +31,8 @@ const MAX_SERIES = 5_000;
 /** How many Failed executions are grouped, and how many of them a page has. */
 const MAX_FAILURES = 2_000;
 const FAILURES_PAGE = 500;
+/** How many Failed executions are looked at for a page, for those of one workflow among many others. */
+const FAILURES_LOOKED_AT = 10_000;
 
 const MINUTE = 60_000;
 const RANGES = {
@@ -148,7 +150,7 @@ export class CloacinaStatistics {
 
   /**
    * Groups the Failed executions by their cause: workflow, task, name and code of the error, and its message without numbers and
-   * ids. The newest 2,000 are read.
+   * ids. The newest 2,000 are read, and those of one workflow among the newest 10,000.
    *
    * @throws InvalidArgumentError for an invalid option
    * @example
@@ -168,12 +170,15 @@ export class CloacinaStatistics {
           ...(options.workflow === undefined ? {} : { workflow: options.workflow }),
           status: 'Failed',
           limit: FAILURES_PAGE,
+          maxRead: FAILURES_LOOKED_AT,
           ...(cursor === undefined ? {} : { cursor }),
         };
         // A failed poll is a failure of the application's code.
         const page = await this.parts.reader.list(filter, true);
         read.push(...page.items);
         cursor = page.nextCursor;
+        // The look of the page has ended. Others may be behind it.
+        if (page.items.length < FAILURES_PAGE) break;
       }
       return { groups: groupFailures(read), isComplete: cursor === null };
     });

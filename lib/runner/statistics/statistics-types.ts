@@ -123,6 +123,6 @@ export interface FailureGroup {
 export interface FailureGroups {
   /** The groups with the most executions first. */
   groups: FailureGroup[];
-  /** Whether all Failed executions were read. If not, only the newest 2,000 were. */
+  /** Whether all Failed executions were read. If not, only the newest were: see {@link CloacinaStatistics.failures}. */
   isComplete: boolean;
 }

@@ -35,6 +35,8 @@ export interface ActionRecord extends Omit<NewAction, 'callId'> {
 export interface ActionQuery {
   /** Null: of all workflows and schedules. */
   readonly subject: string | null;
+  /** Null: of all people. */
+  readonly actor: string | null;
   /** Only those before this one; null for the newest. */
   readonly before: string | null;
   readonly limit: number;

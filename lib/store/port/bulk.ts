@@ -50,6 +50,13 @@ export interface BulkReset {
   readonly left: readonly string[];
 }
 
+/** The number of executions up to a cap. */
+export interface BulkCount {
+  readonly count: number;
+  /** Whether there may be more. */
+  readonly isCapped: boolean;
+}
+
 /** Operations on many executions. No statement waits for a lock. */
 export interface BulkStore {
   /** The place before all executions that exist at this moment, and behind all that start later. */
@@ -58,6 +65,12 @@ export interface BulkStore {
   find(filter: BulkFilter, after: BulkPosition, limit: number): Promise<BulkPosition[]>;
   /** The number of executions behind a place. */
   count(filter: BulkFilter, after: BulkPosition): Promise<number>;
+  /** The same up to `cap`, and among the newest executions only: about `maxRead` of them are looked at. */
+  countWithin(
+    filter: BulkFilter,
+    after: BulkPosition,
+    bounds: { readonly cap: number; readonly maxRead: number },
+  ): Promise<BulkCount>;
   /**
    * Does the same with up to {@link MAX_BULK} executions. Those whose status does not allow it are neither changed nor left.
    *

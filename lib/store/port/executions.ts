@@ -175,6 +175,13 @@ export interface ListedExecution {
   readonly createdAtMicros: string;
 }
 
+/** A page of a list with a bounded look. */
+export interface ListedPage {
+  readonly rows: ListedExecution[];
+  /** The place where the look has ended: behind it, there may be more. Null: the page is full, or nothing is behind it. */
+  readonly end: Pick<ListedExecution, 'createdAtMicros' | 'id'> | null;
+}
+
 /** Selects the executions to count. */
 export type ExecutionCountFilter = Pick<
   ExecutionListFilter,
@@ -208,6 +215,8 @@ export interface ExecutionStore {
   /** Undefined if no execution has this id. */
   history(id: string): Promise<HistoryRow | undefined>;
   list(filter: ExecutionListFilter): Promise<ListedExecution[]>;
+  /** A page of which about `maxRead` executions are looked at, at most: it may end before it is full. */
+  listWithin(filter: ExecutionListFilter, maxRead: number): Promise<ListedPage>;
   count(filter: ExecutionCountFilter): Promise<ExecutionCount[]>;
   /**
    * Notes that a process waits for the execution's end. Returns its status, or undefined if no execution has this id.

@@ -1,5 +1,5 @@
 import { PostgresRole } from './postgres-role.js';
-import { listActions, noteValues, recordAction } from '../statements/actions.js';
+import { listActionsBy, noteValues, recordAction } from '../statements/actions.js';
 import type { ActionQuery, ActionRecord, ActionStore, NewAction } from '../../port/index.js';
 
 /** Actions of people, on PostgreSQL. */
@@ -9,7 +9,7 @@ export class PostgresActionStore extends PostgresRole implements ActionStore {
     await this.db.cold.run(recordAction, [...noteValues(action), subject, executionId]);
   }
 
-  list({ subject, before, limit }: ActionQuery): Promise<ActionRecord[]> {
-    return this.db.cold.run(listActions, [subject, before, limit]);
+  list({ subject, actor, before, limit }: ActionQuery): Promise<ActionRecord[]> {
+    return this.db.cold.run(listActionsBy(subject, actor), [subject, actor, before, limit]);
   }
 }

@@ -1,3 +1,4 @@
+import { countWithin } from '../bounded-list.js';
 import { inPoolTransaction } from '../connections/pool-transaction.js';
 import { listSourceOf } from '../list-source.js';
 import { resetOn } from '../reset-on.js';
@@ -9,6 +10,7 @@ import { plainArray } from '../statements/encoding.js';
 import { lockForResets } from '../statements/lock-for-resets.js';
 import type {
   BulkAction,
+  BulkCount,
   BulkDeletion,
   BulkFilter,
   BulkPosition,
@@ -39,6 +41,14 @@ export class PostgresBulkStore extends PostgresRole implements BulkStore {
     const { source, values } = listSourceOf({ ...filter, after, limit: null });
     const [row] = await this.db.cold.run(bulkFinding(source, filter.isTop).count, values);
     return row?.count ?? 0;
+  }
+
+  countWithin(
+    filter: BulkFilter,
+    after: BulkPosition,
+    bounds: { readonly cap: number; readonly maxRead: number },
+  ): Promise<BulkCount> {
+    return countWithin(this.db.cold, { ...filter, after }, bounds);
   }
 
   async control(

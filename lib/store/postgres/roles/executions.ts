@@ -1,4 +1,5 @@
 import { PostgresRole } from './postgres-role.js';
+import { listWithin } from '../bounded-list.js';
 import { isUnfinished, listSourceOf } from '../list-source.js';
 import { plainArray } from '../statements/encoding.js';
 import { countExecutions, countTagged, countUnfinished } from '../statements/execution-counts.js';
@@ -20,6 +21,7 @@ import type {
   ExecutionStore,
   HistoryRow,
   ListedExecution,
+  ListedPage,
   StepDetail,
 } from '../../port/index.js';
 
@@ -55,6 +57,10 @@ export class PostgresExecutionStore extends PostgresRole implements ExecutionSto
     const { source, values } = listSourceOf(filter);
     const isForAll = filter.withBuiltIns === true && source === 'unfinished';
     return this.db.cold.run(isForAll ? listAllUnfinished : LISTS[source], values);
+  }
+
+  listWithin(filter: ExecutionListFilter, maxRead: number): Promise<ListedPage> {
+    return listWithin(this.db.cold, filter, maxRead);
   }
 
   async await(id: string): Promise<string | undefined> {

@@ -72,20 +72,53 @@ const ACTION = columns({
   at: instant,
 });
 
+/** The index has the begin of the actor. */
+const BY_ACTOR = 'left(a.actor, 100) = left($2::text, 100) AND a.actor = $2::text';
+
+/** Conditions of a list by the part of its statement's name. Each has its own statement, so that a generic plan uses its index. */
+const CONDITIONS = {
+  all: '$1::text IS NULL AND $2::text IS NULL',
+  of_subject: 'a.subject = $1::text AND $2::text IS NULL',
+  of_actor: `$1::text IS NULL AND ${BY_ACTOR}`,
+  of_both: `a.subject = $1::text AND ${BY_ACTOR}`,
+} as const;
+
+type Conditions = keyof typeof CONDITIONS;
+
+/** The largest bigint. An omitted bound must be a bound too: a generic plan can't use the index for `$3 IS NULL OR …`. */
+const MAX_ID = '9223372036854775807';
+
 /** The newest first. The ids of actions follow one another as people act, so their order is that of the times. */
-export const listActions: Statement<ActionRecord> = {
-  name: 'list_actions',
-  columns: ACTION,
-  text: ({ action }) => `SELECT ${ACTION.select({
-    id: 'a.id',
-    kind: 'a.kind',
-    subject: 'a.subject',
-    actor: 'a.actor',
-    reason: 'a.reason',
-    executionId: 'a.execution_id',
-    at: epochMs('a.created_at'),
-  })}
+function listOf(conditions: Conditions): Statement<ActionRecord> {
+  return {
+    name: `list_actions_${conditions}`,
+    columns: ACTION,
+    text: ({ action }) => `SELECT ${ACTION.select({
+      id: 'a.id',
+      kind: 'a.kind',
+      subject: 'a.subject',
+      actor: 'a.actor',
+      reason: 'a.reason',
+      executionId: 'a.execution_id',
+      at: epochMs('a.created_at'),
+    })}
   FROM ${action} a
-  WHERE ($1::text IS NULL OR a.subject = $1::text) AND ($2::bigint IS NULL OR a.id < $2::bigint)
-  ORDER BY a.id DESC LIMIT $3::integer`,
+  WHERE ${CONDITIONS[conditions]} AND a.id < coalesce($3::bigint, ${MAX_ID})
+  ORDER BY a.id DESC LIMIT $4::integer`,
+  };
+}
+
+export const LIST_ACTIONS: Readonly<Record<Conditions, Statement<ActionRecord>>> = {
+  all: listOf('all'),
+  of_subject: listOf('of_subject'),
+  of_actor: listOf('of_actor'),
+  of_both: listOf('of_both'),
 };
+
+export function listActionsBy(
+  subject: string | null,
+  actor: string | null,
+): Statement<ActionRecord> {
+  if (subject === null) return LIST_ACTIONS[actor === null ? 'all' : 'of_actor'];
+  return LIST_ACTIONS[actor === null ? 'of_subject' : 'of_both'];
+}

@@ -1,5 +1,6 @@
 import {
   bigint,
+  boolean,
   columns,
   epochMs,
   instant,
@@ -11,6 +12,7 @@ import {
   uuid,
   type Column,
 } from './columns.js';
+import { boundedPage, type Walk } from './bounded-walk.js';
 import {
   CREATED_AT_MICROS,
   isAskedFor,
@@ -45,7 +47,7 @@ const waiting: Column<WaitingTask | null> = {
   },
 };
 
-const LISTED = columns({
+const FIELDS = {
   id: uuid,
   workflow: text,
   definitionId: bigint,
@@ -66,7 +68,10 @@ const LISTED = columns({
   startBefore: orNull(instant),
   turn: waitingTurn,
   createdAtMicros: bigint,
-});
+};
+const LISTED = columns(FIELDS);
+/** The same, and whether the row is the place where the look of a bounded list has ended. */
+const BOUNDED = columns({ ...FIELDS, isEnd: boolean });
 
 /**
  * Selects the task that execution `x` waits for, by primary key. Running tasks come first: with a living owner, nothing
@@ -94,35 +99,34 @@ const failedTask = (tables: TenantTables, column: string): string => `(
  * The columns of a list. No context is read. Tasks are found by primary key, and only for executions that show one: for
  * a Failed execution the first task whose failure was not handled, and for an unfinished one the task that it waits for.
  */
-const SUMMARY = (tables: TenantTables): string =>
-  LISTED.select({
-    id: 'x.id',
-    workflow: 'x.workflow',
-    definitionId: 'x.definition_id',
-    version: `(SELECT d.version FROM ${tables.definition} d WHERE d.id = x.definition_id)`,
-    status: 'x.status',
-    error: `CASE WHEN x.error IS NULL AND x.status = 'Failed' THEN ${failedTask(tables, 't.error')} ELSE x.error END`,
-    failedTask: `CASE WHEN x.error IS NULL AND x.status = 'Failed' THEN ${failedTask(tables, 't.task_no')} END`,
-    reason: 'x.reason',
-    idempotencyKey: 'x.idempotency_key',
-    tags: 'x.tags',
-    waiting: `CASE WHEN x.status IN ('Pending', 'Running', 'Finishing') THEN ${waitingTask(tables)} END`,
-    createdAt: epochMs('x.created_at'),
-    startedAt: epochMs('x.started_at'),
-    completedAt: epochMs('x.completed_at'),
-    parentId: 'x.parent_execution_id',
-    parentStep: 'x.parent_step',
-    rootId: 'x.root_execution_id',
-    startBefore: START_BEFORE,
-    turn: TURN,
-    createdAtMicros: CREATED_AT_MICROS,
-  });
+const summaryOf = (tables: TenantTables) => ({
+  id: 'x.id',
+  workflow: 'x.workflow',
+  definitionId: 'x.definition_id',
+  version: `(SELECT d.version FROM ${tables.definition} d WHERE d.id = x.definition_id)`,
+  status: 'x.status',
+  error: `CASE WHEN x.error IS NULL AND x.status = 'Failed' THEN ${failedTask(tables, 't.error')} ELSE x.error END`,
+  failedTask: `CASE WHEN x.error IS NULL AND x.status = 'Failed' THEN ${failedTask(tables, 't.task_no')} END`,
+  reason: 'x.reason',
+  idempotencyKey: 'x.idempotency_key',
+  tags: 'x.tags',
+  waiting: `CASE WHEN x.status IN ('Pending', 'Running', 'Finishing') THEN ${waitingTask(tables)} END`,
+  createdAt: epochMs('x.created_at'),
+  startedAt: epochMs('x.started_at'),
+  completedAt: epochMs('x.completed_at'),
+  parentId: 'x.parent_execution_id',
+  parentStep: 'x.parent_step',
+  rootId: 'x.root_execution_id',
+  startBefore: START_BEFORE,
+  turn: TURN,
+  createdAtMicros: CREATED_AT_MICROS,
+});
 
 function listOf(name: string, source: SourceName, more = ''): Statement<ListedExecution> {
   return {
     name,
     columns: LISTED,
-    text: (tables) => pageOf(SUMMARY(tables), SOURCES[source](tables, more)),
+    text: (tables) => pageOf(LISTED.select(summaryOf(tables)), SOURCES[source](tables, more)),
   };
 }
 
@@ -143,3 +147,18 @@ export const LISTS: Readonly<Record<SourceName, Statement<ListedExecution>>> = {
 
 /** Unfinished executions, also those of the library's own workflows. */
 export const listAllUnfinished = listOf('list_all_unfinished', 'unfinished');
+
+function boundedOf(name: string, walk: Walk): Statement<ListedExecution & { isEnd: boolean }> {
+  return {
+    name,
+    columns: BOUNDED,
+    text: (tables) =>
+      boundedPage(tables, walk, BOUNDED.select({ ...summaryOf(tables), isEnd: 'p.is_end' })),
+  };
+}
+
+/** Pages that look at a bounded number of executions, by the index that they walk. */
+export const BOUNDED_LISTS = {
+  any: boundedOf('list_within', 'any'),
+  unfinished: boundedOf('list_unfinished_within', 'unfinished'),
+} as const;

@@ -11,7 +11,7 @@ const AFTER_LAST = `coalesce(timestamptz 'epoch' + $5::bigint * interval '1 micr
  * one. Omitted bounds are infinite: in a generic plan, a condition like `$2 IS NULL OR …` can't use the index. In both
  * cases a page would read all executions before it.
  */
-const PAGE_RANGE = `e.created_at > coalesce($2::timestamptz, '-infinity')
+export const PAGE_RANGE = `e.created_at > coalesce($2::timestamptz, '-infinity')
       AND (e.created_at, e.id) < (
         least(${BEFORE}, ${AFTER_LAST}),
         CASE WHEN ${BEFORE} <= ${AFTER_LAST} THEN '00000000-0000-0000-0000-000000000000' ELSE $4::uuid END)`;

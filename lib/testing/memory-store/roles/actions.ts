@@ -12,10 +12,11 @@ export class MemoryActionStore extends MemoryRole implements ActionStore {
     return this.run((tables) => tables.addAction(action));
   }
 
-  list({ subject, before, limit }: ActionQuery): Promise<ActionRecord[]> {
+  list({ subject, actor, before, limit }: ActionQuery): Promise<ActionRecord[]> {
     return this.run(({ actions }) =>
       actions
         .filter((one) => subject === null || one.subject === subject)
+        .filter((one) => actor === null || one.actor === actor)
         .filter(({ id }) => before === null || Number(id) < Number(before))
         .toReversed()
         .slice(0, limit),

@@ -1,5 +1,6 @@
 import type {
   BulkAction,
+  BulkCount,
   BulkDeletion,
   BulkFilter,
   BulkPosition,
@@ -25,6 +26,15 @@ export class MemoryBulkStore extends MemoryRole implements BulkStore {
 
   count(filter: BulkFilter, after: BulkPosition): Promise<number> {
     return this.run((tables) => findMany(tables, filter, after).length);
+  }
+
+  async countWithin(
+    filter: BulkFilter,
+    after: BulkPosition,
+    { cap }: { readonly cap: number },
+  ): Promise<BulkCount> {
+    const count = await this.count(filter, after);
+    return { count: Math.min(count, cap), isCapped: count > cap };
   }
 
   control(

@@ -11,6 +11,7 @@ import type {
   ExecutionStore,
   HistoryRow,
   ListedExecution,
+  ListedPage,
   StepDetail,
 } from '../../../store/port/index.js';
 
@@ -38,6 +39,10 @@ export class MemoryExecutionStore extends MemoryRole implements ExecutionStore {
 
   list(filter: ExecutionListFilter): Promise<ListedExecution[]> {
     return this.run((tables) => list(tables, filter));
+  }
+
+  async listWithin(filter: ExecutionListFilter): Promise<ListedPage> {
+    return { rows: await this.list(filter), end: null };
   }
 
   count(filter: ExecutionCountFilter): Promise<ExecutionCount[]> {

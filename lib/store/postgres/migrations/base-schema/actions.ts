@@ -14,6 +14,10 @@ CREATE TABLE ${schema}.cloacina_action (
   call_id uuid NOT NULL UNIQUE,
   created_at timestamptz NOT NULL DEFAULT ${SERVER_CLOCK.now}
 );
+-- People act seldom, so the indexes cost nothing. Without them, a list of one subject reads the actions on all others.
+CREATE INDEX cloacina_action_subject_idx ON ${schema}.cloacina_action (subject, id);
+-- The begin of the actor, because an entry of an index has a greatest length.
+CREATE INDEX cloacina_action_actor_idx ON ${schema}.cloacina_action (left(actor, 100), id);
 `,
   comments: [
     ['TABLE', 'action', 'Who has changed which workflow or schedule. Only calls with an actor.'],
