@@ -266,7 +266,10 @@ export {
   type SeriesOptions,
   type StatusCountOptions,
   type StatusCounts,
+  type VersionsOptions,
   type WorkflowCountOptions,
+  type WorkflowVersion,
+  type WorkflowVersions,
 } from './runner/statistics/index.js';
 export type { ExecutionHandle } from './runner/execution-handle.js';
 export type { ResultOptions, UnsettledOptions } from './runner/result-options.js';

@@ -5,6 +5,7 @@ import { linkTo, navigate, place } from './core/router.js';
 import { rememberTenant, session, setTheme, tenant, theme } from './core/session.js';
 import { DialogHost, Toasts } from './ui/dialog.js';
 import { openShortcuts, useShortcuts } from './ui/shortcuts.js';
+import { ActionsView } from './views/actions.js';
 import { ExecutionView } from './views/execution.js';
 import { ExecutionsView } from './views/executions.js';
 import { FailuresView } from './views/failures.js';
@@ -15,7 +16,7 @@ import { TenantsView } from './views/tenants.js';
 import { LimitsView, WorkflowView, WorkflowsView } from './views/workflows.js';
 
 /** The views of a tenant, by the segment behind its name. */
-const OF_TENANT = ['executions', 'schedules', 'workflows', 'limits'] as const;
+const OF_TENANT = ['executions', 'schedules', 'workflows', 'limits', 'actions'] as const;
 
 function View() {
   const { segments } = place.value;
@@ -47,6 +48,7 @@ function View() {
       <WorkflowView key={id} tenant={name} name={id} />
     );
   if (first === 't' && kind === 'limits') return <LimitsView key={name} tenant={name} />;
+  if (first === 't' && kind === 'actions') return <ActionsView key={name} tenant={name} />;
   return (
     <div class="empty">
       <h1>There is no such page</h1>

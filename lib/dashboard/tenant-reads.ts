@@ -1,8 +1,10 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Clock } from '../runtime/clock.js';
 import type { Tenant } from '../tenants/hosting/tenant.js';
+import { poolSizeOf } from '../tenants/hosting/pool-sizes.js';
 import { DASHBOARD_CLOCK } from './clock.js';
-import { ReadSlots, type ReadLimits } from './read-slots.js';
+import { ReadGate } from './read-gate.js';
+import { ReadSlots } from './read-slots.js';
 import { identityOf } from './tenant-identity.js';
 
 /** How many reads for kept values are under way at a time on a server. A page over many tenants asks for all of them at once. */
@@ -77,8 +79,7 @@ export class TenantReads {
   private readonly kept = new Map<string, Entry>();
   private readonly running = new Map<string, Running>();
   /** By server: reads wait for one that is away, and must keep none of another waiting. */
-  private readonly keptSlots = new Map<string | undefined, ReadSlots>();
-  private readonly slots = new Map<string | undefined, ReadSlots>();
+  private readonly servers = new Map<string | undefined, ServerReads>();
   private largest = 1;
   private changes = 0;
 
@@ -98,7 +99,7 @@ export class TenantReads {
       // A tenant that changes all the time is read once a second, and all that ask wait for the same read.
       const waitMs = (this.kept.get(name)?.readAt ?? -Infinity) + THROTTLE_MS - this.clock.now();
       if (waitMs > 0) await this.clock.sleep(waitMs);
-      const value = await slotsOf(this.keptSlots, tenant, KEPT_LIMITS).run(tenant.name, () => {
+      const value = await readsOf(this.servers, tenant).kept.run(tenant.name, () => {
         reading.isBegun = true;
         return of.read(tenant);
       });
@@ -148,8 +149,8 @@ export class TenantReads {
    */
   now<T>(tenant: Tenant, key: string, read: () => Promise<T>): Promise<T> {
     const name = nameOf(tenant, `now ${key}`);
-    const slots = slotsOf(this.slots, tenant, LIMITS);
-    return this.once(name, false, () => slots.run(tenant.name, read));
+    const { others } = readsOf(this.servers, tenant);
+    return this.once(name, false, () => others.run(tenant.name, read));
   }
 
   /**
@@ -247,14 +248,34 @@ export class TenantReads {
   }
 }
 
-function slotsOf(
-  ofServers: Map<string | undefined, ReadSlots>,
-  { server }: Tenant,
-  limits: ReadLimits,
-): ReadSlots {
-  const slots = ofServers.get(server) ?? new ReadSlots(limits);
-  ofServers.set(server, slots);
-  return slots;
+/** The reads of one server: of both kinds together, they take at most half of its connections. */
+class ServerReads {
+  readonly kept: ReadSlots;
+  readonly others: ReadSlots;
+  private latest: Tenant | undefined;
+
+  constructor() {
+    const gate = new ReadGate(() => this.size);
+    this.others = new ReadSlots(LIMITS, gate);
+    this.kept = new ReadSlots(KEPT_LIMITS, gate);
+  }
+
+  /** Tenants of one server may have different logins, with a pool each: the pool of the last one counts. */
+  asked(tenant: Tenant): void {
+    this.latest = tenant;
+  }
+
+  private get size(): number {
+    const connections = this.latest === undefined ? undefined : poolSizeOf(this.latest);
+    return connections === undefined ? Infinity : Math.floor(connections / 2);
+  }
+}
+
+function readsOf(servers: Map<string | undefined, ServerReads>, tenant: Tenant): ServerReads {
+  const reads = servers.get(tenant.server) ?? new ServerReads();
+  servers.set(tenant.server, reads);
+  reads.asked(tenant);
+  return reads;
 }
 
 function nameOf(tenant: Tenant, key: string): string {

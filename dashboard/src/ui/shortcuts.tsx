@@ -11,6 +11,7 @@ const VIEWS: Readonly<Record<string, readonly [string, () => string | undefined]
   s: ['Schedules', () => ofTenant('schedules')],
   w: ['Workflows', () => ofTenant('workflows')],
   l: ['Limits', () => ofTenant('limits')],
+  a: ['Actions', () => ofTenant('actions')],
   t: ['Tenants', () => linkTo(['tenants'])],
   p: ['Processes', () => linkTo(['processes'])],
 };

@@ -27,6 +27,7 @@ import {
   Status,
   Words,
 } from '../ui/parts.js';
+import { actionsOf } from './actions.js';
 import { HistoryList } from './history.js';
 import { ErrorDetails, TaskPanel } from './task-panel.js';
 
@@ -144,7 +145,15 @@ function Details({
             )}
           </Card>
           <Facts execution={execution} tree={tree} />
-          <Card title="History" place={5}>
+          <Card
+            title="History"
+            side={
+              <a class="small" href={actionsOf(execution.tenant, execution.workflow)}>
+                Actions on the workflow
+              </a>
+            }
+            place={5}
+          >
             <Loaded
               from={history}
               isEmpty={({ entries }) => entries.length === 0}

@@ -16,6 +16,7 @@ import { showDialog, toast } from '../ui/dialog.js';
 import { Value } from '../ui/json.js';
 import { Pager } from '../ui/pager.js';
 import { Ago, Card, ExecutionLink, Loaded, Name, Table, Words } from '../ui/parts.js';
+import { actionsOf } from './actions.js';
 
 /** When it fires, as people write it. */
 function specText({ cron, every, at, timezone }: ScheduleRow['spec']): string {
@@ -221,7 +222,12 @@ export function ScheduleView({ tenant, name }: { tenant: string; name: string })
                 <code>{cutText(specText(of.spec), 120)}</code> starts <Name text={of.workflow} />
               </p>
             </div>
-            <Actions tenant={tenant} of={of} whole />
+            <div class="buttons">
+              <a class="button" href={actionsOf(tenant, of.name)}>
+                Actions
+              </a>
+              <Actions tenant={tenant} of={of} whole />
+            </div>
           </div>
           {of.reason === undefined && of.lastError === undefined ? null : (
             <div class="banner failed">

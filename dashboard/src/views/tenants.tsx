@@ -6,18 +6,34 @@ import { Ago, Card, Loaded, Name, Table, Words } from '../ui/parts.js';
 import { Pager, SearchField } from '../ui/pager.js';
 
 export function TenantTable({ tenants }: { tenants: readonly TenantOverview[] }) {
+  // Without the option `servers`, there is only one.
+  const hasServers = tenants.some(({ server }) => server !== undefined);
   return (
     <Table
       label="Tenants"
-      columns={['Tenant', 'Running', 'Pending', 'Failed', 'Paused', 'Oldest due', '']}
+      columns={[
+        'Tenant',
+        ...(hasServers ? ['Server'] : []),
+        'Running',
+        'Pending',
+        'Failed',
+        'Paused',
+        'Oldest due',
+        '',
+      ]}
     >
-      {tenants.map(({ tenant, counts, oldestDue, problem, pausedWorkflows }) => (
+      {tenants.map(({ tenant, server, counts, oldestDue, problem, pausedWorkflows }) => (
         <tr key={tenant}>
           <td>
             <a href={linkTo(['t', tenant, 'executions'])}>
               <Name text={tenant} />
             </a>
           </td>
+          {hasServers ? (
+            <td>
+              <Name text={server ?? '–'} max={24} />
+            </td>
+          ) : null}
           {(['Running', 'Pending', 'Failed', 'Paused'] as const).map((status) => (
             <td key={status} class="number">
               <a

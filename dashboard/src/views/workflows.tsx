@@ -10,6 +10,8 @@ import { ActionForm, ReasonField, reasonOf } from '../ui/actions.js';
 import { showDialog, toast } from '../ui/dialog.js';
 import { Pager } from '../ui/pager.js';
 import { Ago, Card, ExecutionLink, Loaded, Name, Table, Words } from '../ui/parts.js';
+import { actionsOf } from './actions.js';
+import { Versions } from './versions.js';
 
 const OPEN = ['Running', 'Pending', 'Paused', 'Failed'] as const;
 
@@ -131,6 +133,9 @@ function Workflow({ tenant, of: { name, graph, paused } }: { tenant: string; of:
           <a class="button" href={linkTo(['t', tenant, 'executions'], { workflow: name })}>
             Executions
           </a>
+          <a class="button" href={actionsOf(tenant, name)}>
+            Actions
+          </a>
           {session.value?.readOnly === true ? null : (
             <button type="button" onClick={paused === undefined ? pause : resume}>
               {paused === undefined ? 'Pause…' : 'Resume'}
@@ -159,6 +164,7 @@ function Workflow({ tenant, of: { name, graph, paused } }: { tenant: string; of:
           <Graph graph={graph} />
         )}
       </Card>
+      <Versions tenant={tenant} workflow={name} />
     </>
   );
 }

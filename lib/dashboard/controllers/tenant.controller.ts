@@ -11,6 +11,7 @@ import type {
   PreviewResponse,
   ScheduleRow,
   SchedulesResponse,
+  VersionsResponse,
   WorkflowRow,
   WorkflowsResponse,
 } from '../http-types.js';
@@ -67,6 +68,20 @@ export class TenantController {
       };
     });
     return { items };
+  }
+
+  @Get('workflows/:workflow/versions')
+  @Header('cache-control', 'no-store')
+  async versions(
+    @Req() request: TenantRequest,
+    @Param('tenant') name: string,
+    @Param('workflow') workflow: string,
+  ): Promise<VersionsResponse> {
+    const tenant = await this.access.tenant(request, name);
+    const found = await this.reads.now(tenant, `versions ${workflow}`, () =>
+      tenant.runner.statistics.versions({ workflow }),
+    );
+    return serialized(found);
   }
 
   @Get('schedules')

@@ -1,6 +1,7 @@
 import type { ActionEntry } from '../../runner/action-entry.js';
 import type { LimitState } from '../../runner/limit-state.js';
 import type { Firing, TenantSchedule } from '../../runner/schedule.js';
+import type { WorkflowVersions } from '../../runner/statistics/index.js';
 import type { WorkflowGraph } from '../../runner/workflow-graph.js';
 import type { ExecutionStatus } from '../../workflow/index.js';
 import type { CappedCount, Page, Serialized } from './common.js';
@@ -54,6 +55,12 @@ export interface WorkflowRow {
    */
   counts: Record<Exclude<ExecutionStatus, 'Completed'>, CappedCount>;
 }
+
+/**
+ * The definitions of a workflow: response of `GET api/tenants/:tenant/workflows/:workflow/versions`. Empty for a workflow that the
+ * tenant does not know.
+ */
+export type VersionsResponse = Serialized<WorkflowVersions>;
 
 /** A key of a limit. */
 export type LimitRow = Serialized<LimitState>;

@@ -158,6 +158,11 @@ const OF_TENANT: readonly Omit<Route, 'method' | 'tag'>[] = [
     response: 'WorkflowsResponse',
   },
   {
+    path: `${TENANT}/workflows/{workflow}/versions`,
+    summary: 'The definitions of a workflow, that which was registered last first.',
+    response: 'VersionsResponse',
+  },
+  {
     path: `${TENANT}/schedules`,
     summary: 'Schedules by name.',
     query: [

@@ -21,11 +21,15 @@ import type {
   SeriesOptions,
   StatusCountOptions,
   StatusCounts,
+  VersionsOptions,
   WorkflowCountOptions,
+  WorkflowVersions,
 } from './statistics-types.js';
 
 const DEFAULT_CAP = 10_000;
 const MAX_CAP = 100_000;
+/** How many of the newest definitions of a workflow are listed. */
+const MAX_VERSIONS = 20;
 /** How many executions of each workflow a series reads. */
 const MAX_SERIES = 5_000;
 /** How many Failed executions are grouped, and how many of them a page has. */
@@ -43,6 +47,7 @@ const RANGES = {
 const COUNT_OPTIONS: ReadonlySet<string> = new Set<keyof StatusCountOptions>(['cap']);
 const WORKFLOW_COUNT_OPTIONS: ReadonlySet<string> = new Set<keyof WorkflowCountOptions>(['cap']);
 const SERIES_OPTIONS: ReadonlySet<string> = new Set<keyof SeriesOptions>(['range', 'workflow']);
+const VERSIONS_OPTIONS: ReadonlySet<string> = new Set<keyof VersionsOptions>(['workflow']);
 const FAILURE_OPTIONS: ReadonlySet<string> = new Set<keyof FailureOptions>(['workflow']);
 
 export interface StatisticsParts {
@@ -181,6 +186,36 @@ export class CloacinaStatistics {
         if (page.items.length < FAILURES_PAGE) break;
       }
       return { groups: groupFailures(read), isComplete: cursor === null };
+    });
+  }
+
+  /**
+   * Lists the definitions of a workflow, with the first and the last start of each, and how many executions are still pinned to it:
+   * after a deploy, executions of the release before finish with their old graph.
+   *
+   * @throws InvalidArgumentError for an invalid option
+   * @example
+   * ```ts
+   * const { versions } = await runner.statistics.versions({ workflow: 'order' });
+   * for (const { version, open, lastStartedAt } of versions) console.log(version, open.count, lastStartedAt);
+   * ```
+   */
+  versions(options: VersionsOptions): Promise<WorkflowVersions> {
+    return this.run(async () => {
+      checkCallOptions('versions()', options, VERSIONS_OPTIONS);
+      const workflow = checkWorkflow(options.workflow);
+      if (workflow === undefined) throw new InvalidArgumentError('workflow', 'is missing');
+      const query = { workflow, cap: DEFAULT_CAP, limit: MAX_VERSIONS };
+      const rows = await this.parts.engine.store.statistics.versions(query);
+      return {
+        versions: rows.map(({ version, firstStartedAt, lastStartedAt, open, isCapped, ...row }) => ({
+          ...row,
+          ...(version === null ? {} : { version }),
+          ...(firstStartedAt === null ? {} : { firstStartedAt }),
+          ...(lastStartedAt === null ? {} : { lastStartedAt }),
+          open: { count: open, isCapped },
+        })),
+      };
     });
   }
 

@@ -126,3 +126,34 @@ export interface FailureGroups {
   /** Whether all Failed executions were read. If not, only the newest were: see {@link CloacinaStatistics.failures}. */
   isComplete: boolean;
 }
+
+/** Options of {@link CloacinaStatistics.versions}. */
+export interface VersionsOptions {
+  /** The class, name or definition of the workflow. */
+  workflow: WorkflowRef;
+}
+
+/** A definition of a workflow: a release whose graph, rules or limits differ from those of the one before. */
+export interface WorkflowVersion {
+  /** The id of the definition, the same in all tenants and on all servers. */
+  definitionId: string;
+  /** The `version` of the workflow. Absent without one. */
+  version?: string;
+  /** When a process with this definition has registered it last: it was not the newest one then. */
+  registeredAt: Date;
+  /** The first start after `registeredAt` that is still stored. Absent if none is among the first 500 starts after it. */
+  firstStartedAt?: Date;
+  /**
+   * The last start. If it is not among the newest 10,000 of the workflow, the last one before the next definition was registered.
+   * Absent if none is found.
+   */
+  lastStartedAt?: Date;
+  /** The number of its executions that have not ended, among the oldest 10,000 of the tenant with each status. */
+  open: CappedCount;
+}
+
+/** The definitions of a workflow: result of {@link CloacinaStatistics.versions}. */
+export interface WorkflowVersions {
+  /** That which was registered last first: the newest 20, and others with executions that have not ended; at most 40. */
+  versions: WorkflowVersion[];
+}

@@ -56,6 +56,30 @@ export interface SeriesReply {
   readonly completeSince: Date | null;
 }
 
+/** Which definitions of a workflow are read. */
+export interface VersionsQuery {
+  readonly workflow: string;
+  /** How many executions of each status are read, the oldest. */
+  readonly cap: number;
+  /** How many of the newest definitions are read. Older ones are read if they have executions that have not ended. */
+  readonly limit: number;
+}
+
+/** A definition of a workflow. */
+export interface VersionRow {
+  readonly definitionId: string;
+  readonly version: string | null;
+  readonly registeredAt: Date;
+  /** The first start after the registration. Null: none is known. */
+  readonly firstStartedAt: Date | null;
+  /** Null: none is known. */
+  readonly lastStartedAt: Date | null;
+  /** The number of its executions that have not ended. */
+  readonly open: number;
+  /** Whether there may be more of them. */
+  readonly isCapped: boolean;
+}
+
 /** Counts of executions. Each read has a bound, whatever the size of the tables. */
 export interface StatisticsStore {
   /** The executions of each status, without those of the library's own workflows. */
@@ -66,4 +90,6 @@ export interface StatisticsStore {
    */
   byWorkflow(cap: number): Promise<WorkflowCountsReply>;
   series(query: SeriesQuery): Promise<SeriesReply>;
+  /** The definitions of a workflow, that which was registered last first; at most twice the limit. */
+  versions(query: VersionsQuery): Promise<VersionRow[]>;
 }

@@ -162,6 +162,11 @@ export class ConnectionGroup {
     this.sharesConnections = settings.poolSizeIsDefault === true;
   }
 
+  /** How many connections this process may open for the login. */
+  get poolSize(): number {
+    return this.pools.size;
+  }
+
   /** Takes a further tenant of the login. A tenant that sets a pool size ends the sharing of the server's connections. */
   admit(settings: Pick<ConnectionGroupSettings, 'poolSize' | 'poolSizeIsDefault'>): void {
     this.sharesConnections &&= settings.poolSizeIsDefault === true;

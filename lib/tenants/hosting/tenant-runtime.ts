@@ -22,6 +22,7 @@ import type { CompiledWorkflow } from '../../workflow/index.js';
 import type { CloacinaMigrator } from '../migrations/cloacina-migrator.js';
 import type { ConnectionGroup } from './connection-group.js';
 import { quoteIdentifier } from '../quote-identifier.js';
+import { notePoolSize } from './pool-sizes.js';
 import { describeWait } from './serving-log.js';
 import type { ResolvedTenantOptions } from '../../options/index.js';
 import type { Tenant } from './tenant.js';
@@ -85,6 +86,7 @@ export class TenantRuntime {
       recovery: this.createRecovery(),
       dataSource,
     };
+    notePoolSize(this.tenant, () => group.poolSize);
   }
 
   /** The wait for the tenant's server, if it could not be reached at the boot. */

@@ -187,6 +187,8 @@ export interface MemoryDefinition {
   readonly definition: string;
   /** Increases with every registration. */
   readonly registered: number;
+  /** When it was registered last, in milliseconds. */
+  readonly registeredAt: number;
 }
 
 /** The columns of an execution that describe its parent. */

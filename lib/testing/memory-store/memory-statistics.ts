@@ -3,6 +3,8 @@ import type {
   SeriesQuery,
   SeriesReply,
   SeriesRow,
+  VersionRow,
+  VersionsQuery,
   WorkflowCountsReply,
   WorkflowStatusCount,
 } from '../../store/port/index.js';
@@ -70,6 +72,36 @@ export function readSeries(tables: MemoryTables, query: SeriesQuery): SeriesRepl
   const rows = [...buckets].sort(([a], [b]) => a - b).map(([no, ones]) => rowOf(no, ones));
   return { rows, completeSince: since === null ? null : new Date(since) };
 }
+
+/** It has no bound but that of the definitions. */
+export function readVersions(
+  tables: MemoryTables,
+  { workflow, cap, limit }: VersionsQuery,
+): VersionRow[] {
+  const started = [...tables.executions.values()].filter((one) => one.workflow === workflow);
+  const isOpen = (one: MemoryExecution): boolean => !ENDED.has(one.status);
+  const rows = [...tables.definitions.values()]
+    .filter(({ name }) => name === workflow)
+    .sort((a, b) => b.registered - a.registered)
+    .map(({ id, version, registeredAt }): VersionRow => {
+      const of = started.filter((one) => one.definitionId === id);
+      const times = of.map(({ createdAt }) => createdAt);
+      const since = times.filter((at) => at >= registeredAt);
+      const open = of.filter(isOpen).length;
+      return {
+        definitionId: id,
+        version: version ?? null,
+        registeredAt: new Date(registeredAt),
+        firstStartedAt: since.length === 0 ? null : new Date(Math.min(...since)),
+        lastStartedAt: times.length === 0 ? null : new Date(Math.max(...times)),
+        open: Math.min(open, cap),
+        isCapped: open > cap,
+      };
+    });
+  return rows.filter(({ open }, no) => no < limit || open > 0).slice(0, limit * 2);
+}
+
+const ENDED: ReadonlySet<string> = new Set(['Completed', 'Failed', 'Cancelled']);
 
 function groupBy<K>(
   executions: readonly MemoryExecution[],

@@ -28,6 +28,8 @@ export interface LoginPools {
   readonly general: pg.Pool;
   /** Fair access to the pools, one statement at a time. */
   readonly turns: { readonly statements: FairConnectionPool; readonly general: FairConnectionPool };
+  /** How many connections they may open together now. */
+  readonly size: number;
   /** Sets whether idle connections stay open, which is the default. If false, they close soon, see {@link BRIEFLY}. */
   keep(connections: boolean): void;
   /** Raises the size for a tenant that asks for more connections than earlier tenants. The largest value applies. */
@@ -126,8 +128,9 @@ export function createPools(settings: PoolSettings): LoginPools {
     },
     CleanPool,
   );
+  const sizeOf = (): number => Math.max(MIN_SIZE, Math.min(wanted, share));
   const resize = (): void => {
-    const size = Math.max(MIN_SIZE, Math.min(wanted, share));
+    const size = sizeOf();
     growStatements(statementShare(size));
     for (const [index, pool] of statements.entries()) {
       apply(pool, index);
@@ -141,6 +144,9 @@ export function createPools(settings: PoolSettings): LoginPools {
     turns: {
       statements: new FairConnectionPool(statements, settings.clock),
       general: new FairConnectionPool([general], settings.clock),
+    },
+    get size() {
+      return sizeOf();
     },
     keep: (connections) => {
       kept = connections;

@@ -1,10 +1,13 @@
 import { PostgresRole } from './postgres-role.js';
 import { countByWorkflow, countCapped, readSeries } from '../statements/statistics.js';
+import { readVersions } from '../statements/workflow-versions.js';
 import type {
   CappedCounts,
   SeriesQuery,
   SeriesReply,
   StatisticsStore,
+  VersionRow,
+  VersionsQuery,
   WorkflowCountsReply,
 } from '../../port/index.js';
 
@@ -34,5 +37,9 @@ export class PostgresStatisticsStore extends PostgresRole implements StatisticsS
       rows: rows.map(({ completeSince: _, ...row }) => row),
       completeSince: rows[0]?.completeSince ?? null,
     };
+  }
+
+  versions({ workflow, cap, limit }: VersionsQuery): Promise<VersionRow[]> {
+    return this.db.cold.run(readVersions, [workflow, cap, limit]);
   }
 }

@@ -29,6 +29,7 @@ export class MemoryDefinitionStore extends MemoryRole implements DefinitionStore
         version,
         definition: text,
         registered: this.tables.nextId(),
+        registeredAt: this.tables.now(),
       });
     }
   }

@@ -1,10 +1,12 @@
 import { MemoryRole } from './memory-role.js';
-import { countByWorkflow, countCapped, readSeries } from '../memory-statistics.js';
+import { countByWorkflow, countCapped, readSeries, readVersions } from '../memory-statistics.js';
 import type {
   CappedCounts,
   SeriesQuery,
   SeriesReply,
   StatisticsStore,
+  VersionRow,
+  VersionsQuery,
   WorkflowCountsReply,
 } from '../../../store/port/index.js';
 
@@ -20,5 +22,9 @@ export class MemoryStatisticsStore extends MemoryRole implements StatisticsStore
 
   series(query: SeriesQuery): Promise<SeriesReply> {
     return this.run((tables) => readSeries(tables, query));
+  }
+
+  versions(query: VersionsQuery): Promise<VersionRow[]> {
+    return this.run((tables) => readVersions(tables, query));
   }
 }
