@@ -264,6 +264,46 @@ describe.each<Platform>(['Express', 'Fastify'])('A user of the page on %s', (pla
     await user.heading('Executions').waitFor();
   });
 
+  it('sees who did what to a workflow and a schedule, from their pages and from an execution', async () => {
+    await user.go('t/acme/workflows/import-airports');
+    await user.main.getByRole('link', { name: 'Actions' }).click();
+    await user.heading('Actions').waitFor();
+    await user.seeRows(2);
+    await user.see('Paused the workflow');
+    await user.see('new rates');
+    await user.main.getByRole('link', { name: 'Show all' }).click();
+    await user.see('Ran the schedule now');
+    await user.main.getByRole('searchbox', { name: 'User' }).fill('bob');
+    await user.press('Enter');
+    await user.see('No action matches');
+    await user.main.getByRole('searchbox', { name: 'User' }).fill('ann');
+    await user.press('Enter');
+    await user.rows.first().waitFor();
+    await user.main.getByRole('searchbox', { name: 'Workflow or schedule' }).fill('nightly-orders');
+    await user.press('Enter');
+    await user.see('Ran the schedule now');
+    expect(user.page.url()).toContain('actor=ann&subject=nightly-orders');
+    await user.rows
+      .filter({ hasText: 'Ran the schedule now' })
+      .getByRole('link')
+      .last()
+      .click();
+    await user.heading('order-fulfilment').waitFor();
+    await user.main.getByRole('link', { name: 'Actions on the workflow' }).click();
+    await user.see('No action matches');
+    expect(user.page.url()).toContain('subject=order-fulfilment');
+  });
+
+  it('sees the versions of a workflow, and how much still runs on each', async () => {
+    await user.go('t/acme/workflows/order-fulfilment');
+    const versions = user.main.getByRole('region', { name: 'Versions' });
+    await versions.getByText('newest').waitFor();
+    expect(await versions.locator('tbody tr').count()).toBe(1);
+    const cells = versions.locator('tbody td');
+    await cells.nth(3).locator('time').waitFor();
+    expect(await cells.last().textContent()).toBe('0');
+  });
+
   it('searches tenants, goes to another one, and sees limits and processes', async () => {
     await user.go('tenants');
     await user.seeRows(2);

@@ -25,6 +25,7 @@ beforeAll(async () => {
     world.acme.execute(group, {}, { settled: true }),
     world.schedule(),
   ]);
+  await world.actions();
   ids = { failed, waiting, hostile, map: map.id, family: family.id };
   browser = await openBrowser();
   user = await Visitor.open(browser, world.url);
@@ -71,6 +72,9 @@ describe('In both themes, wide and narrow, axe finds nothing in', () => {
     ['workflow', () => 't/acme/workflows/order-fulfilment', 'Graph'],
     ['workflow-long', () => `t/acme/workflows/${LONG_NAME}`, 'Graph'],
     ['limits', () => 't/acme/limits', 'bank'],
+    ['actions', () => 't/acme/actions', 'Paused the workflow'],
+    ['actions-none', () => 't/acme/actions?actor=zoe', 'No action matches'],
+    ['actions-empty', () => 't/globex/actions', /Nobody has changed/],
     ['tenants', () => 'tenants', 'globex'],
     ['processes', () => 'processes', 'takes tasks'],
     ['nowhere', () => 'nowhere', 'There is no such page'],

@@ -128,6 +128,18 @@ export class World {
     );
   }
 
+  /** What people did to a workflow and a schedule. */
+  async actions(): Promise<void> {
+    const { acme } = this;
+    const actor = 'ann@example.com';
+    await acme.pauseWorkflow(imported, { actor, reason: 'The file of Friday has wrong codes' });
+    await acme.resumeWorkflow(imported, { actor });
+    await acme.schedules.pause('nightly-orders', { actor: 'bob', reason: 'x'.repeat(300) });
+    await acme.schedules.resume('nightly-orders', { actor: 'n'.repeat(2_000) });
+    await acme.pauseWorkflow('of another release', { actor: RIGHT_TO_LEFT });
+    await acme.resumeWorkflow('of another release');
+  }
+
   close(): Promise<void> {
     return this.app.close();
   }

@@ -158,6 +158,50 @@ export function describeStatistics(tested: TestedStore): void {
     expect(cut.completeSince!.getTime()).toBeGreaterThanOrEqual(oldest);
   });
 
+  test('the definitions of a workflow are listed with their starts, and what still runs', async () => {
+    await tested.behind.empty();
+    const name = 'with versions';
+    const make = async (version: string): Promise<TestWorkflow> => {
+      const id = tested.newDefinition();
+      const made = { id, hash: id, name, version, description: undefined, definition: {} };
+      await tested.store.definitions.register([made]);
+      return parallel(1, { definitionId: id, name });
+    };
+    const first = await make('1');
+    const ids = await worker.startMany(first, 3, { claims: 1 });
+    const second = await make('2');
+    const [started] = await worker.startMany(second, 1, { claims: 1 });
+    await make('3');
+    await worker.complete([outcomeOf(first, ids[0]!, 0)]);
+    const query = { workflow: name, cap: 10, limit: 10 };
+
+    const rows = await tested.store.statistics.versions(query);
+    expect(rows.map(({ version, open, isCapped }) => [version, open, isCapped])).toEqual([
+      ['3', 0, false],
+      ['2', 1, false],
+      ['1', 2, false],
+    ]);
+    const [none, , oldest] = rows;
+    expect(none).toMatchObject({ firstStartedAt: null, lastStartedAt: null });
+    const times = (await tested.store.executions(ids)).map(({ createdAt }) => createdAt.getTime());
+    expect(oldest!.definitionId).toBe(first.definitionId);
+    expect(oldest!.firstStartedAt!.getTime()).toBe(Math.min(...times));
+    expect(oldest!.lastStartedAt!.getTime()).toBe(Math.max(...times));
+    // Old definitions are listed while executions are pinned to them.
+    const newest = await tested.store.statistics.versions({ ...query, limit: 2 });
+    expect(newest.map(({ version }) => version)).toEqual(['3', '2', '1']);
+    expect((await tested.store.statistics.versions({ ...query, cap: 1 }))[2]).toMatchObject({
+      isCapped: true,
+    });
+    for (const id of [ids[1]!, ids[2]!, started!]) await tested.store.cancel(id, null);
+    const ended = await tested.store.statistics.versions({ ...query, limit: 2 });
+    expect(ended.map(({ version, open }) => [version, open])).toEqual([
+      ['3', 0],
+      ['2', 0],
+    ]);
+    expect(await tested.store.statistics.versions({ ...query, workflow: 'none' })).toEqual([]);
+  });
+
   test('a list names the failed task, and finds given executions', async () => {
     const of = await stored('listed by id');
     const ids = await worker.startMany(of, 3, { claims: 1 });

@@ -160,6 +160,7 @@ describe.each<Platform>(['Express', 'Fastify'])('the dashboard on %s', (platform
       `/api/tenants/${tenant}/executions/${id}/values/card`,
       `/api/tenants/${tenant}/executions/${id}/items/pay`,
       `/api/tenants/${tenant}/workflows`,
+      `/api/tenants/${tenant}/workflows/charge/versions`,
       `/api/tenants/${tenant}/schedules`,
       `/api/tenants/${tenant}/schedules/hidden`,
       `/api/tenants/${tenant}/schedules/hidden/preview`,
@@ -436,6 +437,9 @@ describe.each<Platform>(['Express', 'Fastify'])('the dashboard on %s', (platform
       }),
     );
     expect((await served.post(`${workflows}/charge/resume`)).status).toBe(200);
+    const { versions } = (await served.get(`${workflows}/charge/versions`)).body;
+    expect(versions).toMatchObject([{ open: { count: 0, isCapped: false } }]);
+    expect((await served.get(`${workflows}/none/versions`)).body).toEqual({ versions: [] });
     const { items: acts, nextCursor } = (await served.get('/api/tenants/acme/actions?limit=5'))
       .body;
     expect(nextCursor).toBe(acts[4].id);
@@ -449,6 +453,12 @@ describe.each<Platform>(['Express', 'Fastify'])('the dashboard on %s', (platform
       { kind: 'schedule.resumed', subject: 'nightly', actor: 'ann' },
       { kind: 'schedule.paused', subject: 'nightly', actor: 'ann', reason: 'holiday' },
     ]);
+    const by = async (query: string): Promise<string[]> =>
+      (await served.get(`/api/tenants/acme/actions?${query}`)).body.items.map(
+        ({ kind }: { kind: string }) => kind,
+      );
+    expect(await by('actor=root')).toEqual(['schedule.backfilled']);
+    expect(await by('actor=ann&subject=charge')).toEqual(['workflow.resumed', 'workflow.paused']);
     expect((await served.get('/api/tenants/acme/limits')).body).toEqual({
       items: [],
       nextCursor: null,

@@ -65,7 +65,10 @@ describe('The actor of a call', () => {
     const [latest] = await runner.actions({ subject: 'nightly', limit: 1 });
     const before = await runner.actions({ subject: 'nightly', before: latest!.id });
     expect([latest!.actor, before.map(({ actor }) => actor)]).toEqual(['Joe', ['Ian']]);
-    for (const wrong of [{ limit: 0 }, { before: 'x' }, { subjekt: 's' }]) {
+    const byEve = await runner.actions({ actor: 'Eve' });
+    expect(byEve.map(({ kind }) => kind)).toEqual(['schedule.resumed', 'schedule.resumed']);
+    expect(await runner.actions({ actor: 'Eve', subject: 'nightly' })).toEqual([]);
+    for (const wrong of [{ limit: 0 }, { before: 'x' }, { subjekt: 's' }, { actor: 7 as never }]) {
       await expect(runner.actions(wrong)).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
     }
     const actor = 7 as never;

@@ -3,6 +3,7 @@ import type pg from 'pg';
 import type { ExecutionListFilter, ListedExecution } from '../../../lib/store/port/index.js';
 import { BOUNDED_COUNTS, PROBES } from '../../../lib/store/postgres/statements/bounded-walk.js';
 import { BOUNDED_LISTS } from '../../../lib/store/postgres/statements/execution-list.js';
+import { readVersions } from '../../../lib/store/postgres/statements/workflow-versions.js';
 import { explain, rowsLookedAt, type PlanMode } from './explain.js';
 import { openStore, type OpenStore } from './open-store.js';
 
@@ -178,6 +179,13 @@ describe.each<PlanMode>(['generic', 'custom'])('by a %s plan', (mode) => {
       expect(scanned.length).toBeGreaterThan(0);
       expect(rowsLookedAt(scanned)).toBeLessThan(20 * PAGE);
     }
+  });
+
+  test('the versions of a workflow are read within bounds', async () => {
+    const [cap, limit] = [500, 5];
+    const nodes = await explain(client, open.tables, readVersions, ['a', cap, limit], { mode, analyze: true });
+    // Four statuses and the newest of the workflow, and for each definition its first and its last starts.
+    expect(rowsLookedAt(nodes)).toBeLessThan(12 * (5 * cap + 2 * limit * 500));
   });
 
   test('a probe stops at its bound', async () => {

@@ -2,6 +2,7 @@ import { expect, it } from '@jest/globals';
 import { TenantReads } from '../../../lib/dashboard/tenant-reads.js';
 import { systemClock } from '../../../lib/runtime/clock.js';
 import type { Tenant } from '../../../lib/tenants/hosting/tenant.js';
+import { notePoolSize } from '../../../lib/tenants/hosting/pool-sizes.js';
 import { ManualClock } from '../../../lib/testing/manual-clock.js';
 
 const acme = { name: 'acme' } as Tenant;
@@ -145,4 +146,37 @@ it('a server that does not answer delays no read of another', async () => {
     ),
   ).toBe(1);
   expect(await reads.now(ofEu, 'list', async () => 2)).toBe(2);
+});
+
+it('reads take at most half of the connections of a small pool, at least one', async () => {
+  for (const [size, expected] of [
+    [3, 1],
+    [10, 5],
+    [1, 1],
+    [40, 10],
+  ] as const) {
+    const tenants = Array.from({ length: 12 }, (_, no) => ({ name: `t${no}` }) as Tenant);
+    for (const tenant of tenants) notePoolSize(tenant, () => size);
+    const reads = new TenantReads(systemClock);
+    const ends: (() => void)[] = [];
+    let [begun, most, busy] = [0, 0, 0];
+    const read = async (): Promise<void> => {
+      begun++;
+      most = Math.max(most, ++busy);
+      await new Promise<void>((resolve) => ends.push(resolve));
+      busy--;
+    };
+    const all = Promise.all(
+      tenants.flatMap((tenant) => [
+        reads.one(tenant, kept('numbers', read)),
+        reads.now(tenant, 'list', read),
+      ]),
+    );
+    while (begun < 24 || ends.length > 0) {
+      ends.shift()?.();
+      await Promise.resolve();
+    }
+    await all;
+    expect([size, most]).toEqual([size, expected]);
+  }
 });
