@@ -67,7 +67,7 @@ export interface Series {
   buckets: SeriesBucket[];
   /** Whether all tenants and all of their executions were read. If not, the numbers are lower limits. */
   isComplete: boolean;
-  /** The time since which all executions were read, if there were too many to read them all: 5,000 of each workflow are. */
+  /** The time since which all executions were read, if there were too many to read them all; see `runner.statistics`. */
   completeSince?: string;
 }
 

@@ -32,7 +32,7 @@ function selectFirings(tables: TenantTables): string {
 export const readFirings: Statement<FiringRecord> = {
   name: 'read_firings',
   columns: FIRING,
-  text: (tables) => `${selectFirings(tables)} AND ($2::timestamptz IS NULL OR f.scheduled_for < $2)
+  text: (tables) => `${selectFirings(tables)} AND f.scheduled_for < coalesce($2::timestamptz, 'infinity')
   ORDER BY f.scheduled_for DESC LIMIT $3`,
 };
 

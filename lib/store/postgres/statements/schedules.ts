@@ -121,8 +121,8 @@ export const listSchedules: Statement<ScheduleRecord> = {
   columns: SCHEDULE,
   text: (tables) => `SELECT ${SCHEDULE.select(EXPRESSIONS)} FROM ${tables.schedule} c
   WHERE ($1::text IS NULL OR c.workflow = $1) AND ($2::text IS NULL OR c.state = $2)
-    AND ($3::text IS NULL OR c.origin = $3) AND ($4::text IS NULL OR c.name COLLATE "C" > $4)
-  ORDER BY c.name COLLATE "C" LIMIT $5`,
+    AND ($3::text IS NULL OR c.origin = $3) AND c.name > coalesce($4::text, '')
+  ORDER BY c.name LIMIT $5`,
 };
 
 export function listValues(query: ScheduleQuery): unknown[] {

@@ -120,24 +120,30 @@ const SERIES = columns({
   completeSince: orNull(instant),
 });
 
+/** How many executions of all workflows together are read for a series, but at least some of each. */
+const SERIES_ROWS = 50_000;
+const MIN_SERIES_ROWS = 50;
+
 /**
  * Counts executions by the time of their creation: from $1, in buckets of $2 ms, of workflow $3 or all. Of each workflow the
- * newest $4 are read, by the index of workflow and time.
+ * newest $4 are read, or fewer of many workflows, by the index of workflow and time.
  */
 export const readSeries: Statement<SeriesRow & { readonly completeSince: Date | null }> = {
   name: 'read_series',
   columns: SERIES,
   text: ({ definition, execution }) => `WITH named AS (
     SELECT DISTINCT name FROM ${definition} WHERE ${isAskedFor('name', '$3')}
+  ), share AS MATERIALIZED (
+    SELECT least($4::bigint, greatest(${MIN_SERIES_ROWS}, ${SERIES_ROWS} / greatest(1, count(*)))) AS rows FROM named
   ), newest AS MATERIALIZED (
     SELECT x.* FROM named d CROSS JOIN LATERAL (
       SELECT e.workflow, e.status, e.created_at, e.started_at, e.completed_at FROM ${execution} e
       WHERE e.workflow = d.name AND e.created_at >= $1::timestamptz
-      ORDER BY e.created_at DESC LIMIT $4::integer
+      ORDER BY e.created_at DESC LIMIT (SELECT rows FROM share)
     ) x
   ), cut AS (
     SELECT max(c.oldest) AS since FROM (
-      SELECT min(created_at) AS oldest FROM newest GROUP BY workflow HAVING count(*) = $4::integer
+      SELECT min(created_at) AS oldest FROM newest GROUP BY workflow HAVING count(*) = (SELECT rows FROM share)
     ) c
   )
   SELECT ${SERIES.select({

@@ -4,8 +4,9 @@ import type { TableGroup } from './table-group.js';
 /** Schedules with their firings, and the state of pollers. */
 export const SCHEDULES: TableGroup = {
   create: (schema) => `
+-- Schedules are listed in the order of their code points, so that pages follow each other in each database.
 CREATE TABLE ${schema}.cloacina_schedule (
-  name text PRIMARY KEY,
+  name text COLLATE "C" PRIMARY KEY,
   workflow text NOT NULL,
   spec json NOT NULL,
   input json,
@@ -25,7 +26,7 @@ CREATE TABLE ${schema}.cloacina_schedule (
 CREATE INDEX cloacina_schedule_next_idx ON ${schema}.cloacina_schedule (next_at) WHERE state = 'active';
 
 CREATE TABLE ${schema}.cloacina_schedule_firing (
-  schedule text NOT NULL,
+  schedule text COLLATE "C" NOT NULL,
   scheduled_for timestamptz NOT NULL,
   outcome text NOT NULL,
   execution_id uuid,
