@@ -24,6 +24,8 @@ const DAY_SERIES_MS = 60_000;
 /** How long a page waits for tenants that were not read yet, in milliseconds. */
 const BUDGET_MS = 120;
 const DAY_MS = 86_400_000;
+/** How many recoveries of a tenant are read. */
+const MAX_RECOVERIES = 10_000;
 const MAX_BUSIEST = 50;
 const MAX_GROUPS = 500;
 
@@ -95,6 +97,9 @@ export class Overviews {
       recoveries: {
         recovered: all.reduce((sum, { recoveries }) => sum + recoveries.recovered, 0),
         abandoned: all.reduce((sum, { recoveries }) => sum + recoveries.abandoned, 0),
+        isCapped: all.some(
+          ({ recoveries }) => recoveries.recovered + recoveries.abandoned >= MAX_RECOVERIES,
+        ),
       },
       processes: processesOf(values),
     };
@@ -228,7 +233,7 @@ async function readNumbers(tenant: Tenant): Promise<TenantNumbers> {
     await runner.statistics.series({ range: 'hour' }),
     await runner.pausedWorkflows(),
     await runner.processes(),
-    await recovery.stats(new Date(systemClock.wallTime() - DAY_MS)),
+    await recovery.stats(new Date(systemClock.wallTime() - DAY_MS), MAX_RECOVERIES),
   ];
   return {
     overview: {

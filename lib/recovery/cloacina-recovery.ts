@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from '../errors/index.js';
+import { formatValue } from '../errors/option-checks.js';
 import type { AvailabilityRetry } from '../runtime/availability-retry.js';
 import type { RecoveryCause, RecoveryReport } from './tenant-recovery.js';
 import type { RecoveryEventRow, TenantStore } from '../store/port/index.js';
@@ -111,9 +112,19 @@ export class CloacinaRecovery {
    * Recovery statistics of the tenant.
    *
    * @param since - earliest time of the recoveries that count, inclusive; default: all time
+   * @param cap - how many recoveries are read, the newest; default: all
+   * @throws InvalidArgumentError for a cap that is not a whole number of at least 1
    */
-  stats(since?: Date): Promise<RecoveryStats> {
-    return this.parts.availability.run(() => this.parts.store.recovery.stats(since ?? null));
+  async stats(since?: Date, cap?: number): Promise<RecoveryStats> {
+    if (cap !== undefined && !(Number.isSafeInteger(cap) && cap >= 1)) {
+      throw new InvalidArgumentError(
+        'cap',
+        `must be a whole number of at least 1, not ${formatValue(cap)}`,
+      );
+    }
+    return this.parts.availability.run(() =>
+      this.parts.store.recovery.stats(since ?? null, cap ?? null),
+    );
   }
 
   /**

@@ -34,6 +34,8 @@ describe.each<Platform>(['Express', 'Fastify'])('The page on %s', (platform) => 
       await user.button('Cancel execution').click();
       await user.main.locator('h1 .s-Cancelled').waitFor();
       expect(user.complaints).toEqual([]);
+      // Nothing is loaded from elsewhere, so it works offline.
+      expect([...user.origins]).toEqual([new URL(proxy.url).origin]);
     } finally {
       await user.close();
       await proxy.close();

@@ -17,6 +17,8 @@ export const LOOKS = [
 export class Visitor {
   /** Errors of scripts, violations of the policy, and files that were not found. */
   readonly complaints: string[] = [];
+  /** The origins of all requests. */
+  readonly origins = new Set<string>();
 
   private constructor(
     /** The address of the dashboard, without a slash at its end. */
@@ -25,6 +27,7 @@ export class Visitor {
     readonly page: Page,
   ) {
     page.setDefaultTimeout(60_000);
+    page.on('request', (request) => this.origins.add(new URL(request.url()).origin));
     page.on('pageerror', (error) => this.complaints.push(error.message));
     page.on('console', (message) => {
       if (message.type() === 'error') this.complaints.push(message.text());

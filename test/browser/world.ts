@@ -43,19 +43,26 @@ export class World {
     {
       options = {},
       workflows = [order, approval, imported, hostile, subsidiary, group],
+      isOnServers = false,
       prepare = () => undefined,
     }: {
       readonly options?: Partial<CloacinaDashboardOptions>;
       readonly workflows?: readonly WorkflowDefinition[];
+      /** Whether the tenants are on servers with names. */
+      readonly isOnServers?: boolean;
       /** Adds middleware. */
       readonly prepare?: (app: INestApplication) => void;
     } = {},
   ): Promise<World> {
+    const place = isOnServers
+      ? { servers: { north: { databaseUrl: databaseUrl() } } }
+      : { databaseUrl: databaseUrl() };
+    const north = isOnServers ? { server: 'north' } : {};
     @Module({
       imports: [
-        CloacinaModule.forRoot({ databaseUrl: databaseUrl(), maxContextSize: 8_000_000 }),
-        CloacinaModule.forTenant({ tenant: 'acme', schema: freshSchema() }),
-        CloacinaModule.forTenant({ tenant: 'globex', schema: freshSchema() }),
+        CloacinaModule.forRoot({ ...place, maxContextSize: 8_000_000 }),
+        CloacinaModule.forTenant({ tenant: 'acme', schema: freshSchema(), ...north }),
+        CloacinaModule.forTenant({ tenant: 'globex', schema: freshSchema(), ...north }),
         CloacinaDashboardModule.register({
           path: 'ops/cloacina',
           guards: [UserGuard],

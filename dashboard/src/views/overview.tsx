@@ -66,7 +66,7 @@ function Contents({ of }: { of: Overview }) {
         <p>
           <span>Recovered in 24 hours</span>
           <b>
-            {formatNumber(recoveries.recovered)}
+            {formatCount({ count: recoveries.recovered, isCapped: recoveries.isCapped })}
             {recoveries.abandoned > 0 ? (
               <em class="bad"> · {formatNumber(recoveries.abandoned)} abandoned</em>
             ) : null}

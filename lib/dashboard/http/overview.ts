@@ -93,8 +93,11 @@ export interface Overview {
   oldestDue?: { tenant: string; dueSince: string };
   /** The last hour of all tenants together. */
   series: Series;
-  /** The tasks of lost processes in the last 24 hours: taken over, and given up because they were lost too often. */
-  recoveries: { recovered: number; abandoned: number };
+  /**
+   * The tasks of lost processes in the last 24 hours: taken over, and given up because they were lost too often. Of each tenant, the
+   * newest 10,000 are read: with `isCapped`, there may be more.
+   */
+  recoveries: { recovered: number; abandoned: number; isCapped: boolean };
   /** The living processes, that which answers first. */
   processes: ProcessRow[];
 }

@@ -99,7 +99,8 @@ export interface RecoveryStore {
   relistClaims(after?: ClaimSearchPosition): Promise<ClaimSearch>;
   /** The instances that a task was taken from, oldest first. */
   ownersOf(task: TaskKey): Promise<string[]>;
-  stats(since: Date | null): Promise<RecoveryStatsRow>;
+  /** @param cap - how many of the newest events are read; null for all */
+  stats(since: Date | null, cap?: number | null): Promise<RecoveryStatsRow>;
   events(filter: RecoveryEventFilterRow): Promise<RecoveryEventRow[]>;
   stranded(
     definitions: readonly string[],

@@ -82,8 +82,8 @@ export class PostgresRecoveryStore extends PostgresRole implements RecoveryStore
     return rows.map(({ owner }) => owner ?? '');
   }
 
-  async stats(since: Date | null): Promise<RecoveryStatsRow> {
-    const [row] = await this.db.cold.run(readRecoveryStats, [since]);
+  async stats(since: Date | null, cap: number | null = null): Promise<RecoveryStatsRow> {
+    const [row] = await this.db.cold.run(readRecoveryStats, [since, cap]);
     return statsOf(row ?? { recovered: 0, abandoned: 0, median: 0, p95: 0 });
   }
 

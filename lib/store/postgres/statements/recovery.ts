@@ -219,6 +219,7 @@ export const readOwners: Statement<{ owner: string | null }> = {
 const STATS = columns({ recovered: long, abandoned: long, median: double, p95: double });
 type StatsRow = ReturnType<typeof STATS.decode>[number];
 
+/** Of the recoveries since $1, the newest $2 or all. */
 export const readRecoveryStats: Statement<StatsRow> = {
   name: 'read_recovery_stats',
   columns: STATS,
@@ -228,7 +229,10 @@ export const readRecoveryStats: Statement<StatsRow> = {
     median: 'coalesce(percentile_cont(0.5) WITHIN GROUP (ORDER BY e.orphaned_for_ms), 0)',
     p95: 'coalesce(percentile_cont(0.95) WITHIN GROUP (ORDER BY e.orphaned_for_ms), 0)',
   })}
-  FROM ${tables.recoveryEvent} e WHERE $1::timestamptz IS NULL OR e.created_at >= $1::timestamptz`,
+  FROM (
+    SELECT e.kind, e.orphaned_for_ms FROM ${tables.recoveryEvent} e
+    WHERE e.created_at >= coalesce($1::timestamptz, '-infinity') ORDER BY e.created_at DESC LIMIT $2::bigint
+  ) e`,
 };
 
 const RECOVERY_EVENT = columns({

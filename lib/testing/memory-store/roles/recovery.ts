@@ -80,10 +80,11 @@ export class MemoryRecoveryStore extends MemoryRole implements RecoveryStore {
       .map(({ previousOwner }) => previousOwner ?? '');
   }
 
-  async stats(since: Date | null): Promise<RecoveryStatsRow> {
-    const events = this.tables.recoveryEvents.filter(
-      ({ createdAt }) => since === null || createdAt >= since.getTime(),
-    );
+  async stats(since: Date | null, cap: number | null = null): Promise<RecoveryStatsRow> {
+    const events = this.tables.recoveryEvents
+      .filter(({ createdAt }) => since === null || createdAt >= since.getTime())
+      .sort((a, b) => b.createdAt - a.createdAt)
+      .slice(0, cap ?? Infinity);
     const recovered = events.filter(({ kind }) => kind === 'recovered').length;
     const times = events.map(({ orphanedForMs }) => orphanedForMs).sort((a, b) => a - b);
     return {
