@@ -38,6 +38,39 @@ export async function addDefinitions(client, schema) {
   );
 }
 
+/** Copies of the one schedule, of the one definition of `order`, and many actions and recoveries, all in the first schema. */
+export async function addRest(client, { schedules, definitions, actions, recoveries }) {
+  const schema = 'tenant_0';
+  const schedule = await columnsOf(client, 'cloacina_schedule', ['name', 'next_at', 'next_for']);
+  await client.query(
+    `INSERT INTO ${schema}.cloacina_schedule (name, next_at, next_for, ${schedule.join(', ')})
+     SELECT 'schedule ' || n, s.next_at, s.next_for, ${schedule.map((name) => `s.${name}`).join(', ')}
+     FROM generate_series(1, $1::integer) n, ${schema}.cloacina_schedule s WHERE s.name = 'nightly'`,
+    [schedules],
+  );
+  const definition = await columnsOf(client, 'cloacina_workflow_definition', [
+    ...['id', 'hash', 'version', 'registered_at'],
+  ]);
+  await client.query(
+    `INSERT INTO ${schema}.cloacina_workflow_definition (id, hash, version, registered_at, ${definition.join(', ')})
+     SELECT n, 'hash ' || n, 'v' || n, d.registered_at - n * interval '1 minute', ${definition.map((name) => `d.${name}`).join(', ')}
+     FROM generate_series(1, $1::integer) n, ${schema}.cloacina_workflow_definition d WHERE d.name = 'order'`,
+    [definitions],
+  );
+  await client.query(
+    `INSERT INTO ${schema}.cloacina_action (kind, subject, actor)
+     SELECT 'schedule.run', CASE WHEN n < 10 THEN 'seldom' ELSE 'schedule ' || n % 100 END,
+       CASE WHEN n < 10 THEN 'zoe' ELSE 'user ' || n % 10 END
+     FROM generate_series(1, $1::integer) n`,
+    [actions],
+  );
+  await client.query(
+    `INSERT INTO ${schema}.cloacina_recovery_event (execution_id, task_no, item_no, kind, cause, orphaned_for_ms)
+     SELECT gen_random_uuid(), 0, 0, 'recovered', 'lockGone', n % 1000 FROM generate_series(1, $1::integer) n`,
+    [recoveries],
+  );
+}
+
 async function columnsOf(client, table, own) {
   const { rows } = await client.query(
     `SELECT column_name AS name FROM information_schema.columns

@@ -9,7 +9,7 @@ import { builtLibrary, loadBuilt, loadBuiltEntry } from './built-library.mjs';
 const { CloacinaModule, CloacinaTenants, defineSignal, defineWorkflow } = await loadBuilt();
 const { CloacinaDashboardModule } = await loadBuiltEntry('dashboard');
 
-const { url: databaseUrl, tenants } = JSON.parse(process.env.BENCH_DASHBOARD);
+const { url: databaseUrl, tenants, items } = JSON.parse(process.env.BENCH_DASHBOARD);
 
 // All statements go through this one method. The benchmarks have a pg of their own, so this is the library's.
 const pg = createRequire(builtLibrary)('pg');
@@ -37,9 +37,23 @@ const approve = defineWorkflow('approve')
     await context.waitFor(Approval);
   })
   .build();
+const imported = defineWorkflow('import')
+  .map(
+    'store',
+    {
+      maxItems: 100_000,
+      items: (context) => Array.from({ length: context.require('items') }, (_, row) => row),
+      onItemFailure: 'continue',
+      retry: { maxAttempts: 1 },
+    },
+    ({ item }) => {
+      if (item % 1_000 === 7) throw new Error(`Row ${item} has no code`);
+    },
+  )
+  .build();
 
 class DashboardBench {
-  workflows = [order.name, approve.name];
+  workflows = [order.name, approve.name, imported.name];
 }
 const began = performance.now();
 Module({
@@ -50,6 +64,7 @@ Module({
   providers: [
     { provide: order.name, useValue: order },
     { provide: approve.name, useValue: approve },
+    { provide: imported.name, useValue: imported },
   ],
 })(DashboardBench);
 const app = await NestFactory.create(DashboardBench, new ExpressAdapter(), { logger: ['error'] });
@@ -74,12 +89,19 @@ async function seed() {
   const running = await runner.start('approve', {}, { idempotencyKey: 'approval-1' });
   while ((await runner.list({ waitingFor: 'approval' })).items.length === 0)
     await new Promise((resolve) => setTimeout(resolve, 50));
-  const { items } = await runner.list({ workflow: 'order', status: ['Completed', 'Failed'] });
-  const idOf = (status) => items.find((one) => one.status === status).id;
+  const orders = await runner.list({ workflow: 'order', status: ['Completed', 'Failed'] });
+  const idOf = (status) => orders.items.find((one) => one.status === status).id;
+  const map = await runner.start('import', { items });
+  await map.result({ settled: true });
   await runner.schedules.create('nightly', 'order', { every: '1d' });
   if (completed.status !== 'Completed' || failed.status !== 'Failed')
     throw new Error('The executions did not end as they should.');
-  return { completed: idOf('Completed'), failed: idOf('Failed'), running: running.id };
+  return {
+    completed: idOf('Completed'),
+    failed: idOf('Failed'),
+    running: running.id,
+    map: map.id,
+  };
 }
 
 const orders = {

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { addCopies, addDefinitions } from '../measure/dashboard-data.mjs';
+import { addCopies, addDefinitions, addRest } from '../measure/dashboard-data.mjs';
 import { startWorker } from '../measure/forked-worker.mjs';
 import { format } from '../measure/rounds.mjs';
 import { median, quantile } from '../statistics.mjs';
@@ -8,6 +8,17 @@ const PAGES = 10;
 /** Of the executions of the first tenant. The rest has completed. */
 const FAILED = 0.1;
 const OPEN = 0.05;
+/** What the first tenant has beside executions. */
+const REST = {
+  full: {
+    items: 100_000,
+    schedules: 100_000,
+    definitions: 10_000,
+    actions: 1_000_000,
+    recoveries: 1_000_000,
+  },
+  quick: { items: 1_000, schedules: 1_000, definitions: 100, actions: 10_000, recoveries: 10_000 },
+};
 
 /** The routes of the HTTP API over a large tenant and many small ones, and what open pages cost where nothing happens. */
 export const dashboard = {
@@ -17,9 +28,10 @@ export const dashboard = {
   async run({ server, quick, log }) {
     const tenants = quick ? 20 : 1_000;
     const executions = quick ? 20_000 : 1_000_000;
+    const rest = quick ? REST.quick : REST.full;
     const database = await server.createDatabase();
     const worker = await startWorker(new URL('../measure/dashboard-worker.mjs', import.meta.url), {
-      BENCH_DASHBOARD: JSON.stringify({ url: database.url, tenants }),
+      BENCH_DASHBOARD: JSON.stringify({ url: database.url, tenants, items: rest.items }),
       NODE_NO_WARNINGS: '1',
     });
     try {
@@ -30,7 +42,7 @@ export const dashboard = {
       const { port, bootMs } = (await worker.next('boot')).result;
       log(`${format(tenants)} tenants are open after ${format(bootMs / 1_000)} s`);
       const ids = await ask('seed');
-      await fill(database.client, { tenants, executions, ids });
+      await fill(database.client, { tenants, executions, ids, rest });
       log(`${format(executions)} executions are added`);
       await server.settle();
       const origin = `http://127.0.0.1:${port}/cloacina`;
@@ -55,7 +67,7 @@ export const dashboard = {
   },
 };
 
-async function fill(client, { tenants, executions, ids }) {
+async function fill(client, { tenants, executions, ids, rest }) {
   const first = Math.round(executions * 0.9);
   const rest = Math.floor((executions - first) / (tenants - 1));
   for (let no = 0; no < tenants; no++) {
@@ -70,6 +82,7 @@ async function fill(client, { tenants, executions, ids }) {
     await add(ids.failed, failed);
     if (open > 0) await add(ids.running, open, { isOpen: true });
   }
+  await addRest(client, rest);
   await client.query('VACUUM ANALYZE');
 }
 
@@ -91,7 +104,7 @@ async function firstOverview(origin, tenants) {
   };
 }
 
-async function routesOf(origin, { completed, failed, running }) {
+async function routesOf(origin, { completed, failed, running, map }) {
   const list = 'api/tenants/tenant_0/executions';
   const { nextCursor } = await get(origin, `${list}?limit=200`);
   const ago = (hours) => new Date(Date.now() - hours * 3_600_000).toISOString();
@@ -124,14 +137,27 @@ async function routesOf(origin, { completed, failed, running }) {
     'why it waits': `${list}/${running}/explain`,
     'its tree': `${list}/${completed}/tree`,
     'a value': `${list}/${completed}/values/total`,
+    'a map': `${list}/${map}`,
+    'history of a map': `${list}/${map}/history`,
+    'items of a map': `${list}/${map}/items/store?after=90000`,
+    'items, Failed': `${list}/${map}/items/store?status=Failed&after=90000`,
     workflows: 'api/tenants/tenant_0/workflows',
+    'versions of a workflow': 'api/tenants/tenant_0/workflows/order/versions',
     schedules: 'api/tenants/tenant_0/schedules',
+    'schedules, behind many': 'api/tenants/tenant_0/schedules?after=schedule%2090000',
+    'schedules, broken': 'api/tenants/tenant_0/schedules?state=broken',
     'firings of a schedule': 'api/tenants/tenant_0/schedules/nightly/firings',
     limits: 'api/tenants/tenant_0/limits',
     actions: 'api/tenants/tenant_0/actions',
+    'actions, subject': 'api/tenants/tenant_0/actions?subject=seldom',
+    'actions, user': 'api/tenants/tenant_0/actions?actor=zoe',
     'count of a bulk retry': [
       'api/tenants/tenant_0/bulk',
       { action: 'retry', filter: { workflow: 'order', status: 'Failed' }, dryRun: true },
+    ],
+    'count of a bulk cancel, tag': [
+      'api/tenants/tenant_0/bulk',
+      { action: 'cancel', filter: { tag: 'region:north' }, dryRun: true },
     ],
   });
 }
