@@ -71,7 +71,7 @@ export function ActionsView({ tenant }: { tenant: string }) {
               <Table
                 label="Actions"
                 isStacked
-                columns={['When', 'User', 'What', 'Workflow or schedule', 'Reason', 'Execution']}
+                columns={['When', 'Workflow or schedule', 'What', 'Reason', 'User', 'Execution']}
               >
                 {items.map((one) => (
                   <Row key={one.id} tenant={tenant} of={one} />
@@ -95,17 +95,19 @@ function Row({ tenant, of }: { tenant: string; of: ActionRow }) {
         <Ago at={at} />
       </td>
       <td>
-        <a class="quiet" href={linkTo(['t', tenant, 'actions'], { actor })}>
-          <Name text={actor} max={32} />
-        </a>
-      </td>
-      <td>{WORDS[kind]}</td>
-      <td>
         <a href={linkTo(['t', tenant, view, subject])}>
           <Name text={subject} max={40} />
         </a>
       </td>
-      <td>{reason === undefined ? <span class="dim">–</span> : <Words text={reason} max={90} />}</td>
+      <td>{WORDS[kind]}</td>
+      <td class="why">
+        {reason === undefined ? <span class="dim">–</span> : <Words text={reason} max={90} />}
+      </td>
+      <td>
+        <a class="quiet" href={linkTo(['t', tenant, 'actions'], { actor })}>
+          <Name text={actor} max={32} />
+        </a>
+      </td>
       <td>
         {executionId === undefined ? (
           <span class="dim">–</span>
