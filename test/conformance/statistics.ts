@@ -184,7 +184,7 @@ export function describeStatistics(tested: TestedStore): void {
     const [none, , oldest] = rows;
     expect(none).toMatchObject({ firstStartedAt: null, lastStartedAt: null });
     const times = (await tested.store.executions(ids)).map(({ createdAt }) => createdAt.getTime());
-    expect(oldest!.definitionId).toBe(first.definitionId);
+    expect(oldest!.definitionId).toBe(first.plan.definitionId);
     expect(oldest!.firstStartedAt!.getTime()).toBe(Math.min(...times));
     expect(oldest!.lastStartedAt!.getTime()).toBe(Math.max(...times));
     // Old definitions are listed while executions are pinned to them.

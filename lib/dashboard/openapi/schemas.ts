@@ -49,6 +49,11 @@ export const SCHEMAS: Readonly<Record<string, object>> = {
           'How many executions match the filter of a bulk action, or how many times are in the range of a backfill.',
         type: 'number',
       },
+      isCapped: {
+        description:
+          'Whether more may match than were counted: a dry run of a bulk action counts up to 10,000. Absent for other actions.',
+        type: 'boolean',
+      },
       changed: {
         description:
           'How many executions were changed, or started by a backfill. With `dryRun` it is 0.',
@@ -62,7 +67,7 @@ export const SCHEMAS: Readonly<Record<string, object>> = {
   },
   ActionsResponse: {
     description:
-      'Response of `GET api/tenants/:tenant/actions?subject=…&before=…&limit=…`: the latest first. `nextCursor` is the `before` of the\nnext call.',
+      'Response of `GET api/tenants/:tenant/actions?subject=…&actor=…&before=…&limit=…`: the latest first, of one workflow or schedule\n(`subject`), of one user (`actor`). `nextCursor` is the `before` of the next call.',
     type: 'object',
     properties: {
       items: {
@@ -207,7 +212,8 @@ export const SCHEMAS: Readonly<Record<string, object>> = {
         },
       },
       dryRun: {
-        description: '`true`: only `matched` is counted, and nothing is changed. Default: `false`.',
+        description:
+          '`true`: only `matched` is counted, up to 10,000, and nothing is changed. Default: `false`.',
         type: 'boolean',
       },
       reason: {
@@ -803,7 +809,8 @@ export const SCHEMAS: Readonly<Record<string, object>> = {
     required: ['reason', 'detail'],
   },
   ExecutionsResponse: {
-    description: 'Response of `GET api/tenants/:tenant/executions`: the newest first.',
+    description:
+      'Response of `GET api/tenants/:tenant/executions`: the newest first.\n\nAbout 10,000 executions are looked at for a page. Of a filter that few executions match, a page may have fewer than `limit` of\nthem, or none, and a `nextCursor`: the next page goes on from there.',
     type: 'object',
     properties: {
       items: {
@@ -1307,10 +1314,14 @@ export const SCHEMAS: Readonly<Record<string, object>> = {
       },
       recoveries: {
         description:
-          'The tasks of lost processes in the last 24 hours: taken over, and given up because they were lost too often.',
+          'The tasks of lost processes in the last 24 hours: taken over, and given up because they were lost too often. Of each tenant, the\nnewest 10,000 are read: with `isCapped`, there may be more.',
         type: 'object',
-        properties: { recovered: { type: 'number' }, abandoned: { type: 'number' } },
-        required: ['recovered', 'abandoned'],
+        properties: {
+          recovered: { type: 'number' },
+          abandoned: { type: 'number' },
+          isCapped: { type: 'boolean' },
+        },
+        required: ['recovered', 'abandoned', 'isCapped'],
       },
       processes: {
         description: 'The living processes, that which answers first.',
@@ -1804,7 +1815,7 @@ export const SCHEMAS: Readonly<Record<string, object>> = {
       },
       completeSince: {
         description:
-          'The time since which all executions were read, if there were too many to read them all: 5,000 of each workflow are.',
+          'The time since which all executions were read, if there were too many to read them all; see `runner.statistics`.',
         type: 'string',
       },
     },
@@ -2729,6 +2740,11 @@ export const SCHEMAS: Readonly<Record<string, object>> = {
       { type: 'object', properties: { kind: { const: 'redacted' } }, required: ['kind'] },
     ],
   },
+  VersionsResponse: {
+    description:
+      'The definitions of a workflow: response of `GET api/tenants/:tenant/workflows/:workflow/versions`. Empty for a workflow that the\ntenant does not know.',
+    $ref: '#/components/schemas/WorkflowVersions',
+  },
   WaitEntry: {
     description:
       'A wait of a task: `sleep()`, `waitFor()`, `waitForAny()`, or for an execution that it started. `at` is its beginning.',
@@ -2961,6 +2977,67 @@ export const SCHEMAS: Readonly<Record<string, object>> = {
       },
     },
     required: ['name', 'counts'],
+  },
+  WorkflowVersion: {
+    description:
+      'A definition of a workflow: a release whose graph, rules or limits differ from those of the one before.',
+    type: 'object',
+    properties: {
+      definitionId: {
+        description: 'The id of the definition, the same in all tenants and on all servers.',
+        type: 'string',
+      },
+      version: {
+        description: 'The `version` of the workflow. Absent without one.',
+        type: 'string',
+      },
+      registeredAt: {
+        description:
+          'When a process with this definition has registered it last: it was not the newest one then.',
+        type: 'string',
+      },
+      firstStartedAt: {
+        description:
+          'The first start after `registeredAt` that is still stored. Absent if none is among the first 500 starts after it.',
+        type: 'string',
+      },
+      lastStartedAt: {
+        description:
+          'The last start. If it is not among the newest 10,000 of the workflow, the last one before the next definition was registered.\nAbsent if none is found.',
+        type: 'string',
+      },
+      open: {
+        description:
+          'The number of its executions that have not ended, among the oldest 10,000 of the tenant with each status.',
+        type: 'object',
+        properties: {
+          count: {
+            description: 'The exact number, or a lower limit if `isCapped` is true.',
+            type: 'number',
+          },
+          isCapped: {
+            description:
+              'Whether the count stopped before it had counted all: show it as `10,000+`.',
+            type: 'boolean',
+          },
+        },
+        required: ['count', 'isCapped'],
+      },
+    },
+    required: ['definitionId', 'registeredAt', 'open'],
+  },
+  WorkflowVersions: {
+    description: 'The definitions of a workflow: result of CloacinaStatistics.versions .',
+    type: 'object',
+    properties: {
+      versions: {
+        description:
+          'That which was registered last first: the newest 20, and others with executions that have not ended; at most 40.',
+        type: 'array',
+        items: { $ref: '#/components/schemas/WorkflowVersion' },
+      },
+    },
+    required: ['versions'],
   },
   WorkflowsResponse: {
     description: 'Response of `GET api/tenants/:tenant/workflows`: all workflows, by name.',

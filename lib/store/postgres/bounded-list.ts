@@ -43,7 +43,7 @@ export async function listWithin(
     const look = Math.min(maxRead, FIRST_LOOK * filter.limit);
     const first = await walk(runner, filter, look);
     if (first.end === null) return first;
-    if (await hasFew(runner, condition, maxRead)) {
+    if (await hasFew(runner, condition, Math.min(FEW, maxRead))) {
       return { rows: await runner.run(LISTS[source], values), end: null };
     }
   }
@@ -60,7 +60,7 @@ export async function countWithin(
   const { source, values } = listSourceOf({ ...filter, limit: null });
   const condition = conditionOf(source, filter);
   const isWalked = source === 'any' || source === 'unfinished';
-  if (condition === undefined ? !isWalked : await hasFew(runner, condition, maxRead)) {
+  if (condition === undefined ? !isWalked : await hasFew(runner, condition, FEW)) {
     const [row] = await runner.run(bulkFinding(source, given.isTop).count, values);
     const count = row?.count ?? 0;
     return { count: Math.min(count, cap), isCapped: count > cap };
@@ -133,9 +133,8 @@ function conditionOf(source: SourceName, filter: Filter): Condition | undefined 
 async function hasFew(
   runner: Runner,
   { probe, value }: Condition,
-  maxRead: number,
+  few: number,
 ): Promise<boolean> {
-  const few = Math.min(FEW, maxRead);
   const [row] = await runner.run(PROBES[probe], [value, few + 1]);
   return (row?.count ?? 0) <= few;
 }

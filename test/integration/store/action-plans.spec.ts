@@ -35,7 +35,7 @@ test.each<[string, keyof typeof LIST_ACTIONS, string | null, string | null]>([
         mode,
         analyze: true,
       });
-      expect(rowsLookedAt(nodes)).toBeLessThan(5 * PAGE);
+      expect(rowsLookedAt(nodes)).toBeLessThan(10 * PAGE);
     }
   }
 });

@@ -170,7 +170,7 @@ describe.each<PlanMode>(['generic', 'custom'])('by a %s plan', (mode) => {
   });
 
   test('a page that most match ends with the page, and not with the look', async () => {
-    for (const filter of [{ tags: '{"all":"yes"}' }, { statuses: '{Completed}' }]) {
+    for (const filter of [{ tags: '{"all":"yes"}' }, { statuses: '{Completed}' }] as Parameters<typeof values>[0][]) {
       const nodes = await explain(client, open.tables, BOUNDED_LISTS.any, values(filter), {
         mode,
         analyze: true,

@@ -90,6 +90,8 @@ const MAX_ID = '9223372036854775807';
 
 /** The newest first. The ids of actions follow one another as people act, so their order is that of the times. */
 function listOf(conditions: Conditions): Statement<ActionRecord> {
+  // As the indexes of subjects and actors have it.
+  const id = conditions === 'all' ? 'a.id' : '(a.id + 0)';
   return {
     name: `list_actions_${conditions}`,
     columns: ACTION,
@@ -103,8 +105,8 @@ function listOf(conditions: Conditions): Statement<ActionRecord> {
       at: epochMs('a.created_at'),
     })}
   FROM ${action} a
-  WHERE ${CONDITIONS[conditions]} AND a.id < coalesce($3::bigint, ${MAX_ID})
-  ORDER BY a.id DESC LIMIT $4::integer`,
+  WHERE ${CONDITIONS[conditions]} AND ${id} < coalesce($3::bigint, ${MAX_ID})
+  ORDER BY ${id} DESC LIMIT $4::integer`,
   };
 }
 

@@ -14,10 +14,11 @@ CREATE TABLE ${schema}.cloacina_action (
   call_id uuid NOT NULL UNIQUE,
   created_at timestamptz NOT NULL DEFAULT ${SERVER_CLOCK.now}
 );
--- People act seldom, so the indexes cost nothing. Without them, a list of one subject reads the actions on all others.
-CREATE INDEX cloacina_action_subject_idx ON ${schema}.cloacina_action (subject, id);
+-- People act seldom, so the indexes cost nothing. Without them, a list of one subject reads the actions on all others. Only these
+-- have the order of id + 0: for that of the id, a plan could walk the primary key through the actions on all others.
+CREATE INDEX cloacina_action_subject_idx ON ${schema}.cloacina_action (subject, (id + 0));
 -- The begin of the actor, because an entry of an index has a greatest length.
-CREATE INDEX cloacina_action_actor_idx ON ${schema}.cloacina_action (left(actor, 100), id);
+CREATE INDEX cloacina_action_actor_idx ON ${schema}.cloacina_action (left(actor, 100), (id + 0));
 `,
   comments: [
     ['TABLE', 'action', 'Who has changed which workflow or schedule. Only calls with an actor.'],
