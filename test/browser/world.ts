@@ -143,8 +143,8 @@ export class World {
     await acme.resumeWorkflow(imported, { actor });
     await acme.schedules.pause('nightly-orders', { actor: 'bob', reason: 'x'.repeat(300) });
     await acme.schedules.resume('nightly-orders', { actor: 'n'.repeat(2_000) });
-    await acme.pauseWorkflow('of another release', { actor: RIGHT_TO_LEFT });
-    await acme.resumeWorkflow('of another release');
+    await acme.pauseWorkflow(hostile, { actor: RIGHT_TO_LEFT });
+    await acme.resumeWorkflow(hostile);
   }
 
   close(): Promise<void> {

@@ -388,6 +388,7 @@ describe.each<Platform>(['Express', 'Fastify'])('the dashboard on %s', (platform
     expect((await served.post('/api/tenants/acme/bulk', bulk)).body).toEqual({
       matched: 1,
       changed: 0,
+      isCapped: false,
     });
     const real = { ...bulk, dryRun: false };
     expect((await served.post('/api/tenants/acme/bulk', real)).body).toEqual({
