@@ -159,16 +159,19 @@ export function Table({
   columns,
   children,
   isStacked = false,
+  isOfPairs = false,
 }: {
   label: string;
   columns: readonly string[];
   children: ComponentChildren;
   /** On a small screen, each row is a block with all its cells. */
   isStacked?: boolean;
+  /** The same with two cells a line, and the fourth one on a line of its own. Cells of the class `none` are left out. */
+  isOfPairs?: boolean;
 }) {
   return (
     <div class="table" tabindex={0} role="region" aria-label={label}>
-      <table class={isStacked ? 'stacked' : undefined}>
+      <table class={isOfPairs ? 'stacked pairs' : isStacked ? 'stacked' : undefined}>
         <thead>
           <tr>
             {columns.map((column) => (

@@ -70,7 +70,7 @@ export function ActionsView({ tenant }: { tenant: string }) {
             <>
               <Table
                 label="Actions"
-                isStacked
+                isOfPairs
                 columns={['When', 'Workflow or schedule', 'What', 'Reason', 'User', 'Execution']}
               >
                 {items.map((one) => (
@@ -100,7 +100,7 @@ function Row({ tenant, of }: { tenant: string; of: ActionRow }) {
         </a>
       </td>
       <td>{WORDS[kind]}</td>
-      <td class="why">
+      <td class={reason === undefined ? 'none' : 'why'}>
         {reason === undefined ? <span class="dim">–</span> : <Words text={reason} max={90} />}
       </td>
       <td>
@@ -108,7 +108,7 @@ function Row({ tenant, of }: { tenant: string; of: ActionRow }) {
           <Name text={actor} max={32} />
         </a>
       </td>
-      <td>
+      <td class={executionId === undefined ? 'none' : undefined}>
         {executionId === undefined ? (
           <span class="dim">–</span>
         ) : (

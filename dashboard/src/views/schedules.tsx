@@ -219,7 +219,10 @@ export function ScheduleView({ tenant, name }: { tenant: string; name: string })
                 <Name text={of.name} max={60} /> <State of={of} />
               </h1>
               <p class="id">
-                <code>{cutText(specText(of.spec), 120)}</code> starts <Name text={of.workflow} />
+                <code>{cutText(specText(of.spec), 120)}</code> starts{' '}
+                <a href={linkTo(['t', tenant, 'workflows', of.workflow])}>
+                  <Name text={of.workflow} />
+                </a>
               </p>
             </div>
             <div class="buttons">

@@ -14,7 +14,7 @@ export function Versions({ tenant, workflow }: { tenant: string; workflow: strin
     tenant,
   );
   return (
-    <Card title="Versions" side={<span class="dim small">registered last, first</span>}>
+    <Card title="Versions" side={<span class="dim small">newest first</span>}>
       <Loaded
         from={versions}
         isEmpty={(data) => data.versions.length === 0}
@@ -23,7 +23,14 @@ export function Versions({ tenant, workflow }: { tenant: string; workflow: strin
         {(data) => (
           <Table
             label="Versions"
-            columns={['Version', 'Definition', 'Registered', 'First start', 'Last start', 'Still run']}
+            columns={[
+              'Version',
+              'Still run',
+              'First start',
+              'Last start',
+              'Registered',
+              'Definition',
+            ]}
           >
             {data.versions.map((one, no) => (
               <tr key={one.definitionId}>
@@ -35,11 +42,8 @@ export function Versions({ tenant, workflow }: { tenant: string; workflow: strin
                   )}{' '}
                   {no === 0 ? <span class="tag">newest</span> : null}
                 </td>
-                <td class="mono">
-                  <span title={one.definitionId}>{one.definitionId.slice(0, SHORT)}</span>
-                </td>
-                <td>
-                  <Ago at={one.registeredAt} />
+                <td class={one.open.count === 0 ? 'number dim' : 'number'}>
+                  {formatCount(one.open)}
                 </td>
                 <td>
                   <Ago at={one.firstStartedAt} />
@@ -47,8 +51,11 @@ export function Versions({ tenant, workflow }: { tenant: string; workflow: strin
                 <td>
                   <Ago at={one.lastStartedAt} />
                 </td>
-                <td class={one.open.count === 0 ? 'number dim' : 'number'}>
-                  {formatCount(one.open)}
+                <td>
+                  <Ago at={one.registeredAt} />
+                </td>
+                <td class="mono">
+                  <span title={one.definitionId}>{one.definitionId.slice(0, SHORT)}</span>
                 </td>
               </tr>
             ))}
