@@ -13,6 +13,7 @@ import { SCHEDULES } from './base-schema/schedules.js';
 import { commentsOf, type TableGroup } from './base-schema/table-group.js';
 import { TASK_VIEW } from './base-schema/task-view.js';
 import { TASKS } from './base-schema/tasks.js';
+import { TENANT } from './base-schema/tenant.js';
 import { WAITS } from './base-schema/waits.js';
 import { WORKFLOW_PAUSES } from './base-schema/workflow-pauses.js';
 import { migrationSchema } from './migration-schema.js';
@@ -36,6 +37,7 @@ const GROUPS: readonly TableGroup[] = [
   EVENTS,
   LEASES,
   PROCESSES,
+  TENANT,
   TASK_VIEW,
 ];
 
@@ -56,6 +58,7 @@ export class CreateCloacinaTables1735689600000 implements MigrationInterface {
     const schema = migrationSchema(queryRunner);
     await queryRunner.query(`DROP VIEW ${schema}.cloacina_task;
       DROP TABLE
+      ${schema}.cloacina_tenant,
       ${schema}.cloacina_process,
       ${schema}.cloacina_runner_lease,
       ${schema}.cloacina_recovery_event,
