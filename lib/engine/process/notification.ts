@@ -17,6 +17,8 @@ export type Notification =
   | { readonly kind: 'pauses'; readonly tenant: string }
   /** A schedule of a tenant has changed. */
   | { readonly kind: 'schedules'; readonly tenant: string }
+  /** A tenant begins or ends to move to another server. */
+  | { readonly kind: 'moves'; readonly tenant: string }
   /** Executions of a tenant have children. */
   | { readonly kind: 'children'; readonly tenant: string }
   | {
@@ -46,6 +48,7 @@ const KINDS = { c: 'cancelled', u: 'changed', e: 'ended', p: 'paused', v: 'watch
 const MESSAGES = /^m([0-9a-f]{16})$/;
 const SCHEDULES = /^d([0-9a-f]{16})$/;
 const PAUSES = /^b([0-9a-f]{16})$/;
+const MOVES = /^x([0-9a-f]{16})$/;
 const CHILDREN = /^k([0-9a-f]{16})$/;
 const OF_EXECUTION = /^([a-z])([0-9a-f]{16})([0-9a-f-]{36})$/;
 const WORK = new RegExp(`^w([0-9a-f]{16})(?:([:!])((?:[0-9a-f]{8}){1,${MAX_NAMED}}))?$`);
@@ -67,6 +70,7 @@ export function encodeNotification(notification: Notification): string {
   if (notification.kind === 'messages') return `m${notification.tenant}`;
   if (notification.kind === 'schedules') return `d${notification.tenant}`;
   if (notification.kind === 'pauses') return `b${notification.tenant}`;
+  if (notification.kind === 'moves') return `x${notification.tenant}`;
   if (notification.kind === 'children') return `k${notification.tenant}`;
   return `${LETTERS[notification.kind]}${notification.tenant}${notification.executionId}`;
 }
@@ -94,6 +98,8 @@ export function decodeNotification(payload: string): Notification | undefined {
   if (scheduled !== undefined) return { kind: 'schedules', tenant: scheduled };
   const [, paused] = PAUSES.exec(payload) ?? [];
   if (paused !== undefined) return { kind: 'pauses', tenant: paused };
+  const [, moving] = MOVES.exec(payload) ?? [];
+  if (moving !== undefined) return { kind: 'moves', tenant: moving };
   const [, parental] = CHILDREN.exec(payload) ?? [];
   if (parental !== undefined) return { kind: 'children', tenant: parental };
   const [, letter, tenant, executionId] = OF_EXECUTION.exec(payload) ?? [];

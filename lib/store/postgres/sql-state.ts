@@ -10,6 +10,10 @@ export const SqlState = {
   duplicateSchema: '42P06',
   uniqueViolation: '23505',
   lockNotAvailable: '55P03',
+  /** A statement timeout, or cancelled by an administrator. */
+  queryCancelled: '57014',
+  /** The library's own: the schema refuses writes, because its tenant moves to another server or has moved. */
+  tenantMoves: 'CLMOV',
   /** The server's memory, or its lock table, is exhausted. */
   outOfMemory: '53200',
   /** The prepared statement does not exist. */

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { Logger } from '@nestjs/common';
 import type { DataSource } from 'typeorm';
 import { Subject } from 'rxjs';
@@ -23,6 +22,7 @@ import type { CloacinaMigrator } from '../migrations/cloacina-migrator.js';
 import type { ConnectionGroup } from './connection-group.js';
 import { quoteIdentifier } from '../quote-identifier.js';
 import { notePoolSize } from './pool-sizes.js';
+import { addressOf } from '../tenant-address.js';
 import { describeWait } from './serving-log.js';
 import type { ResolvedTenantOptions } from '../../options/index.js';
 import type { Tenant } from './tenant.js';
@@ -245,8 +245,4 @@ export class TenantRuntime {
       },
     });
   }
-}
-
-function addressOf(schema: string): string {
-  return createHash('sha256').update(schema).digest('hex').slice(0, 16);
 }
