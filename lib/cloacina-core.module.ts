@@ -74,9 +74,9 @@ const CLASS_PROVIDERS = classProviders();
     },
     {
       provide: CloacinaTenants,
-      useFactory: (boot: ConfigurationCheck, host: TenantManager) =>
-        new CloacinaTenants({ host, admit: (options) => boot.admit(options) }),
-      inject: [ConfigurationCheck, TENANT_MANAGER],
+      useFactory: (boot: ConfigurationCheck, host: TenantManager, admin: CloacinaAdmin) =>
+        new CloacinaTenants({ host, admit: (options) => boot.admit(options), admin }),
+      inject: [ConfigurationCheck, TENANT_MANAGER, CloacinaAdmin],
     },
     {
       provide: CloacinaHealth,

@@ -295,6 +295,7 @@ export {
   type CloacinaAdminOptions,
   type ListedTenant,
   type CreateTenantOptions,
+  type MoveTenantOptions,
   type RemoveTenantOptions,
   type TenantCredentials,
 } from './tenants/admin/cloacina-admin.js';
@@ -305,6 +306,9 @@ export { CloacinaHealth } from './tenants/health/cloacina-health.js';
 export type * from './tenants/health/health-report.js';
 export { CloacinaTenants } from './tenants/hosting/cloacina-tenants.js';
 export type { MigrateAllOptions, TenantMigration } from './tenants/migrations/migrate-fleet.js';
+export type * from './tenants/moving/move-options.js';
+export type { FinishedMove } from './tenants/moving/finish-move.js';
+export type { ApplicationMigrations } from './tenants/moving/target-schema.js';
 export { CloacinaExceptionFilter } from './tenants/requests/cloacina-exception.filter.js';
 export { CurrentRunner, CurrentTenant, TenantGuard } from './tenants/requests/current-tenant.js';
 export type { Tenant } from './tenants/hosting/tenant.js';

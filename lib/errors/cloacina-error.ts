@@ -22,6 +22,8 @@ export type CloacinaErrorCode =
   | 'TENANT_EXISTS'
   | 'TENANT_INCOMPLETE'
   | 'DUPLICATE_SCHEMA'
+  | 'MOVE_NOT_POSSIBLE'
+  | 'MOVE_FAILED'
   // executions
   | 'INVALID_TRANSITION'
   | 'START_MANY'

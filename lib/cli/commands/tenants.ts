@@ -8,6 +8,7 @@ import { confirmed } from '../output/confirm.js';
 import { table } from '../output/table.js';
 import { counted } from '../output/text.js';
 import type { RunCommand } from '../run-command.js';
+import { addMove } from './move.js';
 
 interface CreateOptions {
   readonly username?: string;
@@ -21,7 +22,7 @@ interface RemoveOptions {
 }
 
 export function addTenants(program: Command, run: RunCommand): void {
-  const tenants = program.command('tenants').description('List, create and remove tenants.');
+  const tenants = program.command('tenants').description('List, create, move and remove tenants.');
   tenants
     .command('list')
     .description("List the schemas that contain the library's tables.")
@@ -45,6 +46,7 @@ export function addTenants(program: Command, run: RunCommand): void {
     .option('--username <role>', 'the login of the tenant; default: found by the schema')
     .option('--drain <duration>', 'how long running handlers may continue', '30s')
     .action(run(remove));
+  addMove(tenants, run);
 }
 
 async function list(context: CommandContext): Promise<ExitCode> {

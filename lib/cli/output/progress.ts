@@ -2,7 +2,8 @@ import type { CommandContext } from '../command-context.js';
 
 /** Reports how far long work is. */
 export interface Progress {
-  update(done: number, total: number): void;
+  /** @param text - in place of the numbers */
+  update(done: number, total: number, text?: string): void;
   stop(): void;
 }
 
@@ -19,11 +20,13 @@ export async function progressBar(
   const bar = progress({ max, output: terminal.stderr });
   bar.start(message);
   let shown = 0;
+  let last = `${message} (0 of ${max})`;
   return {
-    update: (done, total) => {
-      bar.advance(done - shown, `${message} (${done} of ${total})`);
+    update: (done, total, text = `${message} (${done} of ${total})`) => {
+      bar.advance(done - shown, text);
       shown = done;
+      last = text;
     },
-    stop: () => bar.stop(`${message} (${shown} of ${max})`),
+    stop: () => bar.stop(last),
   };
 }

@@ -13,7 +13,12 @@ import { quoteIdentifier } from '../quote-identifier.js';
 import type { AdminSession } from './admin-session.js';
 import { describeState, readTenantState, type TenantState } from './tenant-state.js';
 
-export type AdminOperation = 'createTenant' | 'rotatePassword' | 'removeTenant' | 'listTenants';
+export type AdminOperation =
+  | 'createTenant'
+  | 'rotatePassword'
+  | 'removeTenant'
+  | 'listTenants'
+  | 'moveTenant';
 
 export interface FailedCall {
   readonly operation: AdminOperation;
@@ -34,6 +39,10 @@ export async function explainAdminFailure(
   if (failure instanceof CloacinaError && !(failure instanceof MigrationError)) return failure;
   const refused = asConnectionError(failure, place);
   if (refused !== undefined) return refused;
+  if (operation === 'moveTenant' && sqlState(failure) === SqlState.insufficientPrivilege) {
+    const action = `read the tenants of server ${JSON.stringify(place.server)}`;
+    return new PermissionError({ action }, { cause: failure });
+  }
   if (isAway(failure) || session === undefined) {
     const waitedMs = Math.round(performance.now() - began);
     return new DatabaseUnavailableError({ waitedMs, place }, { cause: failure });
@@ -55,7 +64,7 @@ export async function explainAdminFailure(
       { cause: failure },
     );
   }
-  if (operation === 'listTenants' || schema === undefined) {
+  if (operation === 'listTenants' || operation === 'moveTenant' || schema === undefined) {
     return new DatabaseUnavailableError(
       { waitedMs: Math.round(performance.now() - began), place },
       { cause: failure },
@@ -73,6 +82,7 @@ const ACTIONS: Readonly<Record<AdminOperation, string>> = {
   rotatePassword: 'change the password of the role of schema ',
   removeTenant: 'remove the tenant of schema ',
   listTenants: 'read the catalogs of schema ',
+  moveTenant: 'move the tenant of schema ',
 };
 
 /** The statement that grants the missing right: to create roles at all, or to administer the tenant's role. */

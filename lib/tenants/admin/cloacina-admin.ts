@@ -18,6 +18,11 @@ import {
   type TenantNames,
 } from './create-tenant.js';
 import { listTenantSchemas } from './list-tenants.js';
+import type { MoveServers } from '../moving/find-places.js';
+import { finishMove, type FinishedMove } from '../moving/finish-move.js';
+import type { MoveOptions, MoveReport } from '../moving/move-options.js';
+import { moveTenant } from '../moving/move-tenant.js';
+import type { ApplicationMigrations } from '../moving/target-schema.js';
 import { removeTenantFrom } from './remove-tenant.js';
 import { assertRoleName } from './role-name.js';
 import { generatePassword, scramVerifier, validatePassword } from './scram-verifier.js';
@@ -81,6 +86,19 @@ export interface RemoveTenantOptions {
   drain?: Duration;
   /** The name of the tenant's server, with the option `servers`. Default: the server that has the tenant. */
   server?: string;
+}
+
+/**
+ * Options of {@link CloacinaAdmin.moveTenant}.
+ *
+ * @example
+ * ```ts
+ * await admin.moveTenant({ schema: 'tenant_acme', to: 'us' });
+ * ```
+ */
+export interface MoveTenantOptions extends MoveOptions, ApplicationMigrations {
+  /** The schema to move. */
+  readonly schema: string;
 }
 
 /** A tenant in the list of {@link CloacinaAdmin.listTenants}. */
@@ -269,6 +287,74 @@ export class CloacinaAdmin {
    */
   listServers(): Promise<ServerState[]> {
     return this.servers.list();
+  }
+
+  /**
+   * Moves a tenant with everything in its schema to another of the `servers`. It works as usual while its rows are copied, and
+   * stands still for a short time at the end. A call after an interruption at any point goes on with the move, or makes it anew;
+   * if the tenant is on that server already, it does nothing.
+   *
+   * Without `migrations`, the schema on the new server gets the tables of the library only. In an application,
+   * {@link CloacinaTenants.move} passes its own migrations.
+   *
+   * @throws MoveNotPossibleError with everything that can't be moved; nothing has changed
+   * @throws MoveFailedError if running tasks did not end in time, or if a server was lost. It says whether the move was undone
+   * @throws InvalidArgumentError if no server has the tenant, or if `to` is not one of them
+   * @throws DatabaseUnavailableError if a server could not be reached
+   */
+  async moveTenant(options: MoveTenantOptions): Promise<MoveReport> {
+    const { schema, to, dryRun = false, onProgress } = options;
+    assertSchemaName(schema);
+    this.servers.check(to);
+    const drainMs =
+      options.drainTimeout === undefined ? DEFAULT_DRAIN_MS : parseDuration(options.drainTimeout);
+    if (drainMs === undefined) {
+      throw new InvalidArgumentError(
+        'drainTimeout',
+        `must be ${DURATION_FORM}, not ${formatValue(options.drainTimeout)}`,
+      );
+    }
+    const { migrations, migrationsTableName, searchPath } = options;
+    return moveTenant(this.moveServers(), {
+      schema,
+      to,
+      dryRun,
+      drainMs,
+      onProgress,
+      migrations,
+      migrationsTableName,
+      searchPath,
+    });
+  }
+
+  /**
+   * Drops what moves of a tenant have left behind: the schema on the servers that it has moved away from, with the tenant's login
+   * there. Call it when nothing needs the old copy any more. It completes an interrupted switch first.
+   *
+   * @throws InvalidArgumentError if no server has the tenant
+   * @throws NotAllowedError if the tenant is being moved
+   */
+  async finishMove(options: { readonly schema: string }): Promise<FinishedMove> {
+    assertSchemaName(options.schema);
+    return finishMove(this.moveServers(), options.schema);
+  }
+
+  private moveServers(): MoveServers {
+    const names = this.servers.names.filter((name) => name !== undefined);
+    if (names.length === 0)
+      throw new InvalidArgumentError('to', 'needs the option servers, of which it is one');
+    const began = performance.now();
+    return {
+      names,
+      source: (server) => this.servers.source(server),
+      explain: (failure, server) =>
+        explainAdminFailure(failure, {
+          operation: 'moveTenant',
+          schema: undefined,
+          place: { ...databasePlace(this.servers.source(server)), server },
+          began,
+        }),
+    };
   }
 
   private inSession<T>(

@@ -33,13 +33,33 @@ export async function removeTenantFrom(
   const end = performance.now() + drainMs;
   const left = (): number => Math.max(0, end - performance.now());
   await release?.(schema, drainMs);
-  const roles = [state.login?.name, state.isolationRole].filter((role) => role !== undefined);
-  for (const role of roles) await joinRole(session, role);
+  for (const role of rolesOf(state)) await joinRole(session, role);
   const { login } = state;
   if (login !== undefined) await setStage(session, { schema, username: login.name }, 'removing');
   if (state.schema?.hasTables === true) {
     if (await stopWork(client, schema, left())) await untilIdle(client, schema, left());
   }
+  await dropFound(session, schema, state);
+  return found;
+}
+
+function rolesOf(state: TenantState): string[] {
+  return [state.login?.name, state.isolationRole].filter((role) => role !== undefined);
+}
+
+/**
+ * Drops what exists of a tenant, and ends the connections of its login. Nothing may work in the schema any more, and the session
+ * has the lock of the tenant.
+ */
+export async function dropFound(
+  session: AdminSession,
+  schema: string,
+  state: TenantState,
+): Promise<void> {
+  const { client } = session;
+  const { login } = state;
+  const roles = rolesOf(state);
+  for (const role of roles) await joinRole(session, role);
   if (login !== undefined) {
     // Not earlier: a process may have to reconnect to record the outcomes of its last handlers.
     await client.query(`ALTER ROLE ${quoteIdentifier(login.name)} NOLOGIN`);
@@ -58,8 +78,7 @@ export async function removeTenantFrom(
     );
     await dropAll();
   });
-  await assertGone(session, schema, found);
-  return found;
+  await assertGone(session, schema, describeState(schema, state));
 }
 
 async function drop(

@@ -8,6 +8,9 @@ import {
   type MigrateAllOptions,
   type TenantMigration,
 } from '../migrations/migrate-fleet.js';
+import type { CloacinaAdmin } from '../admin/cloacina-admin.js';
+import type { FinishedMove } from '../moving/finish-move.js';
+import type { MoveOptions, MoveReport } from '../moving/move-options.js';
 import type { Tenant } from './tenant.js';
 import type { TenantManager } from './tenant-manager.js';
 
@@ -18,6 +21,8 @@ export interface TenantsParts {
   >;
   /** Checks a tenant's options and fills in the defaults. Throws ConfigurationError. */
   readonly admit: (options: CloacinaTenantOptions) => ResolvedTenantOptions;
+  /** Moves tenants between the servers of forRoot. */
+  readonly admin: Pick<CloacinaAdmin, 'moveTenant' | 'finishMove'>;
 }
 
 /**
@@ -156,6 +161,43 @@ export class CloacinaTenants {
       const server = tenants[i]?.server;
       return server === undefined ? one : { ...one, server };
     });
+  }
+
+  /**
+   * Moves a tenant with everything in its schema to another server of the option `servers`. It works as usual while its rows are
+   * copied, and stands still for a short time at the end: no task begins then, and starts wait. All processes that serve the
+   * tenant follow, without a restart. The migrations of the application make its tables on the new server.
+   *
+   * A call after an interruption at any point, in this or another process, goes on with the move, or makes it anew. The old server
+   * keeps its copy, which refuses all writes, until {@link finishMove}.
+   *
+   * @param tenant - the tenant's name
+   * @throws UnknownTenantError if this process doesn't serve the tenant
+   * @throws MoveNotPossibleError with everything that can't be moved; nothing has changed
+   * @throws MoveFailedError if running tasks did not end in time, or if a server was lost. It says whether the move was undone
+   * @throws DatabaseUnavailableError if a server could not be reached
+   * @example
+   * ```ts
+   * await tenants.move('acme', { to: 'us', dryRun: true });
+   * const { stoppedMs } = await tenants.move('acme', { to: 'us' });
+   * await tenants.finishMove('acme');
+   * ```
+   */
+  async move(tenant: string, options: MoveOptions): Promise<MoveReport> {
+    const { schema, migrations, searchPath } = this.parts.host.find(tenant).options;
+    return this.parts.admin.moveTenant({ ...options, schema, migrations, searchPath });
+  }
+
+  /**
+   * Drops the copies that moves of a tenant have left on the servers that it has moved away from. It cannot be undone.
+   *
+   * @param tenant - the tenant's name
+   * @throws UnknownTenantError if this process doesn't serve the tenant
+   * @throws NotAllowedError if the tenant is being moved
+   */
+  async finishMove(tenant: string): Promise<FinishedMove> {
+    const { schema } = this.parts.host.find(tenant).options;
+    return this.parts.admin.finishMove({ schema });
   }
 }
 

@@ -19,7 +19,11 @@ CREATE TABLE ${schema}.cloacina_tenant (
   changed_at timestamptz NOT NULL DEFAULT ${SERVER_CLOCK.now},
   CONSTRAINT cloacina_tenant_move_check CHECK ((state = 'live') = (move_id IS NULL) AND (move_id IS NULL) = (peer IS NULL))
 );
-INSERT INTO ${schema}.cloacina_tenant DEFAULT VALUES;
+-- A move names itself and the other server in settings of its session, so that its copy is never taken for a tenant.
+INSERT INTO ${schema}.cloacina_tenant (state, move_id, peer)
+  SELECT CASE WHEN move.id IS NULL THEN 'live' ELSE 'arriving' END, move.id,
+         CASE WHEN move.id IS NOT NULL THEN current_setting('cloacina.peer') END
+    FROM (SELECT nullif(current_setting('cloacina.move', true), '')::uuid) move (id);
 `,
   comments: [
     ['TABLE', 'tenant', 'Whether the tenant lives in this schema. One row.'],

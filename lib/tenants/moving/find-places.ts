@@ -1,0 +1,78 @@
+import { DuplicateSchemaError, InvalidArgumentError } from '../../errors/index.js';
+import type { ConnectionSource } from '../../store/postgres/connections/connection-config.js';
+import { readRows } from '../../store/postgres/connections/own-types.js';
+import { inAdminSession } from '../admin/admin-session.js';
+import { readTenantRow, type TenantRow } from './move-state.js';
+
+/** The servers among which tenants move. */
+export interface MoveServers {
+  readonly names: readonly string[];
+  /** The connection of the admin's login. */
+  readonly source: (server: string) => ConnectionSource;
+  /** Turns a failure on a server into one of the library's errors. */
+  readonly explain: (failure: unknown, server: string) => Promise<Error>;
+}
+
+/** A server that has the schema of a tenant. */
+export interface TenantPlace {
+  readonly server: string;
+  readonly row: TenantRow;
+}
+
+/** A schema on all servers. */
+export interface TenantPlaces {
+  /** The server where the tenant lives, also while it is copied. */
+  readonly live: TenantPlace | undefined;
+  /** Servers that have given it away. */
+  readonly moved: readonly TenantPlace[];
+  /** Copies that do not live yet. */
+  readonly arriving: readonly TenantPlace[];
+}
+
+/**
+ * Looks for a schema on all servers. One that is away is an error only if no other server has the tenant.
+ *
+ * @throws DuplicateSchemaError if it lives on two of them
+ * @throws InvalidArgumentError if none has it
+ */
+export async function findPlaces(servers: MoveServers, schema: string): Promise<TenantPlaces> {
+  const looks = await Promise.allSettled(
+    servers.names.map(async (server): Promise<TenantPlace[]> => {
+      try {
+        return await inAdminSession(servers.source(server), async ({ client }) => {
+          const row = await readTenantRow(client, schema);
+          return row === undefined ? [] : [{ server, row }];
+        });
+      } catch (error) {
+        throw await servers.explain(error, server);
+      }
+    }),
+  );
+  const found = looks.flatMap((look) => (look.status === 'fulfilled' ? look.value : []));
+  const inState = (...states: readonly TenantRow['state'][]): TenantPlace[] =>
+    found.filter(({ row }) => states.includes(row.state));
+  const [live, other] = inState('live', 'copying', 'stopping');
+  if (live !== undefined && other !== undefined)
+    throw new DuplicateSchemaError(schema, [live.server, other.server]);
+  const moved = inState('moved');
+  const failure = looks.find((look) => look.status === 'rejected');
+  if (live === undefined && failure !== undefined) throw failure.reason;
+  if (live === undefined && moved.length === 0) {
+    throw new InvalidArgumentError(
+      'schema',
+      `${JSON.stringify(schema)} is not a tenant's on any of the servers ${servers.names.join(', ')}`,
+    );
+  }
+  return { live, moved, arriving: inState('arriving') };
+}
+
+/** Whether the database has the schema at all, whatever is in it. */
+export async function hasSchema(
+  client: Parameters<typeof readRows>[0],
+  schema: string,
+): Promise<boolean> {
+  const rows = await readRows(client, 'SELECT FROM pg_catalog.pg_namespace WHERE nspname = $1', [
+    schema,
+  ]);
+  return rows.length > 0;
+}

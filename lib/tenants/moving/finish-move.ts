@@ -1,0 +1,66 @@
+import { NotAllowedError } from '../../errors/index.js';
+import { inAdminSession, lockTenant } from '../admin/admin-session.js';
+import { dropUnusedSchema } from './drop-copy.js';
+import { findPlaces, type MoveServers, type TenantPlace } from './find-places.js';
+import { finishSwitch } from './move-tenant.js';
+import { holdMoveLock } from './move-state.js';
+
+/** What {@link CloacinaTenants.finishMove} has dropped. */
+export interface FinishedMove {
+  readonly schema: string;
+  /** What was dropped, each with its server, such as `schema "tenant_acme" on server "eu"`. Empty if there was nothing to finish. */
+  readonly dropped: readonly string[];
+}
+
+/**
+ * Drops what moves of a tenant have left behind: the schema on servers that have given it away, and copies that were never
+ * completed. The tenant must live on the server to which it was given.
+ */
+export async function finishMove(servers: MoveServers, schema: string): Promise<FinishedMove> {
+  let places = await findPlaces(servers, schema);
+  const [moved] = places.moved;
+  if (places.live === undefined && moved !== undefined) {
+    await finishSwitch(servers, schema, moved);
+    places = await findPlaces(servers, schema);
+  }
+  const { live } = places;
+  if (live === undefined) throw notLive(schema, undefined);
+  const dropped: string[] = [];
+  const isSwitching = ({ row }: TenantPlace): boolean =>
+    places.moved.some(({ row: { moveId } }) => moveId === row.moveId);
+  const unused = places.arriving.filter((place) => !isSwitching(place));
+  for (const place of [...places.moved, ...unused]) {
+    for (const name of await dropLeft(servers, schema, place, live))
+      dropped.push(`${name} on server ${JSON.stringify(place.server)}`);
+  }
+  return { schema, dropped };
+}
+
+async function dropLeft(
+  servers: MoveServers,
+  schema: string,
+  { server, row }: TenantPlace,
+  live: TenantPlace,
+): Promise<string[]> {
+  // A copy that is arriving belongs to a move whose source is live, and holds the lock of the move while it goes on.
+  const isOver =
+    row.state === 'moved' ||
+    (await inAdminSession(servers.source(live.server), ({ client }) => holdMoveLock(client, schema)));
+  if (!isOver) throw notLive(schema, server);
+  return inAdminSession(servers.source(server), async (session) => {
+    await lockTenant(session, { schema });
+    return dropUnusedSchema(session, schema, row.moveId ?? '');
+  }).catch(async (error: unknown) => {
+    throw await servers.explain(error, server);
+  });
+}
+
+function notLive(schema: string, server: string | undefined): NotAllowedError {
+  return new NotAllowedError(
+    `finishMove() of ${JSON.stringify(schema)}`,
+    server === undefined
+      ? 'the tenant lives on no server'
+      : `a move to server ${JSON.stringify(server)} goes on`,
+    'Look at its state with "tenants list", and call it again.',
+  );
+}

@@ -1,0 +1,270 @@
+import { randomUUID } from 'node:crypto';
+import pg from 'pg';
+import {
+  CloacinaError,
+  MoveFailedError,
+  MoveNotPossibleError,
+  reasonOf,
+  type MovePlaces,
+} from '../../errors/index.js';
+import { inAdminSession, joinRole, lockTenant, type AdminSession } from '../admin/admin-session.js';
+import { readTenantState } from '../admin/tenant-state.js';
+import { dropUnusedSchema } from './drop-copy.js';
+import { findPlaces, type MoveServers, type TenantPlace } from './find-places.js';
+import { insistently } from './insistently.js';
+import type { MoveOptions, MoveReport } from './move-options.js';
+import { MoveSide } from './move-side.js';
+import { holdMoveLock, makeLive, readTenantRow, undoMove } from './move-state.js';
+import { hasMoved, Mover } from './mover.js';
+import { openLogin } from './move-roles.js';
+import { prepareTarget } from './prepare-target.js';
+import { ProgressReport } from './progress-report.js';
+import { validateForeignKeys, type ApplicationMigrations } from './target-schema.js';
+
+/** A move that is asked for. */
+export interface MoveRequest
+  extends ApplicationMigrations, Pick<MoveOptions, 'to' | 'onProgress'> {
+  readonly schema: string;
+  readonly dryRun: boolean;
+  readonly drainMs: number;
+}
+
+/** How long a server may be away before a move that it interrupts is left as it is, in milliseconds. */
+const AWAY_MS = 20_000;
+
+/**
+ * Moves a tenant to another server. A move that was interrupted is finished if its source has given the tenant away, and otherwise
+ * undone and made anew.
+ */
+export async function moveTenant(servers: MoveServers, request: MoveRequest): Promise<MoveReport> {
+  const began = performance.now();
+  const { schema, to, dryRun } = request;
+  const report = (from: string, facts: Partial<MoveReport> = {}): MoveReport => ({
+    schema,
+    from,
+    to,
+    tables: 0,
+    rows: 0,
+    bytes: 0,
+    stoppedMs: 0,
+    notes: [],
+    ...facts,
+    durationMs: performance.now() - began,
+  });
+  let places = await findPlaces(servers, schema);
+  if (places.live === undefined) {
+    const [moved] = places.moved;
+    if (dryRun || moved === undefined) return report(moved?.server ?? to);
+    await finishSwitch(servers, schema, moved);
+    if (moved.row.peer === to) return report(moved.server);
+    places = await findPlaces(servers, schema);
+  }
+  const { live } = places;
+  const from = live?.server ?? '';
+  if (live === undefined || from === to) {
+    const [moved] = places.moved.filter(({ row }) => row.peer === to);
+    return report(moved?.server ?? from);
+  }
+  const left = places.moved.find(({ server }) => server === to);
+  if (left !== undefined) {
+    throw new MoveNotPossibleError({ schema, from, to }, [
+      `Server ${JSON.stringify(to)} still has what an earlier move has left of the tenant. Call finishMove() first.`,
+    ]);
+  }
+  const facts = await new TenantMove(servers, request, live).run();
+  return report(from, facts);
+}
+
+/** Makes the target of a move live whose source has given the tenant away. */
+export async function finishSwitch(
+  servers: MoveServers,
+  schema: string,
+  { server, row }: TenantPlace,
+): Promise<void> {
+  const { moveId, peer } = row;
+  if (moveId === null || peer === null) return;
+  const from = new MoveSide({ server, source: servers.source(server), moveId, peer });
+  const to = new MoveSide({ server: peer, source: servers.source(peer), moveId, peer: server });
+  const places = { schema, from: server, to: peer };
+  try {
+    const control = await from.connect();
+    await holdLock(control, places);
+    const target = await to.connect();
+    if (!(await makeLive(target, { schema, moveId, peer: server }))) {
+      throw new MoveFailedError(places, {
+        why: `server ${JSON.stringify(peer)} has no copy of this move`,
+        isUndone: false,
+        instead: 'Restore it there from a backup. The old server still has all data.',
+      });
+    }
+    await validateForeignKeys(control, target, schema);
+  } finally {
+    from.close();
+    to.close();
+  }
+}
+
+async function holdLock(control: pg.ClientBase, places: MovePlaces): Promise<void> {
+  if (await holdMoveLock(control, places.schema)) return;
+  throw new MoveNotPossibleError(places, ['Another process moves the tenant at the moment.']);
+}
+
+/** One attempt to move a tenant that lives on a server. */
+class TenantMove {
+  private readonly moveId = randomUUID();
+  private readonly places: MovePlaces;
+  private readonly progress: ProgressReport;
+  private from: MoveSide;
+  private to: MoveSide;
+
+  constructor(
+    private readonly servers: MoveServers,
+    private readonly request: MoveRequest,
+    private readonly live: TenantPlace,
+  ) {
+    const { schema, to } = request;
+    const from = live.server;
+    const { moveId } = this;
+    this.places = { schema, from, to };
+    this.progress = new ProgressReport(request.onProgress);
+    this.from = new MoveSide({ server: from, source: servers.source(from), moveId, peer: to });
+    this.to = new MoveSide({ server: to, source: servers.source(to), moveId, peer: from });
+  }
+
+  async run(): Promise<Partial<MoveReport>> {
+    const { from, to } = this.places;
+    try {
+      return await this.onServer(from, (here) => this.onServer(to, (there) => this.move(here, there)));
+    } finally {
+      this.from.close();
+      this.to.close();
+    }
+  }
+
+  /** Runs `work` with the rights of the admin's login: the roles are its own, the tables may be the tenant's. */
+  private onServer<T>(server: string, work: (session: AdminSession) => Promise<T>): Promise<T> {
+    return inAdminSession(this.servers.source(server), work).catch(async (error: unknown) => {
+      if (error instanceof CloacinaError) throw error;
+      throw await this.servers.explain(error, server);
+    });
+  }
+
+  private async move(here: AdminSession, there: AdminSession): Promise<Partial<MoveReport>> {
+    const { schema, dryRun } = this.request;
+    const { login, isolationRole } = await readTenantState(here, { schema });
+    if (login !== undefined) await joinRole(here, login.name);
+    // Whatever the tenant has put into its schema runs with its own rights.
+    this.from = this.from.as(login?.name);
+    this.to = this.to.as(login?.name);
+    const control = await this.from.connect();
+    await holdLock(control, this.places);
+    await this.undoEarlier(control);
+    await lockTenant(here, { schema });
+    this.progress.enter('preparing');
+    // From the first state of the move on, the mover says what becomes of the copy: the tenant may live there.
+    let isPreparing = true;
+    try {
+      const prepared = await prepareTarget({
+        ...this.request,
+        places: this.places,
+        moveId: this.moveId,
+        from: this.from,
+        to: this.to,
+        control,
+        there,
+        login: login?.name,
+        isIsolated: isolationRole !== undefined,
+      });
+      if (dryRun) return prepared;
+      const names = login && { schema, username: login.name };
+      const notes = names === undefined ? [] : await openLogin(here, there, names);
+      isPreparing = false;
+      const carried = await this.carry(control);
+      return { tables: prepared.tables, ...carried, bytes: this.progress.bytes, notes };
+    } catch (error) {
+      if (error instanceof CloacinaError) throw error;
+      const facts = { why: reasonOf(error), isUndone: true };
+      throw new MoveFailedError(this.places, facts, { cause: error });
+    } finally {
+      this.to.close();
+      if (isPreparing) await dropUnusedSchema(there, schema, this.moveId).catch(() => undefined);
+    }
+  }
+
+  /** Ends what a mover that died has begun: its source lives on, and its copy is dropped. */
+  private async undoEarlier(control: pg.Client): Promise<void> {
+    const { schema } = this.places;
+    const { moveId, peer } = this.live.row;
+    if (moveId === null || peer === null) return;
+    if (!(await undoMove(control, { schema, moveId, peer }))) {
+      throw new MoveNotPossibleError(this.places, [
+        'Another process has changed the state of the tenant at the same time. Call it again.',
+      ]);
+    }
+    if (!this.servers.names.includes(peer)) return;
+    await this.dropLeft(peer, moveId);
+  }
+
+  private async dropLeft(server: string, moveId: string): Promise<void> {
+    const { schema } = this.places;
+    await inAdminSession(this.servers.source(server), async (session) => {
+      await dropUnusedSchema(session, schema, moveId);
+    }).catch((error: unknown) => {
+      // Another server than the one to move to may be away. Its copy is found by finishMove().
+      if (server === this.places.to) throw error;
+    });
+  }
+
+  private async carry(control: pg.Client): Promise<{ rows: number; stoppedMs: number }> {
+    const { schema, drainMs } = this.request;
+    const { from, to, moveId, progress } = this;
+    const mover = new Mover({ from, to, control, schema, moveId, drainMs, progress });
+    try {
+      return await mover.run();
+    } catch (error) {
+      // The server ends what the connections were doing, and the locks are free for the undoing.
+      this.from.close();
+      this.to.close();
+      return this.afterFailure(error, mover);
+    }
+  }
+
+  /**
+   * Undoes the move, or finishes it if the source has given the tenant away: its commit may have succeeded although its reply was
+   * lost. A server that restarts is waited for.
+   */
+  private async afterFailure(
+    failure: unknown,
+    mover: Mover,
+  ): Promise<{ rows: number; stoppedMs: number }> {
+    const { schema, to } = this.places;
+    const onSource = { schema, moveId: this.moveId, peer: to };
+    const ended = await insistently(AWAY_MS, async () => {
+      const control = await this.from.connect();
+      try {
+        if (!(await holdMoveLock(control, schema))) return 'unknown';
+        if (mover.mayHaveSwitched && (await hasMoved(control, onSource))) return 'moved';
+        const row = await readTenantRow(control, schema);
+        if (row?.state === 'live') return 'undone';
+        return (await undoMove(control, onSource)) ? 'undone' : 'unknown';
+      } finally {
+        this.from.close();
+      }
+    }).catch(() => 'unknown');
+    const why = reasonOf(failure);
+    if (ended === 'undone') {
+      await insistently(AWAY_MS, () => this.dropLeft(to, this.moveId)).catch(() => undefined);
+      throw new MoveFailedError(this.places, { why, isUndone: true }, { cause: failure });
+    }
+    if (ended === 'moved') {
+      const row = { state: 'moved', moveId: this.moveId, peer: to, deadlineInMs: null } as const;
+      const place = { server: this.places.from, row };
+      const isLive = await insistently(AWAY_MS, () => finishSwitch(this.servers, schema, place)).then(
+        () => true,
+        () => false,
+      );
+      if (isLive) return mover.carried;
+    }
+    throw new MoveFailedError(this.places, { why, isUndone: false }, { cause: failure });
+  }
+}

@@ -1,0 +1,212 @@
+import type pg from 'pg';
+import { untraced } from '../../runtime/untraced.js';
+import { carryChanges, copyTable, type Carrier } from './carry-changes.js';
+import { carryOrphans } from './carry-orphans.js';
+import { drainAndFence } from './drain.js';
+import type { MoveSide } from './move-side.js';
+import {
+  beginArriving,
+  beginCopying,
+  beginStopping,
+  makeLive,
+  markMoved,
+  readTenantRow,
+} from './move-state.js';
+import type { Move } from './move-transaction.js';
+import { readMovedTables, type MovedTable } from './moved-tables.js';
+import { ProgressReport } from './progress-report.js';
+import { compareCatalogs, readCatalog } from './schema-catalog.js';
+import { carrySequences } from './sequences.js';
+import { inSnapshot, type SourceSnapshot } from './snapshot.js';
+import {
+  copyTenantName,
+  refreshViews,
+  resumeRules,
+  suspendRules,
+  validateForeignKeys,
+} from './target-schema.js';
+import { FENCE_TRIGGER } from './write-fence.js';
+
+/** Tables that are copied at a time. More would only share the same cores of the servers. */
+const AT_ONCE = 2;
+/** How long after the stop other processes undo it, if the mover is gone, in milliseconds. While it lives, it holds a lock. */
+const STOP_DEADLINE_MS = 5_000;
+/** Changes are copied again before the stop if the last time took longer, in milliseconds: that is how long the stop would take. */
+const SOON_MS = 500;
+/** Maximum number of times. On a busy source, each takes about as long as the one before. */
+const MAX_ROUNDS = 5;
+
+/** What a move has carried. */
+export interface Carried {
+  readonly rows: number;
+  readonly stoppedMs: number;
+}
+
+/** The move could not be made because another process has changed its state. */
+export class MoveOvertaken extends Error {}
+
+/**
+ * Carries a tenant over, once its schema is made on the target. The states of both sides are those of `cloacina_tenant`:
+ *
+ * - source live → copying → stopping → moved; target arriving → live
+ * - up to `moved`, the move can be undone: the source becomes live, and the target is dropped
+ * - from `moved` on, it can only be finished: the target becomes live
+ *
+ * So at most one side is live at any time, wherever it ends.
+ */
+export class Mover {
+  private rows = 0;
+  private stoppedAt = 0;
+  /** Whether the source has, or may have, given the tenant away. */
+  mayHaveSwitched = false;
+
+  constructor(
+    private readonly parts: {
+      readonly from: MoveSide;
+      readonly to: MoveSide;
+      /** Holds the lock of the move. */
+      readonly control: pg.Client;
+      readonly schema: string;
+      readonly moveId: string;
+      readonly drainMs: number;
+      readonly progress: ProgressReport;
+    },
+  ) {}
+
+  run(): Promise<Carried> {
+    return untraced(() => this.carry());
+  }
+
+  /** What it has carried so far. */
+  get carried(): Carried {
+    const stoppedMs = this.stoppedAt === 0 ? 0 : performance.now() - this.stoppedAt;
+    return { rows: this.rows, stoppedMs };
+  }
+
+  private async carry(): Promise<Carried> {
+    const { from, to, control, progress, drainMs, schema } = this.parts;
+    const target = await to.connect();
+    await passed(beginArriving(target, this.onTarget));
+    const suspended = await suspendRules(target, this.onTarget, FENCE_TRIGGER);
+    const tables = await readMovedTables(control, schema);
+    const catalog = await readCatalog(control, schema);
+    progress.known(tables);
+    const carriers: Carrier[] = [];
+    for (let n = 0; n < AT_ONCE; n++) {
+      carriers.push({
+        source: await from.connect(),
+        target: await to.connect(),
+        onBytes: (bytes) => progress.sent(bytes),
+      });
+    }
+    await passed(beginCopying(control, this.onSource));
+
+    progress.enter('copying');
+    let since = await this.inSnapshot(carriers, tables, async () => {
+      await this.withAll(carriers, tables, copyTable, () => progress.tableDone());
+    });
+    for (const { path } of tables) await target.query(`ANALYZE ${path}`);
+
+    progress.enter('catchingUp');
+    for (let round = 1; round <= MAX_ROUNDS; round++) {
+      const began = performance.now();
+      const before = since;
+      since = await this.inSnapshot(carriers, tables, async () => {
+        const withKey = tables.filter(({ key }) => key.length > 0);
+        await this.withAll(carriers, withKey, (carrier, table) =>
+          carryChanges(carrier, table, before),
+        );
+      });
+      if (performance.now() - began <= SOON_MS) break;
+    }
+
+    await passed(beginStopping(control, this.onSource, STOP_DEADLINE_MS));
+    this.stoppedAt = performance.now();
+    progress.enter('stopping');
+    await drainAndFence(control, this.onSource, drainMs);
+
+    progress.enter('carrying');
+    await this.inSnapshot(carriers, tables, async () => {
+      await this.withAll(carriers, tables, (carrier, table) =>
+        carryChanges(carrier, table, since),
+      );
+      const [first] = carriers;
+      if (first !== undefined) await carryOrphans(first.source, first.target, schema);
+    });
+    await carrySequences(control, target, schema);
+    await copyTenantName(control, target, schema);
+    await refreshViews(control, target, schema);
+    await resumeRules(target, this.onTarget, suspended);
+    await this.assertUnchanged(catalog);
+
+    this.mayHaveSwitched = true;
+    await passed(markMoved(control, this.onSource));
+    progress.enter('switching');
+    await passed(makeLive(target, this.onTarget));
+    const { carried } = this;
+    progress.enter('validating');
+    await validateForeignKeys(control, target, schema);
+    return carried;
+  }
+
+  /** Works through the tables with all connections, and returns what the snapshot was. */
+  private inSnapshot(
+    carriers: readonly Carrier[],
+    tables: readonly MovedTable[],
+    work: () => Promise<void>,
+  ): Promise<SourceSnapshot> {
+    const sources = carriers.map(({ source }) => source);
+    const paths = tables.map(({ path }) => path);
+    return inSnapshot(sources, paths, async (snapshot) => {
+      await work();
+      return snapshot;
+    });
+  }
+
+  private async withAll(
+    carriers: readonly Carrier[],
+    tables: readonly MovedTable[],
+    work: (carrier: Carrier, table: MovedTable) => Promise<number>,
+    onDone?: () => void,
+  ): Promise<void> {
+    const queue = tables.values();
+    await Promise.all(
+      carriers.map(async (carrier) => {
+        for (const table of queue) {
+          this.rows += await work(carrier, table);
+          onDone?.();
+        }
+      }),
+    );
+  }
+
+  /** A migration that ran since the begin has changed the source only. */
+  private async assertUnchanged(before: Awaited<ReturnType<typeof readCatalog>>): Promise<void> {
+    const { control, schema } = this.parts;
+    const now = await readCatalog(control, schema);
+    const [changed] = compareCatalogs(now, before, true);
+    if (changed !== undefined)
+      throw new Error('the schema was changed during the move, such as by a migration');
+  }
+
+  /** The move as the source knows it. */
+  private get onSource(): Move {
+    const { schema, moveId, to } = this.parts;
+    return { schema, moveId, peer: to.server };
+  }
+
+  private get onTarget(): Move {
+    const { schema, moveId, from } = this.parts;
+    return { schema, moveId, peer: from.server };
+  }
+}
+
+async function passed(change: Promise<boolean>): Promise<void> {
+  if (!(await change)) throw new MoveOvertaken('another process has undone or changed the move');
+}
+
+/** Whether the source of a move has given the tenant away. */
+export async function hasMoved(client: pg.ClientBase, { schema, moveId }: Move): Promise<boolean> {
+  const row = await readTenantRow(client, schema);
+  return row?.state === 'moved' && row.moveId === moveId;
+}

@@ -1,0 +1,106 @@
+import type pg from 'pg';
+import { MoveNotPossibleError, reasonOf, type MovePlaces } from '../../errors/index.js';
+import { isAway } from '../../store/postgres/classify-failure.js';
+import { lockTenant, type AdminSession } from '../admin/admin-session.js';
+import { quoteIdentifier } from '../quote-identifier.js';
+import { dropUnusedSchema } from './drop-copy.js';
+import { hasSchema } from './find-places.js';
+import { makeIsolationRole, makeLogin } from './move-roles.js';
+import type { MoveReport } from './move-options.js';
+import type { MoveSide } from './move-side.js';
+import { readTenantRow } from './move-state.js';
+import { readMovedTables } from './moved-tables.js';
+import { compareServers, findObstacles, readLibraryHistory } from './obstacles.js';
+import { compareCatalogs, readCatalog } from './schema-catalog.js';
+import { makeTargetSchema, type ApplicationMigrations } from './target-schema.js';
+
+export interface Preparation extends ApplicationMigrations {
+  readonly places: MovePlaces;
+  readonly moveId: string;
+  readonly from: MoveSide;
+  readonly to: MoveSide;
+  /** The connection to the source, with the rights of the tenant's role. */
+  readonly control: pg.Client;
+  /** A session of the admin's login on the target. */
+  readonly there: AdminSession;
+  /** The tenant's own login, if it has one. */
+  readonly login: string | undefined;
+  /** Whether user code of the tenant runs under a role of its own. */
+  readonly isIsolated: boolean;
+}
+
+/**
+ * Looks for everything that prevents the move, and makes the schema on the target. Nothing of the tenant changes.
+ *
+ * @returns the size of what there is to move
+ * @throws MoveNotPossibleError with all obstacles
+ */
+export async function prepareTarget(
+  preparation: Preparation,
+): Promise<Pick<MoveReport, 'tables' | 'rows' | 'bytes'>> {
+  const { places, control, there } = preparation;
+  const { schema, from, to } = places;
+  await lockTenant(there, { schema });
+  const left = await readTenantRow(there.client, schema);
+  if (left?.state === 'arriving' && left.peer === from && left.moveId !== null)
+    await dropUnusedSchema(there, schema, left.moveId);
+  const { problems, sameVersion } = await compareServers(control, there.client);
+  problems.push(...(await findObstacles(control, schema)));
+  const isTaken = await hasSchema(there.client, schema);
+  // The login's own schema without tables is what a call that was interrupted has left.
+  if (isTaken && (preparation.login === undefined || left !== undefined)) {
+    problems.push(`Server ${JSON.stringify(to)} has a schema of that name. Rename or drop it.`);
+  } else if (await isMade(preparation, problems)) {
+    problems.push(...(await compare(preparation, sameVersion)));
+  }
+  if (problems.length > 0) {
+    await dropUnusedSchema(there, schema, preparation.moveId).catch(() => undefined);
+    throw new MoveNotPossibleError(places, problems);
+  }
+  const tables = await readMovedTables(control, schema);
+  return {
+    tables: tables.length,
+    rows: tables.reduce((sum, { estimatedRows }) => sum + estimatedRows, 0),
+    bytes: tables.reduce((sum, { bytes }) => sum + bytes, 0),
+  };
+}
+
+/** Makes the schema. What prevents that is a problem, unless a server is away. */
+async function isMade(preparation: Preparation, problems: string[]): Promise<boolean> {
+  const { places, to, there, login, isIsolated } = preparation;
+  const { schema } = places;
+  try {
+    if (login !== undefined) await makeLogin(there, { schema, username: login });
+    await makeTargetSchema(to, schema, preparation);
+    if (isIsolated) await makeIsolationRole(to.as(undefined), schema);
+    return true;
+  } catch (error) {
+    if (isAway(error)) throw error;
+    problems.push(`The schema could not be made on server ${JSON.stringify(places.to)}: ${reasonOf(error)}.`);
+    return false;
+  }
+}
+
+/** The differences between the schema and what the migrations make. */
+async function compare(
+  { places: { schema }, control, there: { client } }: Preparation,
+  sameVersion: boolean,
+): Promise<string[]> {
+  const quoted = quoteIdentifier(schema);
+  const here = await readLibraryHistory(control, quoted);
+  const there = new Set(await readLibraryHistory(client, quoted));
+  const unknown = here.filter((name) => !there.has(name));
+  const pending = [...there].filter((name) => !here.includes(name));
+  if (unknown.length > 0 || pending.length > 0) {
+    return [
+      unknown.length > 0
+        ? `The schema has migrations that this release of the library does not know: ${unknown.join(', ')}. Upgrade it here.`
+        : `The schema lacks migrations of this release: ${pending.join(', ')}. Migrate it first.`,
+    ];
+  }
+  return compareCatalogs(
+    await readCatalog(control, schema),
+    await readCatalog(client, schema),
+    sameVersion,
+  );
+}
