@@ -1,0 +1,48 @@
+import { CloacinaAdmin, type MovePhase } from '../../../lib/index.js';
+import { Logger } from '@nestjs/common';
+import { CreateShop1700000000000 } from './shop.js';
+
+/** What the process does: it moves a tenant, and kills itself when that phase begins. */
+export interface Moving {
+  readonly schema: string;
+  readonly to: string;
+  readonly servers: Readonly<Record<string, string>>;
+  readonly dieAt?: MovePhase;
+  /** Waits in that phase until the test sends `go on`, so that a server can be restarted there. */
+  readonly tellAt?: MovePhase;
+  readonly hasShop: boolean;
+}
+
+export type MovingMessage =
+  | { readonly phase: MovePhase }
+  | { readonly done: true; readonly code?: string; readonly isUndone?: boolean; readonly text?: string };
+
+Logger.overrideLogger(false);
+const { schema, to, servers, dieAt, hasShop }: Moving = JSON.parse(process.env['MOVING'] ?? '{}');
+const admin = new CloacinaAdmin({
+  servers: Object.fromEntries(
+    Object.entries(servers).map(([name, databaseUrl]) => [name, { databaseUrl }]),
+  ),
+});
+const tell = (message: MovingMessage): void => void process.send?.(message);
+let seen: MovePhase | undefined;
+await admin
+  .moveTenant({
+    schema,
+    to,
+    ...(hasShop ? { migrations: [CreateShop1700000000000] } : {}),
+    onProgress: ({ phase }) => {
+      if (phase === seen) return;
+      seen = phase;
+      tell({ phase });
+      if (phase === dieAt) process.kill(process.pid, 'SIGKILL');
+    },
+  })
+  .then(
+    () => tell({ done: true }),
+    (error: unknown) => {
+      const { code, isUndone, message } = error as { code: string; isUndone: boolean; message: string };
+      tell({ done: true, code, isUndone, text: message });
+    },
+  );
+process.disconnect?.();
