@@ -16,6 +16,7 @@ import { limitsRate } from './limits-rate.mjs';
 import { manyTenants } from './many-tenants.mjs';
 import { mapControl, mapOfHundredThousand, mapOfThousand } from './maps.mjs';
 import { memory } from './memory.mjs';
+import { moves } from './moves.mjs';
 import { noise } from './noise.mjs';
 import { oneTask } from './one-task.mjs';
 import { processes } from './processes.mjs';
@@ -75,6 +76,7 @@ export const scenarios = [
   retention,
   retentionSteady,
   retentionIdle,
+  moves,
   testkit,
   floor,
   noise,

@@ -2,7 +2,7 @@ import { NotAllowedError } from '../../errors/index.js';
 import { inAdminSession, lockTenant } from '../admin/admin-session.js';
 import { dropUnusedSchema } from './drop-copy.js';
 import { findPlaces, type MoveServers, type TenantPlace } from './find-places.js';
-import { finishSwitch } from './move-tenant.js';
+import { finishSwitch, validateMoved } from './move-tenant.js';
 import { holdMoveLock } from './move-state.js';
 
 /** What {@link CloacinaTenants.finishMove} has dropped. */
@@ -30,6 +30,8 @@ export async function finishMove(servers: MoveServers, schema: string): Promise<
     places.moved.some(({ row: { moveId } }) => moveId === row.moveId);
   const unused = places.arriving.filter((place) => !isSwitching(place));
   for (const place of [...places.moved, ...unused]) {
+    if (place.row.state === 'moved' && place.row.peer === live.server)
+      await validateMoved(servers, schema, place);
     for (const name of await dropLeft(servers, schema, place, live))
       dropped.push(`${name} on server ${JSON.stringify(place.server)}`);
   }

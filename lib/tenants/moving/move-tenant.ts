@@ -62,7 +62,8 @@ export async function moveTenant(servers: MoveServers, request: MoveRequest): Pr
   const { live } = places;
   const from = live?.server ?? '';
   if (live === undefined || from === to) {
-    const [moved] = places.moved.filter(({ row }) => row.peer === to);
+    const moved = places.moved.find(({ row }) => row.peer === to);
+    if (moved !== undefined && !dryRun) await validateMoved(servers, schema, moved);
     return report(moved?.server ?? from);
   }
   const left = places.moved.find(({ server }) => server === to);
@@ -98,6 +99,24 @@ export async function finishSwitch(
       });
     }
     await validateForeignKeys(control, target, schema);
+  } finally {
+    from.close();
+    to.close();
+  }
+}
+
+/** Validates what the mover has not, if it died after the switch. */
+export async function validateMoved(
+  servers: MoveServers,
+  schema: string,
+  moved: TenantPlace,
+): Promise<void> {
+  const { moveId, peer } = moved.row;
+  if (moveId === null || peer === null) return;
+  const from = new MoveSide({ server: moved.server, source: servers.source(moved.server), moveId, peer });
+  const to = new MoveSide({ server: peer, source: servers.source(peer), moveId, peer: moved.server });
+  try {
+    await validateForeignKeys(await from.connect(), await to.connect(), schema);
   } finally {
     from.close();
     to.close();
