@@ -43,7 +43,7 @@ function startMove(schema: string, dieAt?: MovePhase): TestChild {
     schema,
     to: 'us',
     servers: { eu: eu.url, us: us.url },
-    hasShop: true,
+    migrations: 'shop',
     ...(dieAt === undefined ? {} : { dieAt }),
   };
   return startChild(script, { env: { MOVING: JSON.stringify(moving) } });

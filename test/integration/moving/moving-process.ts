@@ -1,5 +1,6 @@
 import { CloacinaAdmin, type MovePhase } from '../../../lib/index.js';
 import { Logger } from '@nestjs/common';
+import { CreateEffects1700000000001 } from './effects.js';
 import { CreateShop1700000000000 } from './shop.js';
 
 /** What the process does: it moves a tenant, and kills itself when that phase begins. */
@@ -8,9 +9,7 @@ export interface Moving {
   readonly to: string;
   readonly servers: Readonly<Record<string, string>>;
   readonly dieAt?: MovePhase;
-  /** Waits in that phase until the test sends `go on`, so that a server can be restarted there. */
-  readonly tellAt?: MovePhase;
-  readonly hasShop: boolean;
+  readonly migrations: 'shop' | 'effects';
 }
 
 export type MovingMessage =
@@ -18,7 +17,7 @@ export type MovingMessage =
   | { readonly done: true; readonly code?: string; readonly isUndone?: boolean; readonly text?: string };
 
 Logger.overrideLogger(false);
-const { schema, to, servers, dieAt, hasShop }: Moving = JSON.parse(process.env['MOVING'] ?? '{}');
+const { schema, to, servers, dieAt, migrations }: Moving = JSON.parse(process.env['MOVING'] ?? '{}');
 const admin = new CloacinaAdmin({
   servers: Object.fromEntries(
     Object.entries(servers).map(([name, databaseUrl]) => [name, { databaseUrl }]),
@@ -30,7 +29,7 @@ await admin
   .moveTenant({
     schema,
     to,
-    ...(hasShop ? { migrations: [CreateShop1700000000000] } : {}),
+    migrations: [migrations === 'shop' ? CreateShop1700000000000 : CreateEffects1700000000001],
     onProgress: ({ phase }) => {
       if (phase === seen) return;
       seen = phase;

@@ -1,0 +1,77 @@
+import 'reflect-metadata';
+import { Logger, Module } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { CloacinaModule, CloacinaTenants, defineWorkflow } from '../../../lib/index.js';
+import { CreateEffects1700000000001 } from '../../integration/moving/effects.js';
+
+/** A process that serves tenants on three servers, starts executions in each, and is killed at any time. */
+export interface MovedWorkerSettings {
+  /** Part of the keys of its starts. */
+  readonly name: string;
+  readonly servers: Readonly<Record<string, string>>;
+  /** The first server of each tenant. */
+  readonly tenants: Readonly<Record<string, string>>;
+}
+
+/** A start that was acknowledged. */
+export interface Acknowledged {
+  readonly tenant: string;
+  readonly id: string;
+}
+
+function effect(task: string) {
+  return async ({ manager, executionId }: TransactionalTaskContext<object>): Promise<object> => {
+    await manager.query(`INSERT INTO effect VALUES ($1, $2, current_setting('port')::integer)`, [
+      executionId,
+      task,
+    ]);
+    return { [task]: true };
+  };
+}
+
+const order = defineWorkflow('order')
+  .task('reserve', { transactional: true }, effect('reserve'))
+  .task('ship', { transactional: true, dependsOn: ['reserve'] }, effect('ship'))
+  .build();
+
+await work(JSON.parse(process.env['MOVED_WORKER'] ?? '{}') as MovedWorkerSettings);
+
+async function work({ name, servers, tenants }: MovedWorkerSettings): Promise<void> {
+  Logger.overrideLogger(false);
+  class WorkerModule {}
+  Module({
+    imports: [
+      CloacinaModule.forRoot({
+        servers: Object.fromEntries(
+          Object.entries(servers).map(([server, databaseUrl]) => [server, { databaseUrl }]),
+        ),
+        startTimeout: '30s',
+        leaseDuration: '2s',
+        migrations: [CreateEffects1700000000001],
+      }),
+      ...Object.entries(tenants).map(([schema, server]) =>
+        CloacinaModule.forTenant({ schema, server }),
+      ),
+    ],
+    providers: [{ provide: 'order', useValue: order }],
+  })(WorkerModule);
+  const app = await NestFactory.createApplicationContext(WorkerModule, { logger: false });
+  let goesOn = true;
+  process.on('message', () => (goesOn = false));
+  process.send?.({ ready: true });
+  await Promise.all(
+    Object.keys(tenants).map(async (tenant) => {
+      for (let n = 0; goesOn; n++) {
+        const { runner } = app.get(CloacinaTenants).get(tenant);
+        // A start that failed may be stored, or not. Only an acknowledged one must be there.
+        const started = await runner
+          .start('order', {}, { idempotencyKey: `${name} ${n}` })
+          .catch(() => undefined);
+        if (started !== undefined) process.send?.({ tenant, id: started.id });
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    }),
+  );
+  process.send?.({ stopped: true });
+  // It works on until it is ended: executions of others are left.
+}
