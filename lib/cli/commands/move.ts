@@ -59,7 +59,7 @@ async function move(
     schema,
     to,
     ...(dryRun === undefined ? {} : { dryRun }),
-    ...(options.drain === undefined ? {} : { drainTimeout: options.drain as '30s' }),
+    ...(options.drain === undefined ? {} : { drainTimeout: options.drain }),
     ...(migrations === undefined ? {} : { migrations }),
     onProgress: (progress) => bar.update(percent(progress), 100, describe(progress)),
   };

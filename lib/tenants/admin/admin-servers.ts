@@ -16,6 +16,7 @@ import { CLOACINA_MIGRATIONS_TABLE } from '../../store/postgres/migrations/index
 import { lockTenant, type AdminSession } from './admin-session.js';
 import { isUnreachable } from '../hosting/tenant-arrival.js';
 import { adminSource } from './admin-source.js';
+import { readTenantRow } from '../moving/move-state.js';
 import { readTenantState } from './tenant-state.js';
 
 /** The servers of an admin, and the choice among them. */
@@ -203,14 +204,17 @@ export class AdminServers {
     }
   }
 
-  /** The servers that have a tenant on the schema, or a part of one. */
+  /** The servers on which a tenant of the schema lives, or a part of one is. */
   private async holders(schema: string, needsAll: boolean): Promise<string[]> {
     const found = await Promise.allSettled(
       this.names.map(async (server) => {
-        const { schema: its, login } = await this.on(server, (session) =>
-          readTenantState(session, { schema }),
-        );
-        return its?.hasTables === true || login !== undefined ? [server ?? ''] : [];
+        return this.on(server, async (session) => {
+          const { schema: its, login } = await readTenantState(session, { schema });
+          if (its?.hasTables !== true && login === undefined) return [];
+          const row = await readTenantRow(session.client, schema);
+          // What a move has left, or has not completed, is not where the tenant lives.
+          return row?.state === 'moved' || row?.state === 'arriving' ? [] : [server ?? ''];
+        });
       }),
     );
     const failure = found.find((one) => one.status === 'rejected');

@@ -19,7 +19,7 @@ import {
 } from './create-tenant.js';
 import { listTenantSchemas } from './list-tenants.js';
 import type { MoveServers } from '../moving/find-places.js';
-import { finishMove, type FinishedMove } from '../moving/finish-move.js';
+import { dropCopies, finishMove, type FinishedMove } from '../moving/finish-move.js';
 import type { MoveOptions, MoveReport } from '../moving/move-options.js';
 import { moveTenant } from '../moving/move-tenant.js';
 import type { ApplicationMigrations } from '../moving/target-schema.js';
@@ -255,7 +255,11 @@ export class CloacinaAdmin {
         release: release && ((its, ms) => release(its, ms, server)),
       }),
     });
-    return this.inSession('removeTenant', schema, remove, server);
+    const removed = await this.inSession('removeTenant', schema, remove, server);
+    if (options.server !== undefined || this.servers.names.length === 1) return removed;
+    // Copies that moves have left would be all that is there of the tenant.
+    const copies = await dropCopies(this.moveServers(), schema);
+    return { dropped: [...removed.dropped, ...copies] };
   }
 
   /**

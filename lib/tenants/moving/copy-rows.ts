@@ -1,5 +1,4 @@
-import { Transform, type TransformCallback } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
+import type { Readable, Writable } from 'node:stream';
 import type pg from 'pg';
 
 type CopyStreams = typeof import('pg-copy-streams');
@@ -33,16 +32,56 @@ export async function copyRows(copy: RowCopy): Promise<number> {
   const table = streams.from(`COPY ${into} FROM STDIN (${format}${options})`, {
     highWaterMark: BUFFER_BYTES,
   });
-  const count = new Transform({
-    transform(chunk: Buffer, _encoding, done: TransformCallback) {
-      onBytes?.(chunk.length);
-      done(null, chunk);
-    },
-  });
-  from.query(rows);
-  to.query(table);
-  await pipeline(rows, count, table);
+  const lost = connectionsEnd([from, to]);
+  try {
+    from.query(rows);
+    to.query(table);
+    await Promise.race([pump(rows, table, onBytes), lost.promise]);
+  } finally {
+    lost.stop();
+  }
   return table.rowCount;
+}
+
+/**
+ * Passes chunks on, at the pace of the writer. In place of `pipeline()`, which would destroy the writer after a failure: that waits for
+ * an answer of the server, and its connection may be gone.
+ */
+function pump(
+  rows: Readable,
+  table: Writable,
+  onBytes: ((bytes: number) => void) | undefined,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    rows.on('error', reject);
+    table.on('error', reject);
+    table.on('finish', resolve);
+    table.on('drain', () => rows.resume());
+    rows.on('data', (chunk: Buffer) => {
+      onBytes?.(chunk.length);
+      if (!table.write(chunk)) rows.pause();
+    });
+    rows.on('end', () => table.end());
+  });
+}
+
+/** Rejects when one of the connections ends: the streams do not always notice. */
+function connectionsEnd(clients: readonly pg.ClientBase[]): {
+  readonly promise: Promise<never>;
+  readonly stop: () => void;
+} {
+  let end = (): void => undefined;
+  const promise = new Promise<never>((_resolve, reject) => {
+    end = () => reject(new Error('a connection ended'));
+  });
+  promise.catch(() => undefined);
+  for (const client of clients) client.once('end', end);
+  return {
+    promise,
+    stop: () => {
+      for (const client of clients) client.off('end', end);
+    },
+  };
 }
 
 let loaded: Promise<CopyStreams> | undefined;

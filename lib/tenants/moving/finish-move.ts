@@ -3,7 +3,7 @@ import { inAdminSession, lockTenant } from '../admin/admin-session.js';
 import { dropUnusedSchema } from './drop-copy.js';
 import { findPlaces, type MoveServers, type TenantPlace } from './find-places.js';
 import { finishSwitch, validateMoved } from './move-tenant.js';
-import { holdMoveLock } from './move-state.js';
+import { holdMoveLock, readTenantRow } from './move-state.js';
 
 /** What {@link CloacinaTenants.finishMove} has dropped. */
 export interface FinishedMove {
@@ -65,4 +65,21 @@ function notLive(schema: string, server: string | undefined): NotAllowedError {
       : `a move to server ${JSON.stringify(server)} goes on`,
     'Look at its state with "tenants list", and call it again.',
   );
+}
+
+/** Drops what moves of a tenant have left behind, once the tenant itself is removed. Returns what was dropped. */
+export async function dropCopies(servers: MoveServers, schema: string): Promise<string[]> {
+  const dropped: string[] = [];
+  for (const server of servers.names) {
+    const names = await inAdminSession(servers.source(server), async (session) => {
+      const row = await readTenantRow(session.client, schema);
+      if (row === undefined || row.moveId === null) return [];
+      await lockTenant(session, { schema });
+      return dropUnusedSchema(session, schema, row.moveId);
+    }).catch(async (error: unknown) => {
+      throw await servers.explain(error, server);
+    });
+    dropped.push(...names.map((name) => `${name} on server ${JSON.stringify(server)}`));
+  }
+  return dropped;
 }

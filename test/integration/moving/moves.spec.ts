@@ -163,7 +163,18 @@ describe('a move', () => {
       `schema "${schema}" on server "eu"`,
       `role "${username}" on server "eu"`,
     ]);
-    await admin.removeTenant({ schema, username });
+    expect((await admin.rotatePassword({ schema, username })).server).toBe('us');
+    await admin.moveTenant({ schema, to: 'eu' });
+    // Of what the second move has left too.
+    expect(await admin.removeTenant({ schema, username })).toEqual({
+      dropped: [
+        `schema "${schema}"`,
+        `role "${username}"`,
+        `schema "${schema}" on server "us"`,
+        `role "${username}" on server "us"`,
+      ],
+    });
+    expect(await stateOf(us, schema)).toBeUndefined();
   }, 120_000);
 
   it('is undone if a task does not end in time, and names it', async () => {
