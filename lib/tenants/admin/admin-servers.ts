@@ -211,7 +211,8 @@ export class AdminServers {
         return this.on(server, async (session) => {
           const { schema: its, login } = await readTenantState(session, { schema });
           if (its?.hasTables !== true && login === undefined) return [];
-          const row = await readTenantRow(session.client, schema);
+          // A schema that this login may not read is another's.
+          const row = await readTenantRow(session.client, schema).catch(() => undefined);
           // What a move has left, or has not completed, is not where the tenant lives.
           return row?.state === 'moved' || row?.state === 'arriving' ? [] : [server ?? ''];
         });
