@@ -64,13 +64,15 @@ const TRANSITIONS: Record<EngineStateName, Partial<Record<EngineStateEvent, Engi
 
 /**
  * The state machine of one tenant's engine. It alone decides whether the engine may claim. In any state the lease may
- * be under deletion for a moment; the engine claims nothing then, because the claim would have no lease.
+ * be under deletion for a moment; the engine claims nothing then, because the claim would have no lease. In any state the
+ * tenant may move to another server; the engine claims and begins nothing then.
  *
  * Being opened is not a state: before that, the catalog has no definition whose tasks could be claimed.
  */
 export class EngineState {
   private state: EngineStateName = 'standby';
   private releasing = false;
+  private moving = false;
 
   /** @param changed - called after each event, with whether the engine may claim */
   constructor(private readonly changed: (mayClaim: boolean) => void) {}
@@ -80,19 +82,30 @@ export class EngineState {
   }
 
   get mayClaim(): boolean {
-    return this.state === 'claiming' && !this.releasing;
+    return this.state === 'claiming' && !this.releasing && !this.moving;
   }
 
   /**
    * Whether claimed tasks may begin. They may without a proof of life: a claim is valid until another process takes it.
    */
   get mayBegin(): boolean {
-    return this.state === 'claiming' || this.state === 'standby';
+    return (this.state === 'claiming' || this.state === 'standby') && !this.moving;
   }
 
   /** Whether it is draining or closed: claims go back, and a failure costs no attempt. */
   get isEnding(): boolean {
     return this.state === 'draining' || this.state === 'closed';
+  }
+
+  /** Whether the tenant moves to another server, so that its work has to stop. */
+  get isMoving(): boolean {
+    return this.moving;
+  }
+
+  /** Call when a move stops the work of the tenant, and when the work may go on. */
+  setMoving(moving: boolean): void {
+    this.moving = moving;
+    this.changed(this.mayClaim);
   }
 
   get isReleasing(): boolean {

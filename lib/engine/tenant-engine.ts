@@ -39,6 +39,8 @@ export class TenantEngine {
   readonly store: TenantStore;
   /** What this process knows of itself here. */
   readonly self: OwnProcess;
+  /** Call when the tenant may move to another server, or may have moved. Set by the tenant's runtime. */
+  onMove: () => void = () => undefined;
   /** Whether a recovery is taking orphans for this tenant. */
   isRecovering: () => boolean = () => false;
   private readonly logger = new Logger('Cloacina');
@@ -195,6 +197,31 @@ export class TenantEngine {
     this.parts.state.on('resume');
     this.services.announceServing();
     this.claimAvailable();
+  }
+
+  /** Whether the tenant moves to another server, so that this process claims, begins and tidies nothing there. */
+  get isMoving(): boolean {
+    return this.parts.state.isMoving;
+  }
+
+  /**
+   * Stops claiming and gives unstarted claims back, because the tenant moves to another server. Running tasks continue, and
+   * their outcomes are recorded. Calls are sent on; while the schema refuses them, they are sent again.
+   */
+  stopForMove(): void {
+    if (this.parts.state.isMoving) return;
+    this.parts.state.setMoving(true);
+    this.services.announceServing();
+    this.parts.drain.giveBackWaiting();
+  }
+
+  /** Goes on after {@link stopForMove}: the move was undone, or has ended and the store leads to the other server. */
+  goOnAfterMove(): void {
+    if (!this.parts.state.isMoving) return;
+    this.parts.state.setMoving(false);
+    this.services.announceServing();
+    this.claimAvailable();
+    this.parts.waiters.recheck();
   }
 
   /** Claims tasks that are due while there is room. */

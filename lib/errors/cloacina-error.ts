@@ -24,6 +24,7 @@ export type CloacinaErrorCode =
   | 'DUPLICATE_SCHEMA'
   | 'MOVE_NOT_POSSIBLE'
   | 'MOVE_FAILED'
+  | 'TENANT_MOVING'
   // executions
   | 'INVALID_TRANSITION'
   | 'START_MANY'

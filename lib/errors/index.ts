@@ -42,6 +42,7 @@ export {
 } from './execution-errors.js';
 export type { EndedExecution } from './execution-errors.js';
 export { ItemsFailedError, TooManyItemsError, type FailedItems } from './map-errors.js';
+export { moveRefusalOf, TENANT_MOVES, type MoveRefusal } from './move-refusal.js';
 export { InvalidTokenError, TokenExpiredError } from './message-errors.js';
 export {
   MoveFailedError,
@@ -64,6 +65,8 @@ export {
 export {
   describeDuplicateSchema,
   DuplicateSchemaError,
+  TenantMovingError,
+  type MovingFacts,
   TenantExistsError,
   TenantIncompleteError,
 } from './tenant-errors.js';

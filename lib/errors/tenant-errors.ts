@@ -76,3 +76,58 @@ export function describeDuplicateSchema(schema: string, servers: readonly string
     'other.'
   );
 }
+
+/** How a tenant moves, as its processes know it. */
+export interface MovingFacts {
+  readonly tenant: string;
+  /** The name of the other server. */
+  readonly peer: string;
+  /** The state of the schema that refused the call. */
+  readonly state: 'stopping' | 'moved' | 'arriving';
+  /** How long the call waited, in milliseconds. */
+  readonly waitedMs: number;
+}
+
+/** When a call that met a move should be made again, in milliseconds. A schema refuses writes for at most a few seconds. */
+const RETRY_AFTER_MS = 3_000;
+
+/**
+ * The tenant moves to another server, and its schema refuses writes for the moment. Nothing was written. Calls wait for the end
+ * of the move for `startTimeout` and then throw this error; a call with a `manager` throws it at once, because its transaction
+ * has failed. Make the call again after `retryAfter`, a call with a `manager` in a new transaction.
+ *
+ * @example
+ * ```ts
+ * if (error instanceof TenantMovingError) response.header('Retry-After', String(Math.ceil(error.retryAfter / 1000)));
+ * ```
+ */
+export class TenantMovingError extends CloacinaError {
+  /** The tenant's name. Undefined if the statement was for no tenant in particular. */
+  readonly tenant: string | undefined;
+  /** The name of the server to which the tenant moves, or from which it arrives. */
+  readonly peer: string;
+  /** How long to wait before the next try, in milliseconds. */
+  readonly retryAfter: number;
+
+  constructor(
+    facts: Omit<MovingFacts, 'tenant'> & { readonly tenant?: string | undefined },
+    options?: ErrorOptions,
+  ) {
+    const { tenant, peer, state, waitedMs } = facts;
+    const subject = tenant === undefined ? 'The tenant' : `Tenant ${JSON.stringify(tenant)}`;
+    const does = {
+      stopping: `moves to server ${JSON.stringify(peer)}`,
+      moved: `has moved to server ${JSON.stringify(peer)}, where this process does not serve it yet`,
+      arriving: `is not complete here yet: it arrives from server ${JSON.stringify(peer)}`,
+    }[state];
+    const waited = waitedMs > 0 ? ` The call waited ${Math.round(waitedMs)} ms.` : '';
+    super(
+      'TENANT_MOVING',
+      `${subject} ${does}. Nothing was written.${waited} Try again in ${RETRY_AFTER_MS} ms.`,
+      options,
+    );
+    this.tenant = tenant;
+    this.peer = peer;
+    this.retryAfter = RETRY_AFTER_MS;
+  }
+}

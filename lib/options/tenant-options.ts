@@ -18,6 +18,7 @@ import {
 } from '../errors/option-checks.js';
 import { connectionProblems, databaseUrl, mergeConnections, namesServer } from './connection.js';
 import * as defaults from './defaults.js';
+import { rememberOrigin } from './options-at.js';
 import { validateSchemaName } from './schema-name.js';
 import { serverFor, strayProblem } from './server-options.js';
 import { retentionProblems, SHARED_CHECKS, type Resolution } from './shared-options.js';
@@ -131,42 +132,43 @@ export function resolveTenantOptions(
   const schemaName = options.schema ?? defaults.DEFAULT_SCHEMA;
   const controlUrl = options.controlUrl ?? (server.isOwn ? undefined : shared.controlUrl);
   const { workflows } = inherited;
-  return {
-    ok: true,
-    options: {
-      tenant: options.tenant ?? schemaName,
-      schema: schemaName,
-      ...(named.server === undefined ? {} : { server: named.server }),
-      ...(named.server === undefined || given.requireAll === true ? {} : { mayBeAway: true }),
-      ...server.leadsTo,
-      ...(controlUrl === undefined ? {} : { controlUrl }),
-      controlConnection: inherited.controlConnection ?? true,
-      migrate: inherited.migrate ?? true,
-      poolSize: inherited.poolSize ?? defaults.DEFAULT_POOL_SIZE,
-      ...(inherited.poolSize === undefined ? { poolSizeIsDefault: true } : {}),
-      maxConcurrentTasks: options.maxConcurrentTasks ?? defaults.DEFAULT_TENANT_CONCURRENCY,
-      enableRecovery: inherited.enableRecovery ?? true,
-      maxRecoveryAttempts: inherited.maxRecoveryAttempts ?? defaults.DEFAULT_MAX_RECOVERY_ATTEMPTS,
-      leaseDurationMs: milliseconds(inherited.leaseDuration, defaults.DEFAULT_LEASE_DURATION_MS),
-      shutdownTimeoutMs: milliseconds(
-        inherited.shutdownTimeout,
-        defaults.DEFAULT_SHUTDOWN_TIMEOUT_MS,
-      ),
-      startTimeoutMs: milliseconds(inherited.startTimeout, defaults.DEFAULT_START_TIMEOUT_MS),
-      handlerGraceMs: milliseconds(inherited.handlerGrace, defaults.DEFAULT_HANDLER_GRACE_MS),
-      maxContextSize: inherited.maxContextSize ?? defaults.DEFAULT_MAX_CONTEXT_SIZE,
-      maxSteps: inherited.maxSteps ?? defaults.DEFAULT_MAX_STEPS,
-      maxStepsSize: inherited.maxStepsSize ?? defaults.DEFAULT_MAX_STEPS_SIZE,
-      signalSecrets: [inherited.signalSecret ?? []].flat(),
-      ...(inherited.searchPath === undefined ? {} : { searchPath: [...inherited.searchPath] }),
-      ...(workflows === undefined ? {} : { workflows: [...workflows] }),
-      entities: [...(inherited.entities ?? [])],
-      migrations: [...(inherited.migrations ?? [])],
-      isolation: inherited.isolation ?? 'schema',
-      ...retentionOf(inherited.retention),
-      ...(inherited.archive === undefined ? {} : { archive: inherited.archive }),
-    },
+  const resolved: ResolvedTenantOptions = {
+    tenant: options.tenant ?? schemaName,
+    schema: schemaName,
+    ...(named.server === undefined ? {} : { server: named.server }),
+    ...(named.server === undefined || given.requireAll === true ? {} : { mayBeAway: true }),
+    ...server.leadsTo,
+    ...(controlUrl === undefined ? {} : { controlUrl }),
+    controlConnection: inherited.controlConnection ?? true,
+    migrate: inherited.migrate ?? true,
+    poolSize: inherited.poolSize ?? defaults.DEFAULT_POOL_SIZE,
+    ...(inherited.poolSize === undefined ? { poolSizeIsDefault: true } : {}),
+    maxConcurrentTasks: options.maxConcurrentTasks ?? defaults.DEFAULT_TENANT_CONCURRENCY,
+    enableRecovery: inherited.enableRecovery ?? true,
+    maxRecoveryAttempts: inherited.maxRecoveryAttempts ?? defaults.DEFAULT_MAX_RECOVERY_ATTEMPTS,
+    leaseDurationMs: milliseconds(inherited.leaseDuration, defaults.DEFAULT_LEASE_DURATION_MS),
+    shutdownTimeoutMs: milliseconds(
+      inherited.shutdownTimeout,
+      defaults.DEFAULT_SHUTDOWN_TIMEOUT_MS,
+    ),
+    startTimeoutMs: milliseconds(inherited.startTimeout, defaults.DEFAULT_START_TIMEOUT_MS),
+    handlerGraceMs: milliseconds(inherited.handlerGrace, defaults.DEFAULT_HANDLER_GRACE_MS),
+    maxContextSize: inherited.maxContextSize ?? defaults.DEFAULT_MAX_CONTEXT_SIZE,
+    maxSteps: inherited.maxSteps ?? defaults.DEFAULT_MAX_STEPS,
+    maxStepsSize: inherited.maxStepsSize ?? defaults.DEFAULT_MAX_STEPS_SIZE,
+    signalSecrets: [inherited.signalSecret ?? []].flat(),
+    ...(inherited.searchPath === undefined ? {} : { searchPath: [...inherited.searchPath] }),
+    ...(workflows === undefined ? {} : { workflows: [...workflows] }),
+    entities: [...(inherited.entities ?? [])],
+    migrations: [...(inherited.migrations ?? [])],
+    isolation: inherited.isolation ?? 'schema',
+    ...retentionOf(inherited.retention),
+    ...(inherited.archive === undefined ? {} : { archive: inherited.archive }),
   };
+  const resolve = (at: CloacinaTenantOptions): Resolution<ResolvedTenantOptions> =>
+    resolveTenantOptions(at, given, environment);
+  rememberOrigin(resolved, { options, shared: given, resolve });
+  return { ok: true, options: resolved };
 }
 
 function retentionOf(

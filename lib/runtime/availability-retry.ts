@@ -1,4 +1,9 @@
-import { CloacinaError, DatabaseUnavailableError, withoutDriver } from '../errors/index.js';
+import {
+  CloacinaError,
+  DatabaseUnavailableError,
+  TenantMovingError,
+  withoutDriver,
+} from '../errors/index.js';
 import type { Failure, FailureClassifier } from './failure.js';
 import { conflictDelay } from './retry-on-conflict.js';
 import { reconnectDelayMs } from './reconnect-delay.js';
@@ -84,8 +89,11 @@ export class AvailabilityRetry {
   private explain(error: unknown, waitedMs: number): unknown {
     const failure = this.classify(error);
     if (failure?.retryable !== true) return withoutDriver(error, this.tenant);
+    const { tenant } = this;
+    if (failure.move !== undefined)
+      return new TenantMovingError({ ...failure.move, tenant, waitedMs }, { cause: error });
     const reached = failure.kind !== 'connection';
-    const facts = { tenant: this.tenant, waitedMs: Math.round(waitedMs), reached };
+    const facts = { tenant, waitedMs: Math.round(waitedMs), reached };
     return new DatabaseUnavailableError(facts, { cause: error });
   }
 }

@@ -1,4 +1,4 @@
-import { DatabaseUnavailableError } from '../../errors/index.js';
+import { DatabaseUnavailableError, TenantMovingError } from '../../errors/index.js';
 import { Batcher } from '../../runtime/batcher.js';
 import type { Clock } from '../../runtime/clock.js';
 import type { FailureClassifier } from '../../runtime/failure.js';
@@ -184,9 +184,12 @@ export class MessageSender {
     { kind, name, idempotencyKey }: Message,
     cause: unknown,
     { sent, waitedMs }: { readonly sent: boolean; readonly waitedMs: number },
-  ): DatabaseUnavailableError {
+  ): DatabaseUnavailableError | TenantMovingError {
     const { tenant, store } = this.parts;
-    const reached = store.classifyFailure(cause).kind === 'conflict';
+    const failure = store.classifyFailure(cause);
+    if (failure.move !== undefined && !sent)
+      return new TenantMovingError({ ...failure.move, tenant, waitedMs }, { cause });
+    const reached = failure.kind === 'conflict';
     const what = `The ${kind} ${JSON.stringify(name)} of tenant ${JSON.stringify(tenant)}`;
     const rounded = Math.round(waitedMs);
     const explanation = reached

@@ -18,6 +18,8 @@ const MAX_UNKNOWN = 20;
 const MESSAGES: ReactionLimit = { burst: 50, intervalMs: 10 };
 /** Limit of reads of paused workflows. */
 const PAUSES: ReactionLimit = { burst: 10, intervalMs: 100 };
+/** Limit of looks whether a tenant moves to another server. */
+const MOVES: ReactionLimit = { burst: 10, intervalMs: 100 };
 /** Limit of looks for schedules that others have changed. */
 const SCHEDULES: ReactionLimit = { burst: 10, intervalMs: 100 };
 /** Limits of reactions that wake waiting callers, and that read the claims of the process. */
@@ -81,6 +83,7 @@ export class NotificationReactions {
     if (notification.kind === 'messages') reactions.messages.call();
     else if (notification.kind === 'schedules') reactions.schedules.call();
     else if (notification.kind === 'pauses') reactions.pauses.call();
+    else if (notification.kind === 'moves') reactions.moves.call();
     else reactions.hear(notification.kind, notification.executionId);
   }
 
@@ -131,6 +134,7 @@ class TenantReactions {
   readonly messages: MergedCalls;
   readonly schedules: MergedCalls;
   readonly pauses: MergedCalls;
+  readonly moves: MergedCalls;
   private readonly ended: MergedCalls;
   private readonly cancelled: MergedCalls;
   private readonly paused: MergedCalls;
@@ -147,6 +151,7 @@ class TenantReactions {
     this.messages = new MergedCalls(() => tenant.deliverMessages(), MESSAGES, clock);
     this.schedules = new MergedCalls(() => tenant.schedules.changedElsewhere(), SCHEDULES, clock);
     this.pauses = new MergedCalls(() => tenant.workflows.pauses.changedElsewhere(), PAUSES, clock);
+    this.moves = new MergedCalls(() => tenant.onMove(), MOVES, clock);
     this.ended = new MergedCalls(() => this.tellEnded(), ENDED, clock);
     this.cancelled = new MergedCalls(() => tenant.reconcileClaims(), CLAIMS, clock);
     this.paused = new MergedCalls(() => tenant.control.findPaused(), CLAIMS, clock);
@@ -168,8 +173,9 @@ class TenantReactions {
   }
 
   close(): void {
-    const { work, named, messages, schedules, pauses, passedOn, ended, cancelled, paused } = this;
-    const all = [work, named, messages, schedules, pauses, passedOn, ended, cancelled, paused];
+    const { work, named, messages, schedules, pauses, moves } = this;
+    const { passedOn, ended, cancelled, paused } = this;
+    const all = [work, named, messages, schedules, pauses, moves, passedOn, ended, cancelled, paused];
     for (const calls of all) calls.close();
   }
 

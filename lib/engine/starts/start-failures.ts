@@ -1,4 +1,4 @@
-import { DatabaseUnavailableError, toStoredError } from '../../errors/index.js';
+import { DatabaseUnavailableError, TenantMovingError, toStoredError } from '../../errors/index.js';
 import type { FailureClassifier } from '../../runtime/failure.js';
 import type { StartRequest } from './start-request.js';
 
@@ -91,10 +91,12 @@ export function startTimedOut(
   { tenant, request, startTimeoutMs, store, isHeldHere }: WaitingStart,
   { sent, waitedMs }: { readonly sent: boolean; readonly waitedMs: number },
   cause: unknown,
-): DatabaseUnavailableError | undefined {
+): DatabaseUnavailableError | TenantMovingError | undefined {
   if (waitedMs < startTimeoutMs * (sent ? UNKNOWN_FACTOR : 1)) return undefined;
   if (sent) return mayBeStarted({ tenant, request, waitedMs }, cause);
-  const reached = store.classifyFailure(cause).kind === 'conflict';
+  const { kind, move } = store.classifyFailure(cause);
+  if (move !== undefined) return new TenantMovingError({ ...move, tenant, waitedMs }, { cause });
+  const reached = kind === 'conflict';
   return notStarted({ tenant, request, waitedMs, isHeldHere }, reached, cause);
 }
 

@@ -75,7 +75,8 @@ export function wireCore(given: TenantEngineParts, later: LaterParts) {
   const { clock } = services;
   const inFlight = new ClaimsInFlight();
   const lease = new TenantLease(
-    services.identity,
+    // The services may become those of another server's connections.
+    () => services.identity(),
     leaseDurationMs,
     () => services.renewLeases(),
     () => services.mustAnnounceLeases(),

@@ -1,5 +1,6 @@
 import {
   isError,
+  moveRefusalOf,
   NotAllowedError,
   PermissionError,
   TablesMissingError,
@@ -34,6 +35,7 @@ const UNAVAILABLE: ReadonlyMap<string, boolean> = new Map([
   ['53', false], // out of memory, disk, connections
   ['57P', true], // shutting down, crashed, starting, or the database was dropped
   ['57P03', false], // cannot connect now
+  [SqlState.tenantMoves, false], // the schema refuses writes while its tenant moves to another server
   ['58', false], // the operating system reports an error, such as an I/O error
   ['XX', true], // an internal error, corrupted data
 ]);
@@ -63,7 +65,9 @@ const RETRYABLE: ReadonlySet<FailureKind> = new Set(['conflict', 'connection', '
 /** Classifies any failure of a statement. All other code relies on this classification. */
 export function classifyFailure(error: unknown): Failure {
   const { kind, mayBeWritten } = classify(error);
+  const move = moveRefusalOf(error);
   return {
+    ...(move === undefined ? {} : { move }),
     kind,
     mayBeWritten,
     retryable: RETRYABLE.has(kind),
@@ -123,13 +127,14 @@ export function failureKind(error: unknown): FailureKind {
 export function isAway(error: unknown): boolean {
   if (failureKind(error) !== 'connection') return false;
   const code = sqlState(error);
+  if (code === SqlState.tenantMoves) return false;
   return code === undefined
     ? !messageOf(error).startsWith('SASL: ')
     : !/^(25P|26|28|3D|40|53[^3]|58|XX)/.test(code);
 }
 
-/** SQLSTATEs that are caused by the statement's data, or by concurrent transactions. */
-const STATEMENT_ONLY = /^(?:22...|23...|P0...|40001|40P01|55P03)$/;
+/** SQLSTATEs that are caused by the statement's data, by concurrent transactions, or by a trigger. */
+const STATEMENT_ONLY = /^(?:22...|23...|P0...|40001|40P01|55P03|CLMOV)$/;
 
 /** Whether a statement outside of a transaction left its session unchanged when it failed with this error. */
 export function leavesSession(error: unknown): boolean {

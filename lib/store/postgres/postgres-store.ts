@@ -29,6 +29,7 @@ import { PostgresStatisticsStore } from './roles/statistics.js';
 import { PostgresStepStore } from './roles/steps.js';
 import { PostgresTransactionStore } from './roles/transactions.js';
 import { PostgresWorkflowPauseStore } from './roles/workflow-pauses.js';
+import type { LoginPools } from './connections/pools.js';
 import type { TenantTables } from './statements/statement.js';
 import { TenantDatabase, type PostgresStoreSettings } from './tenant-database.js';
 import { combineRoles } from '../combine-roles.js';
@@ -129,6 +130,11 @@ export class PostgresStore
 
   classifyFailure(error: unknown): Failure {
     return classifyFailure(error);
+  }
+
+  /** Sends all further statements to another server, to which the tenant has moved. */
+  moveTo(pools: LoginPools): void {
+    this.db.moveTo(pools);
   }
 
   permit(): Promise<Permit> {

@@ -1,4 +1,4 @@
-import { isError, readProperty } from '../../errors/index.js';
+import { isError, readProperty, TENANT_MOVES } from '../../errors/index.js';
 
 /** SQLSTATE codes that the library acts on. */
 export const SqlState = {
@@ -13,7 +13,7 @@ export const SqlState = {
   /** A statement timeout, or cancelled by an administrator. */
   queryCancelled: '57014',
   /** The library's own: the schema refuses writes, because its tenant moves to another server or has moved. */
-  tenantMoves: 'CLMOV',
+  tenantMoves: TENANT_MOVES,
   /** The server's memory, or its lock table, is exhausted. */
   outOfMemory: '53200',
   /** The prepared statement does not exist. */

@@ -20,13 +20,14 @@ export interface PostgresStoreSettings {
   readonly clocks: Clocks;
   /** Whether idempotency keys of deleted executions are kept, so that starts look for them. Default: false. */
   readonly keepsKeys?: boolean;
+  /** Called when the schema refuses a statement, because its tenant moves to another server. */
+  readonly onMove?: () => void;
 }
 
 /** What the roles of a tenant's store share: its tables, the ways to its connections, and the state of the store. */
 export class TenantDatabase {
   readonly schema: string;
   readonly tables: TenantTables;
-  readonly pools: LoginPools;
   readonly dataSource: DataSource;
   /** For statements of the engine, which find their rows by key. */
   readonly hot: StatementRunner;
@@ -36,6 +37,7 @@ export class TenantDatabase {
   readonly progressReads: ProgressReads;
   readonly keepsKeys: boolean;
   private readonly statements: TenantStatements;
+  private current: { readonly pools: LoginPools; readonly hot: StatementRunner; readonly cold: StatementRunner };
 
   constructor({
     schema,
@@ -44,17 +46,34 @@ export class TenantDatabase {
     dataSource,
     clocks,
     keepsKeys = false,
+    onMove,
   }: PostgresStoreSettings) {
     const key = createHash('sha256').update(schema).digest('hex').slice(0, 16);
     this.schema = schema;
     this.tables = tenantTables(quotedSchema, clocks.database);
-    this.pools = pools;
     this.keepsKeys = keepsKeys;
     this.dataSource = dataSource;
-    this.statements = new TenantStatements(this.tables, key, schema, clocks.process);
-    this.hot = this.statements.inTurn(pools.turns.statements);
-    this.cold = this.statements.inTurn(pools.turns.general);
+    this.statements = new TenantStatements(this.tables, key, schema, clocks.process, onMove);
+    this.current = this.onPools(pools);
+    this.hot = { run: (statement, values) => this.current.hot.run(statement, values) };
+    this.cold = { run: (statement, values) => this.current.cold.run(statement, values) };
     this.progressReads = new ProgressReads(clocks.process);
+  }
+
+  /** The connections of the tenant's login on the tenant's server. */
+  get pools(): LoginPools {
+    return this.current.pools;
+  }
+
+  /** Sends all further statements to another server, where the schema is the same. */
+  moveTo(pools: LoginPools): void {
+    this.current = this.onPools(pools);
+  }
+
+  private onPools(pools: LoginPools): TenantDatabase['current'] {
+    const { statements } = this;
+    const { turns } = pools;
+    return { pools, hot: statements.inTurn(turns.statements), cold: statements.inTurn(turns.general) };
   }
 
   /** Waits for a connection for the next hot statement. */

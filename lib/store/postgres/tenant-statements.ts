@@ -48,6 +48,8 @@ export class TenantStatements {
     private readonly key: string,
     private readonly schema: string,
     private readonly clock: Pick<Clock, 'now'>,
+    /** Called when the schema refuses a statement, because its tenant moves to another server. */
+    private readonly onMove: () => void = () => undefined,
   ) {}
 
   /** Runs statements on a connection. */
@@ -97,6 +99,7 @@ export class TenantStatements {
       return statement.columns.decode(result.rows);
     } catch (error) {
       if (sqlState(error) === READ_ONLY) throw await explainReadOnly(client, error);
+      if (sqlState(error) === SqlState.tenantMoves) this.onMove();
       throw this.explained(error, client);
     }
   }

@@ -23,7 +23,9 @@ export function registerPasses({ clock, sweep, process }: MaintenancePassesParts
   readonly announcements: AnnouncePass;
 } {
   const session = (): GroupSession | undefined => process.session;
-  const tenants = (names: readonly string[]) => process.named(names);
+  // A tenant that moves must not be written, and one statement has many tenants.
+  const tenants = (names: readonly string[]) =>
+    process.named(names).filter(({ isMoving }) => !isMoving);
   const pauses = new PausePass({ session, tenants });
   const announcements = new AnnouncePass({
     clock,
@@ -33,7 +35,7 @@ export function registerPasses({ clock, sweep, process }: MaintenancePassesParts
       name: process.processName,
       format: Math.max(...READABLE_FORMATS),
     }),
-    tenants: () => process.all,
+    tenants: () => process.all.filter(({ isMoving }) => !isMoving),
     named: tenants,
     plan: () => sweep.plan(),
   });

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
+import type { MoveRefusal } from '../../errors/index.js';
 import { readRows } from '../../store/postgres/connections/own-types.js';
 import { sqlState, SqlState } from '../../store/postgres/sql-state.js';
 import { inMoveTransaction, MOVE_SETTING, type Move } from './move-transaction.js';
@@ -8,16 +9,8 @@ import { inMoveTransaction, MOVE_SETTING, type Move } from './move-transaction.j
 export const FENCE_FUNCTION = 'cloacina_refuse_write';
 export const FENCE_TRIGGER = 'cloacina_move_fence';
 
-/** What a refused statement learns, as JSON in the error's DETAIL. */
-export interface FenceDetail {
-  readonly schema: string;
-  readonly state: FencedState;
-  readonly peer: string;
-  readonly moveId: string;
-}
-
 /** The states in which a schema refuses writes. `stopping` does so in its last phase only. */
-export type FencedState = 'stopping' | 'moved' | 'arriving';
+export type FencedState = MoveRefusal['state'];
 
 /**
  * How long the attempts to lock all tables may take in turn, in milliseconds. The short ones end before the server looks for
@@ -88,7 +81,7 @@ export async function openFence(client: pg.ClientBase, schema: string): Promise<
       WHERE n.nspname = $1 AND p.proname = '${FENCE_FUNCTION}'`,
     [schema],
   );
-  if (rows.length > 0) await client.query(functionOf(schema, 'BEGIN RETURN NULL; END'));
+  if (rows.length > 0) await client.query(functionOf(schema, 'BEGIN RETURN NULL; END', null));
 }
 
 /**
@@ -126,16 +119,6 @@ export async function removeFence(
 export async function unfencedTables(client: pg.ClientBase, schema: string): Promise<string[]> {
   const tables = await tablesOfSchema(client, schema);
   return tables.filter(({ hasFence }) => !hasFence).map(({ name }) => name);
-}
-
-/** The detail of an error of the fence. Undefined for other errors, and for a detail of another release. */
-export function fenceDetailOf(detail: unknown): FenceDetail | undefined {
-  if (typeof detail !== 'string') return undefined;
-  try {
-    return JSON.parse(detail) as FenceDetail;
-  } catch {
-    return undefined;
-  }
 }
 
 interface FencedTable {
@@ -186,7 +169,7 @@ END`)}`;
 }
 
 function fenceFunction({ schema, moveId, peer }: Move, state: FencedState): string {
-  const detail: FenceDetail = { schema, state, peer, moveId };
+  const detail: MoveRefusal = { schema, state, peer, moveId };
   const text = (value: string): string => pg.escapeLiteral(value);
   return functionOf(
     schema,
@@ -195,6 +178,7 @@ function fenceFunction({ schema, moveId, peer }: Move, state: FencedState): stri
   RAISE EXCEPTION USING ERRCODE = '${SqlState.tenantMoves}', MESSAGE = ${text(messageOf(schema, peer, state))},
     DETAIL = ${text(JSON.stringify(detail))};
 END`,
+    JSON.stringify(detail),
   );
 }
 
@@ -204,9 +188,16 @@ function messageOf(schema: string, peer: string, state: FencedState): string {
   return `Schema "${schema}" is a copy that is not complete. It arrives from server "${peer}".`;
 }
 
-/** The literals of the fence are in its text, so it reads no table: a transaction's old snapshot can't mislead it. */
-function functionOf(schema: string, body: string): string {
-  return `CREATE OR REPLACE FUNCTION ${functionPath(schema)}() RETURNS trigger LANGUAGE plpgsql AS ${pg.escapeLiteral(body)}`;
+/**
+ * The literals of the fence are in its text, so it reads no table: a transaction's old snapshot can't mislead it. The comment
+ * says the same to a look through the catalog, which reads no table of the tenants either.
+ */
+function functionOf(schema: string, body: string, comment: string | null): string {
+  const path = functionPath(schema);
+  return (
+    `CREATE OR REPLACE FUNCTION ${path}() RETURNS trigger LANGUAGE plpgsql AS ${pg.escapeLiteral(body)}; ` +
+    `COMMENT ON FUNCTION ${path}() IS ${comment === null ? 'NULL' : pg.escapeLiteral(comment)}`
+  );
 }
 
 function functionPath(schema: string): string {

@@ -33,6 +33,7 @@ const ANSWERS: Record<CloacinaErrorCode, Answer> = {
   INVALID_TOKEN: [HttpStatus.FORBIDDEN, 'general'],
   TOKEN_EXPIRED: [HttpStatus.GONE, 'own'],
   DATABASE_UNAVAILABLE: [HttpStatus.SERVICE_UNAVAILABLE, 'general'],
+  TENANT_MOVING: [HttpStatus.SERVICE_UNAVAILABLE, 'general'],
   QUEUE_FULL: [HttpStatus.SERVICE_UNAVAILABLE, 'general'],
   CONNECTIONS_EXHAUSTED: [HttpStatus.SERVICE_UNAVAILABLE, 'general'],
   WAIT_TIMEOUT: [HttpStatus.GATEWAY_TIMEOUT, 'own'],

@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import { sendInHalves } from '../../../runtime/in-halves.js';
-import { failureKind } from '../classify-failure.js';
+import { classifyFailure } from '../classify-failure.js';
 import type { RawRow } from '../statements/columns.js';
 import { tablesOf, type BulkStatement } from '../statements/statement.js';
 import { runUnprepared } from '../tenant-statements.js';
@@ -51,6 +51,8 @@ export abstract class BulkSender {
   }
 }
 
+/** A schema that refuses writes, because its tenant moves, concerns no other one. */
 function isOfConnection(error: unknown): boolean {
-  return failureKind(error) === 'connection';
+  const { kind, move } = classifyFailure(error);
+  return kind === 'connection' && move === undefined;
 }

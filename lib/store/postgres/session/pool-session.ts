@@ -1,4 +1,4 @@
-import { failureKind } from '../classify-failure.js';
+import { classifyFailure } from '../classify-failure.js';
 import type { LoginPools } from '../connections/pools.js';
 import { SessionStatements } from './session-statements.js';
 import type { RawRow } from '../statements/columns.js';
@@ -40,7 +40,8 @@ export class PoolSession extends SessionStatements {
     try {
       return await super.run(text, values);
     } catch (error) {
-      if (failureKind(error) === 'connection') {
+      const { kind, move } = classifyFailure(error);
+      if (kind === 'connection' && move === undefined) {
         this.interrupted = true;
         this.since = this.clock.now();
       }
