@@ -310,6 +310,11 @@ export class TenantEngine {
     if (this.claims.size > 0 || this.lease.mayStand) this.doubt();
   }
 
+  /** Call when the tenant lives on another server: nothing that this process holds here counts there. */
+  leaveServer(): void {
+    this.leaseLost();
+  }
+
   /** Call when another process has ended the lease. It takes this process for dead, so all claims here are lost. */
   leaseLost(): void {
     const { lease, claims, queue } = this.parts;

@@ -3,6 +3,9 @@ import type { RegisteredWorkflow, WorkflowRegistry } from '../discovery/register
 import type { TenantEngine } from '../engine/tenant-engine.js';
 import type { WorkflowEvent } from '../events/workflow-event.js';
 
+/** See {@link RunnerParts.gate}. */
+export type Gate = () => ((closed: AbortSignal) => Promise<void>) | undefined;
+
 /** The collaborators of a runner. */
 export interface RunnerParts {
   readonly engine: TenantEngine;
@@ -12,10 +15,10 @@ export interface RunnerParts {
   /** Whether the bootstrap hooks of all modules have returned; tasks begin to run then. */
   readonly hasBooted: () => boolean;
   /**
-   * Waits for a tenant whose server could not be reached at the boot. Throws when `startTimeout` is over. Absent for all
-   * others.
+   * Returns what calls have to wait for: a server that could not be reached at the boot, or a move to another server. The wait
+   * throws when `startTimeout` is over. Undefined while calls need not wait.
    */
-  readonly whenReachable?: (closed: AbortSignal) => Promise<void>;
+  readonly gate?: Gate;
   readonly events: Subject<WorkflowEvent>;
   /** Drains and closes the tenant in this process. */
   readonly shutdown: () => Promise<void>;

@@ -45,11 +45,11 @@ export interface RunnerCalls extends BulkParts {
 
 /** Creates the objects of one runner. */
 export function wireRunner(parts: RunnerParts): RunnerCalls {
-  const { engine, registry, serves, hasBooted, whenReachable } = parts;
+  const { engine, registry, serves, hasBooted, gate } = parts;
   const { catalog, changes, clock, settings, store, waiters } = engine;
   const { startTimeoutMs, tenant } = settings;
   const whileUnavailable = new AvailabilityRetry(tenant, store, startTimeoutMs, clock);
-  const served = new ServedCalls(tenant, whenReachable);
+  const served = new ServedCalls(tenant, gate);
   const starter = new ExecutionStarter({ engine, registry, whileUnavailable });
   const hungHandlers = engine.hungHandlers.bind(engine);
   const limits = new LimitReader(store.limits, catalog, clock);

@@ -1,4 +1,5 @@
 import { TenantRemovedError, withoutDriver } from '../errors/index.js';
+import type { Gate } from './runner-parts.js';
 
 /** The calls of a runner, which fail with a TenantRemovedError once this process no longer serves the tenant. */
 export class ServedCalls {
@@ -6,16 +7,17 @@ export class ServedCalls {
 
   constructor(
     private readonly tenant: string,
-    /** Waits for a tenant that could not be opened at the boot. Undefined for all others. */
-    private readonly whenReachable?: (closed: AbortSignal) => Promise<void>,
+    /** What calls have to wait for. Absent if there is never anything. */
+    private readonly gate?: Gate,
   ) {}
 
   /** Runs a call. It fails too if the tenant is closed before it ends. */
   async run<T>(call: () => Promise<T>): Promise<T> {
     this.assertServed();
     try {
+      const wait = this.gate?.();
       // Without the condition, calls of all tenants would begin a turn of the event loop later.
-      if (this.whenReachable !== undefined) await this.whenReachable(this.closing.signal);
+      if (wait !== undefined) await wait(this.closing.signal);
       return await call();
     } catch (error) {
       this.assertServed();

@@ -20,7 +20,7 @@ export interface PostgresStoreSettings {
   readonly clocks: Clocks;
   /** Whether idempotency keys of deleted executions are kept, so that starts look for them. Default: false. */
   readonly keepsKeys?: boolean;
-  /** Called when the schema refuses a statement, because its tenant moves to another server. */
+  /** Called when the tenant may have moved to another server: its schema refused a statement, or is gone. */
   readonly onMove?: () => void;
 }
 

@@ -48,7 +48,7 @@ export class TenantStatements {
     private readonly key: string,
     private readonly schema: string,
     private readonly clock: Pick<Clock, 'now'>,
-    /** Called when the schema refuses a statement, because its tenant moves to another server. */
+    /** Called when the tenant may have moved to another server: its schema refused a statement, or is gone. */
     private readonly onMove: () => void = () => undefined,
   ) {}
 
@@ -99,7 +99,8 @@ export class TenantStatements {
       return statement.columns.decode(result.rows);
     } catch (error) {
       if (sqlState(error) === READ_ONLY) throw await explainReadOnly(client, error);
-      if (sqlState(error) === SqlState.tenantMoves) this.onMove();
+      // The source of an ended move may be dropped.
+      if (sqlState(error) === SqlState.tenantMoves || isMissingTable(error)) this.onMove();
       throw this.explained(error, client);
     }
   }

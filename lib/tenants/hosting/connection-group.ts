@@ -27,6 +27,7 @@ import {
   warnOfUnusedName,
   type ConnectionGroupSettings,
 } from './connection-group-settings.js';
+import type { MovePass } from '../moving/move-pass.js';
 import { registerPasses } from './maintenance-passes.js';
 import type { GroupSession, OpenSession, StorageOverride } from './storage-override.js';
 
@@ -48,6 +49,7 @@ export class ConnectionGroup {
   readonly controlPlace: DatabasePlace;
   private readonly sweep: MaintenanceSweep;
   private readonly pauses: PausePass;
+  private readonly moves: MovePass | undefined;
   /** Tells other processes what this one serves. */
   readonly announcements: AnnouncePass;
   /** Number of connections of the server; undefined while it is not known. */
@@ -114,6 +116,7 @@ export class ConnectionGroup {
           connect(onPayload));
         this.recovery.connected();
         this.pauses.connected();
+        this.moves?.connected();
         return session;
       },
       // Before the bootstrap there is no control connection, so a connection of the pool sends notifications.
@@ -145,11 +148,13 @@ export class ConnectionGroup {
       notifySwept: (digest) => this.process.notifySwept(digest),
       onPeers: () => this.shareConnections(),
     });
-    ({ pauses: this.pauses, announcements: this.announcements } = registerPasses({
+    const passes = registerPasses({
       clock,
       sweep: this.sweep,
       process: this.process,
-    }));
+      pool: storage?.isDatabase === false ? undefined : () => this.pools.general,
+    });
+    ({ pauses: this.pauses, announcements: this.announcements, moves: this.moves } = passes);
     this.pacer = new Pacer({
       clock,
       backlog: () => this.pools.turns.statements.waitingCount + this.process.queuedStarts,

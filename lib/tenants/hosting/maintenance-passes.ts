@@ -8,18 +8,23 @@ import { RetentionPass } from '../../engine/retention/retention-pass.js';
 import { HistoryPass } from '../../engine/schedules/history-pass.js';
 import type { MaintenanceSweep } from '../../maintenance/sweep.js';
 import type { Clock } from '../../runtime/clock.js';
+import type pg from 'pg';
 import { READABLE_FORMATS } from '../../workflow/index.js';
+import { MovePass } from '../moving/move-pass.js';
 import type { GroupSession } from './storage-override.js';
 
 export interface MaintenancePassesParts {
   readonly clock: Clock;
   readonly sweep: MaintenanceSweep;
   readonly process: ProcessEngine<GroupSession>;
+  /** Undefined if the tenants are not on PostgreSQL. */
+  readonly pool: (() => pg.Pool) | undefined;
 }
 
 /** Registers the passes of the sweep over the tenants of a login, except recovery, which registers itself. */
-export function registerPasses({ clock, sweep, process }: MaintenancePassesParts): {
+export function registerPasses({ clock, sweep, process, pool }: MaintenancePassesParts): {
   readonly pauses: PausePass;
+  readonly moves: MovePass | undefined;
   readonly announcements: AnnouncePass;
 } {
   const session = (): GroupSession | undefined => process.session;
@@ -46,5 +51,10 @@ export function registerPasses({ clock, sweep, process }: MaintenancePassesParts
   sweep.register(new AgingPass({ isConnected: () => process.session !== undefined, tenants }));
   sweep.register(announcements);
   sweep.register(new RetentionPass(tenants));
-  return { pauses, announcements };
+  const moves =
+    pool === undefined
+      ? undefined
+      : new MovePass({ pool, tenants: (names) => process.named(names) });
+  if (moves !== undefined) sweep.register(moves);
+  return { pauses, moves, announcements };
 }

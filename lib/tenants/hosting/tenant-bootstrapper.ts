@@ -2,7 +2,7 @@ import type { DataSource } from 'typeorm';
 import type { ApplicationHooks } from './application-hooks.js';
 import type { WorkflowRegistry } from '../../discovery/registered-workflow.js';
 import type { DatabasePlace } from '../../errors/index.js';
-import { createTenantDataSource } from '../../store/postgres/typeorm/data-source.js';
+import { createTenantDataSource, moveDataSource } from '../../store/postgres/typeorm/data-source.js';
 import { TenantRole } from '../../store/postgres/connections/user-connection.js';
 import { isTenantNow } from '../../store/postgres/connections/search-path.js';
 import {
@@ -14,6 +14,7 @@ import { untraced } from '../../runtime/untraced.js';
 import type { CompiledWorkflow } from '../../workflow/index.js';
 import { CloacinaMigrator } from '../migrations/cloacina-migrator.js';
 import { waitForDatabase } from './wait-for-database.js';
+import type { MoveFollower } from '../moving/move-follower.js';
 import { withoutDatabase } from './unavailable-tenant.js';
 import { ensureIsolationRole } from '../migrations/isolation-role.js';
 import { createBulkSteps, type BulkSteps } from './bulk-steps.js';
@@ -29,6 +30,11 @@ export interface BootstrapperParts {
   readonly isClaiming: () => boolean;
   /** Aborted when the shutdown begins, or when the boot fails. */
   readonly stopping: AbortSignal;
+  /** The tenant's options on the server on which it lives. */
+  readonly locate: (options: ResolvedTenantOptions) => Promise<ResolvedTenantOptions>;
+  /** Has a tenant that was prepared without its server served where it lives now. */
+  readonly relocate: (runtime: TenantRuntime) => Promise<unknown>;
+  readonly follower: (runtime: TenantRuntime) => MoveFollower;
 }
 
 /** How a tenant is opened. */
@@ -41,6 +47,14 @@ export interface PrepareOptions {
   readonly isDiscovered: boolean;
   /** Whether a tenant whose server cannot be reached is prepared without it. Only of tenants that say so. */
   readonly isBoot?: boolean;
+}
+
+/** A tenant was to be opened on a server on which it does not live. Nothing was changed there. */
+export class LivesElsewhere extends Error {
+  /** @param options - the tenant's options on its server */
+  constructor(readonly options: ResolvedTenantOptions) {
+    super('The tenant lives on another server.');
+  }
 }
 
 /**
@@ -61,26 +75,36 @@ export class TenantBootstrapper {
   ): Promise<TenantRuntime> {
     const { tenant, schema } = options;
     if (group.storage?.isDatabase === false) return this.withoutDatabase(options, group);
-    const pool = group.pools.general;
+    // A move to another server changes it.
+    let at = group;
     const role = options.isolation === 'role' ? new TenantRole() : undefined;
     const dataSource = createDataSource(options, group, libraryEntities, role);
     let runtime: TenantRuntime | undefined;
     const migrator = new CloacinaMigrator({
       tenant,
       schema,
-      pool,
+      get pool() {
+        return at.pools.general;
+      },
       dataSource,
-      initialize: () => initializeOnPool(pool, dataSource),
+      initialize: () => initializeOnPool(at.pools.general, dataSource),
       mayCreate: !isDiscovered,
       mayMigrateAtBoot: options.migrate,
       isServed: () => runtime?.isDraining === false,
     });
-    const bulk = this.bulkStepsOf(group);
     let isNew = false;
     let isNamed = false;
     const reach = async (): Promise<void> => {
+      // Before the schema is created: the tenant may live on another server.
+      if (runtime !== undefined) await this.parts.relocate(runtime);
+      else if (!isDiscovered) {
+        const lives = await this.parts.locate(options);
+        if (lives !== options) throw new LivesElsewhere(lives);
+      }
+      const { general: pool, statements } = at.pools;
+      const bulk = this.bulkStepsOf(at);
       // Connects the general pool and a hot-statement connection at the same time. The latter is only needed later.
-      void askServerFacts(pool, group.pools.statements[0]).catch(() => undefined);
+      void askServerFacts(pool, statements[0]).catch(() => undefined);
       isNew = (await bulk.migrations.add(migrator)).schemaCreated || isNew;
       isTenantNow(pool, schema);
       if (tenant !== schema) isNamed = await bulk.names.add({ schema, tenant });
@@ -121,6 +145,16 @@ export class TenantBootstrapper {
       isNew,
       isDiscovered,
       ...(arrival === undefined ? {} : { arrival }),
+      follower: this.parts.follower,
+      moveTo: async (to) => {
+        const { searchPath } = options;
+        const { general: pool } = to.pools;
+        const name = role && (await ensureIsolationRole({ pool, tenant, schema }));
+        await moveDataSource(dataSource, { pool, schema, role, searchPath });
+        if (name !== undefined) role?.take(name);
+        isTenantNow(pool, schema);
+        at = to;
+      },
     });
     if (isNew || isNamed) group.process.notifyTenants();
     return runtime;
@@ -163,6 +197,7 @@ export class TenantBootstrapper {
       await engine.open(readsAlone ? undefined : await bulk.definitions.add(runtime));
     });
     await this.waitingForDatabase(whose, group, timeoutMs, () => bulk.begins.add(runtime));
+    runtime.activated();
   }
 
   /** Opens the control connection, which may have a server address of its own. */

@@ -194,9 +194,13 @@ export class TenantDiscovery {
     if (missing.length === 0) return;
     const names = missing.map(({ tenant }) => tenant.schema);
     const existing = await untraced(() => existingSchemas(group.pools.general, names));
-    for (const { tenant } of missing) {
+    for (const runtime of missing) {
+      const { tenant } = runtime;
       // The schema exists but can't be used. Recovery reports that, and its owner can repair it.
       if (existing.has(tenant.schema)) continue;
+      // The source of a move may be dropped when this process has not followed the tenant yet.
+      await runtime.moves?.look();
+      if (runtime.group !== group) continue;
       this.logger.warn(
         `Tenant "${tenant.name}": its schema "${tenant.schema}" was dropped; this process no longer serves the tenant.`,
       );
@@ -228,6 +232,7 @@ export class TenantDiscovery {
     await Promise.all(
       wanted.map(async (place) => {
         try {
+          if (await this.arrives(place)) return;
           this.parts.found.refuseDuplicate(this.parts.server, place.schema);
           if (await this.parts.open(place)) this.pauses.delete(place.schema);
           else this.pause(place.schema, false);
@@ -242,6 +247,17 @@ export class TenantDiscovery {
     if (news.length > MAX_LOGGED) {
       this.logger.error(`${news.length - MAX_LOGGED} more discovered tenants could not be opened.`);
     }
+  }
+
+  /** Whether a tenant that this process serves on another server has moved here. The process follows it then. */
+  private async arrives({ schema }: MarkedSchema): Promise<boolean> {
+    const { server, runtime, group } = this.parts;
+    if (server === undefined) return false;
+    const elsewhere = runtime().find(
+      ({ tenant, options }) => tenant.schema === schema && options.server !== undefined,
+    );
+    await elsewhere?.moves?.look();
+    return elsewhere?.group === group || elsewhere?.options.server === server;
   }
 
   /** Pauses the tenant. Returns the message to log; undefined if the tenant has failed before. */

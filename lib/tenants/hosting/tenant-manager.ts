@@ -1,3 +1,5 @@
+import { Logger } from '@nestjs/common';
+import type pg from 'pg';
 import type { WorkflowRegistry } from '../../discovery/registered-workflow.js';
 import { SlotScheduler } from '../../engine/slots/slot-scheduler.js';
 import { ApplicationHooks } from './application-hooks.js';
@@ -12,10 +14,14 @@ import { BOOT_TIMEOUT_MS, bootTimeout } from './boot-timeout.js';
 import { ServerDiscoveries, type DiscoverySettings } from './server-discoveries.js';
 import { ServerReturns } from './server-returns.js';
 import { isUnreachable } from './tenant-arrival.js';
-import { TenantBootstrapper, type PrepareOptions } from './tenant-bootstrapper.js';
+import { LivesElsewhere, TenantBootstrapper, type PrepareOptions } from './tenant-bootstrapper.js';
 import { isSameTenant, TenantsInUse } from './tenants-in-use.js';
 import { observed } from './observed.js';
 import type { StorageOverride } from './storage-override.js';
+import { untraced } from '../../runtime/untraced.js';
+import { MoveFollower } from '../moving/move-follower.js';
+import { readTenantRow, undoAbandonedStop } from '../moving/move-state.js';
+import { TenantLocator } from '../moving/tenant-locator.js';
 import { KeyedMutex } from '../../runtime/keyed-mutex.js';
 
 /** Settings for the tenants of a boot, which waits a minute for a database that doesn't answer. */
@@ -48,6 +54,7 @@ export class TenantManager {
   /** Ends the collection of metrics. */
   private unobserve: (() => void) | undefined;
   private readonly opener: TenantBootstrapper;
+  private readonly locator: TenantLocator;
   /** Aborted when the shutdown begins. */
   private readonly stopping = new AbortController();
   /** Aborted when the boot has failed, in any part of the application. */
@@ -68,7 +75,16 @@ export class TenantManager {
     this.logins = new ConnectionGroups(this.slots, clocks, storage);
     const stopping = AbortSignal.any([this.stopping.signal, this.failed.signal]);
     const isClaiming = (): boolean => this.claiming;
-    this.opener = new TenantBootstrapper({ registry, hooks, isClaiming, stopping });
+    this.locator = new TenantLocator(clocks.process);
+    this.opener = new TenantBootstrapper({
+      registry,
+      hooks,
+      isClaiming,
+      stopping,
+      locate: (options) => this.locator.locate(options),
+      relocate: (runtime) => this.relocate(runtime),
+      follower: (runtime) => this.followerOf(runtime),
+    });
     this.returns = new ServerReturns({ opener: this.opener, stopping });
     const { logins, opener, returns, inUse } = this;
     this.discoveries = new ServerDiscoveries({
@@ -255,24 +271,36 @@ export class TenantManager {
   private async openInTurn(options: ResolvedTenantOptions, how: PrepareOptions): Promise<Tenant> {
     const { tenant } = options;
     this.refuseWhenStopping(tenant);
-    this.inUse.refuseOtherServer(options);
-    if (!how.isDiscovered) this.discoveries.want(options);
     const known = this.open.get(tenant);
-    if (known !== undefined && isSameTenant(known.options, options)) {
+    if (known !== undefined && isSameTenant(known.given, options)) {
+      this.discoveries.want(options);
       known.isDiscovered &&= how.isDiscovered;
       return known.tenant;
     }
+    this.inUse.refuseOtherServer(options);
+    if (!how.isDiscovered) this.discoveries.want(options);
     if (known !== undefined) await this.giveWay(known);
     if (this.open.has(tenant)) {
       throw new ConfigurationError([
         `Tenant "${tenant}" is open with other options. Remove it first, or give the new tenant another name.`,
       ]);
     }
+    return this.openAt(options, how, options);
+  }
+
+  /** @param given - the options with which the application opens the tenant */
+  private async openAt(
+    options: ResolvedTenantOptions,
+    how: PrepareOptions,
+    given: ResolvedTenantOptions,
+  ): Promise<Tenant> {
+    const { tenant } = options;
     this.inUse.add(options);
     const group = this.logins.acquire(options);
     let runtime: TenantRuntime | undefined;
     try {
       runtime = await this.opener.prepare(options, group, how);
+      runtime.given = given;
       this.refuseWhenStopping(tenant);
       if (this.claiming && runtime.arrival === undefined)
         await this.opener.activate(runtime, how.timeoutMs);
@@ -280,11 +308,83 @@ export class TenantManager {
     } catch (error) {
       await runtime?.drain(0);
       await this.discard(runtime ?? { options, group });
+      if (error instanceof LivesElsewhere) return this.openThere(error.options, how, given);
       throw error;
     }
     this.open.set(tenant, runtime);
     if (runtime.arrival !== undefined) void this.returns.bringUp(runtime);
     return runtime.tenant;
+  }
+
+  /** Opens a tenant on the server on which it lives, and not on the one that its options name. */
+  private async openThere(
+    at: ResolvedTenantOptions,
+    how: PrepareOptions,
+    given: ResolvedTenantOptions,
+  ): Promise<Tenant> {
+    new Logger('CloacinaTenants').warn(
+      `Tenant "${at.tenant}": the code places it on server "${given.server ?? ''}", and it lives on server ` +
+        `"${at.server ?? ''}". It is served there; change the code.`,
+    );
+    this.discoveries.want(at);
+    // Discovery may have opened it there.
+    const there = this.open.get(this.inUse.onSchema(at)?.tenant ?? '');
+    if (there !== undefined) await this.giveWay(there);
+    return this.openAt(at, how, given);
+  }
+
+  /** Serves a tenant where it lives. False if this process does so already. */
+  private async relocate(runtime: TenantRuntime): Promise<boolean> {
+    const { options, group } = runtime;
+    const at = await this.locator.locate(options);
+    if (at === options) return false;
+    const next = this.logins.acquire(at);
+    try {
+      const there = this.open.get(this.inUse.onSchema(at)?.tenant ?? '');
+      if (there !== undefined && there !== runtime) await this.giveWay(there);
+      this.inUse.move(options, at);
+      try {
+        await runtime.moveTo(at, next);
+      } catch (error) {
+        this.inUse.move(at, options);
+        throw error;
+      }
+    } catch (error) {
+      await this.logins.release(next);
+      throw error;
+    }
+    new Logger('CloacinaTenants').log(
+      `Tenant "${options.tenant}": it lives on server "${at.server ?? ''}" now, and is served there.`,
+    );
+    // Its statements under way may still end. None of them can write.
+    void this.logins.release(group).catch(() => undefined);
+    return true;
+  }
+
+  private followerOf(runtime: TenantRuntime): MoveFollower {
+    const { tenant, schema, startTimeoutMs: timeoutMs } = runtime.given;
+    const pool = (): pg.Pool => runtime.group.pools.general;
+    return new MoveFollower({
+      clock: runtime.group.clocks.process,
+      tenant,
+      timeoutMs,
+      read: () => untraced(() => readTenantRow(pool(), schema)),
+      stop: () => runtime.engine.stopForMove(),
+      goOn: async () => {
+        if (runtime.needsActivation && this.claiming)
+          await this.opener.activate(runtime, timeoutMs);
+        runtime.engine.goOnAfterMove();
+      },
+      undo: ({ moveId, peer }) =>
+        onClient(pool(), (client) =>
+          undoAbandonedStop(client, { schema, moveId: moveId ?? '', peer: peer ?? '' }),
+        ),
+      follow: () =>
+        this.turns.run(tenant, async () => {
+          const isOpen = this.open.get(tenant) === runtime && !runtime.isDraining;
+          return isOpen && this.relocate(runtime);
+        }),
+    });
   }
 
   /** The name of the discovered tenant on the schema, if there is one. */
@@ -328,4 +428,15 @@ export class TenantManager {
       'Add it in the process that takes over.',
     );
   }
+}
+
+async function onClient<T>(pool: pg.Pool, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+  return untraced(async () => {
+    const client = await pool.connect();
+    try {
+      return await work(client);
+    } finally {
+      client.release();
+    }
+  });
 }

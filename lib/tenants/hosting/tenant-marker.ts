@@ -2,6 +2,7 @@ import pg from 'pg';
 import { isolationRoleNameSql } from '../admin/role-name.js';
 import { CLOACINA_MIGRATIONS_TABLE } from '../../store/postgres/migrations/index.js';
 import { readRows } from '../../store/postgres/connections/own-types.js';
+import { fenceComment, refusalIn } from '../moving/schema-places.js';
 import { isTenantLogin } from '../migrations/migration-history.js';
 import { TENANT_NAME_PREFIX, tenantNameIn } from '../tenant-name.js';
 
@@ -44,14 +45,16 @@ function isTrusted(role: string): string {
  * code would run with more rights than that of their own login.
  */
 export async function findTenants(pool: pg.Pool): Promise<FoundTenants> {
-  const rows = await readRows<{
+  const marked = await readRows<{
     schema: string;
     comment: string | null;
+    fence: string | null;
     isolated: boolean;
     stranger: string | null;
   }>(
     pool,
     `SELECT n.nspname AS schema, obj_description(c.oid, 'pg_class') AS comment,
+            ${fenceComment('n.oid')} AS fence,
             EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.rolname = ${isolationRoleNameSql('n.nspname')}) AS isolated,
             CASE WHEN NOT ${isTrusted('n.nspowner')} THEN pg_catalog.pg_get_userbyid(n.nspowner)::text
                  WHEN NOT ${isTrusted('c.relowner')} THEN pg_catalog.pg_get_userbyid(c.relowner)::text END AS stranger
@@ -62,6 +65,11 @@ export async function findTenants(pool: pg.Pool): Promise<FoundTenants> {
       ORDER BY n.nspname`,
     [CLOACINA_MIGRATIONS_TABLE],
   );
+  // A tenant that has moved away, and a copy that is not complete, are tenants of another server.
+  const rows = marked.filter(({ fence }) => {
+    const state = refusalIn(fence)?.state;
+    return state === undefined || state === 'stopping';
+  });
   return {
     tenants: rows
       .filter(({ stranger }) => stranger === null)

@@ -6,9 +6,11 @@ import { servesOnly } from '../../discovery/workflow-filter.js';
 import { describeHung } from '../../engine/execution/hung-handlers.js';
 import { TenantEngine } from '../../engine/tenant-engine.js';
 import type { ApplicationHooks } from './application-hooks.js';
+import type { ProcessServices } from '../../engine/process-services.js';
 import type { EventSink } from '../../events/tenant-events.js';
 import type { WorkflowEvent } from '../../events/workflow-event.js';
 import { detached } from '../../runtime/untraced.js';
+import { MergedCalls, type ReactionLimit } from '../../runtime/merged-calls.js';
 import { AvailabilityRetry } from '../../runtime/availability-retry.js';
 import { CloacinaRecovery } from '../../recovery/cloacina-recovery.js';
 import { builtInWorkflows } from '../../runner/bulk/bulk-workflow.js';
@@ -20,6 +22,7 @@ import { PostgresStore } from '../../store/postgres/postgres-store.js';
 import type { CompiledWorkflow } from '../../workflow/index.js';
 import type { CloacinaMigrator } from '../migrations/cloacina-migrator.js';
 import type { ConnectionGroup } from './connection-group.js';
+import type { MoveFollower } from '../moving/move-follower.js';
 import { quoteIdentifier } from '../quote-identifier.js';
 import { notePoolSize } from './pool-sizes.js';
 import { addressOf } from '../tenant-address.js';
@@ -27,6 +30,9 @@ import { describeWait } from './serving-log.js';
 import type { ResolvedTenantOptions } from '../../options/index.js';
 import type { Tenant } from './tenant.js';
 import type { TenantArrival } from './tenant-arrival.js';
+
+/** Limit of looks whether the tenant moves. */
+const REFUSALS: ReactionLimit = { burst: 5, intervalMs: 500 };
 
 export interface TenantRuntimeParts {
   readonly options: ResolvedTenantOptions;
@@ -45,25 +51,42 @@ export interface TenantRuntimeParts {
   readonly isDiscovered: boolean;
   /** The wait for the tenant's server, if it could not be reached at the boot. */
   readonly arrival?: TenantArrival;
+  /** Has the data source and the migrator use another server. Absent in memory. */
+  readonly moveTo?: (group: ConnectionGroup) => Promise<void>;
+  /** Creates what follows the tenant's moves. Absent in memory. */
+  readonly follower?: (runtime: TenantRuntime) => MoveFollower;
 }
 
 /** One tenant of this process, from the end of its migrations to its close. */
 export class TenantRuntime {
   readonly tenant: Tenant;
   readonly engine: TenantEngine;
-  readonly group: ConnectionGroup;
-  readonly options: ResolvedTenantOptions;
-  readonly isNew: boolean;
+  /** The options with which the application has opened the tenant. */
+  given: ResolvedTenantOptions;
+  /** Follows the tenant's moves to other servers. Undefined in memory. */
+  readonly moves: MoveFollower | undefined;
+  /** Whether the schema was just created, so it contains no executions. */
+  isNew: boolean;
   isDiscovered: boolean;
   private readonly serves: (workflow: RegisteredWorkflow) => boolean;
   private readonly events = new Subject<WorkflowEvent>();
+  /** Looks whether the tenant moves, for statements that its schema refused. */
+  private readonly refused: MergedCalls;
+  private readonly services: ProcessServices;
+  /** The server on which the tenant lives, as this process serves it. */
+  private place: { readonly options: ResolvedTenantOptions; readonly group: ConnectionGroup };
+  private postgres: PostgresStore | undefined;
+  /** Whether the tenant has changed its server, and is not activated there yet. */
+  private hasMoved = false;
   private drained: Promise<void> | undefined;
   private readonly leaving = new AbortController();
 
   constructor(private readonly parts: TenantRuntimeParts) {
     const { options, group, migrator, dataSource, arrival } = parts;
-    this.options = options;
-    this.group = group;
+    this.given = options;
+    this.place = { options, group };
+    // A copy, because a move puts the services of other connections into it.
+    this.services = { ...group.process.services };
     this.isNew = parts.isNew;
     this.isDiscovered = parts.isDiscovered;
     this.serves = servesOnly(options.workflows);
@@ -72,7 +95,6 @@ export class TenantRuntime {
     this.tenant = {
       name: options.tenant,
       schema: options.schema,
-      ...(options.server === undefined ? {} : { server: options.server }),
       runner: new CloacinaRunner({
         engine: this.engine,
         registry: parts.registry,
@@ -80,13 +102,68 @@ export class TenantRuntime {
         hasBooted: parts.isClaiming,
         events: this.events,
         shutdown: () => this.drain(),
-        ...(arrival === undefined ? {} : { whenReachable: (closed) => arrival.wait(closed) }),
+        gate: () => this.gate(arrival),
       }),
       migrator,
       recovery: this.createRecovery(),
       dataSource,
     };
-    notePoolSize(this.tenant, () => group.poolSize);
+    notePoolSize(this.tenant, () => this.group.poolSize);
+    if (options.server !== undefined) {
+      Object.defineProperty(this.tenant, 'server', {
+        get: () => this.options.server,
+        enumerable: true,
+      });
+    }
+    this.moves = parts.follower?.(this);
+    this.engine.onMove = () => this.moves?.look();
+    this.refused = new MergedCalls(() => this.moves?.look(), REFUSALS, group.clocks.process);
+  }
+
+  /** The options on the server on which the tenant lives. */
+  get options(): ResolvedTenantOptions {
+    return this.place.options;
+  }
+
+  get group(): ConnectionGroup {
+    return this.place.group;
+  }
+
+  /** Whether calls have to wait, and for what. */
+  private gate(
+    arrival: TenantArrival | undefined,
+  ): ((closed: AbortSignal) => Promise<void>) | undefined {
+    if (arrival?.isAway === true) return (closed) => arrival.wait(closed);
+    const { moves } = this;
+    return moves?.isLeaving === true ? (closed) => moves.wait(closed) : undefined;
+  }
+
+  /**
+   * Serves the tenant on another server, with the same injected objects. The tenant claims nothing until it is activated there.
+   * The caller releases the former group.
+   */
+  async moveTo(options: ResolvedTenantOptions, group: ConnectionGroup): Promise<void> {
+    const { engine, services, parts } = this;
+    await parts.moveTo?.(group);
+    const { group: former } = this;
+    former.recovery.remove(options.tenant);
+    former.process.remove(engine);
+    engine.leaveServer();
+    this.postgres?.moveTo(group.pools);
+    Object.assign(services, group.process.services);
+    this.place = { options, group };
+    this.register();
+    this.isNew = false;
+    this.hasMoved = true;
+  }
+
+  /** Whether the tenant has to be activated on the server to which it has moved. */
+  get needsActivation(): boolean {
+    return this.hasMoved;
+  }
+
+  activated(): void {
+    this.hasMoved = false;
   }
 
   /** The wait for the tenant's server, if it could not be reached at the boot. */
@@ -126,6 +203,8 @@ export class TenantRuntime {
 
   /** Call it after the drain. It rejects waiting callers, and releases everything of the tenant but its login. */
   async close(): Promise<void> {
+    this.refused.close();
+    this.moves?.close();
     this.tenant.runner.closed();
     this.events.complete();
     this.engine.close();
@@ -136,16 +215,18 @@ export class TenantRuntime {
   private createEngine(): TenantEngine {
     const { options, group, dataSource, registry, restored } = this.parts;
     const { storage } = group;
+    const { services } = this;
     const ofLibrary = [...builtInWorkflows(), ...scheduleWorkflows()];
     const onPostgres = (): PostgresStore =>
-      new PostgresStore({
+      (this.postgres = new PostgresStore({
         schema: options.schema,
         quotedSchema: quoteIdentifier(options.schema),
         pools: group.pools,
         dataSource,
         clocks: group.clocks,
         keepsKeys: options.retention?.keysMs !== undefined,
-      });
+        onMove: () => this.refused.call(),
+      }));
     return new TenantEngine({
       settings: { ...options, address: addressOf(options.schema) },
       store: storage?.storeOf(options.schema, onPostgres) ?? onPostgres(),
@@ -155,11 +236,11 @@ export class TenantRuntime {
       serves: this.serves,
       restored,
       builtIns: storage?.builtIns(ofLibrary) ?? ofLibrary,
-      services: group.process.services,
+      services,
       events: this.eventSink(),
       interceptors: this.parts.hooks.interceptors,
       retention: {
-        pacer: group.pacer,
+        pacer: { run: (...args) => this.group.pacer.run(...args) },
         ...(options.archive === undefined
           ? {}
           : { archive: archiveOf(options.archive, options.tenant, () => this.tenant.runner) }),
@@ -182,7 +263,7 @@ export class TenantRuntime {
   }
 
   /** Connects the engine to the recovery of its login. */
-  private createRecovery(): CloacinaRecovery {
+  private register(): void {
     const { engine, group } = this;
     const { tenant, enableRecovery, maxRecoveryAttempts } = this.options;
     const { telemetry } = this.parts.hooks;
@@ -213,6 +294,12 @@ export class TenantRuntime {
         }),
     });
     engine.isRecovering = () => recovery.isTaking;
+  }
+
+  private createRecovery(): CloacinaRecovery {
+    this.register();
+    const { engine } = this;
+    const { tenant, enableRecovery } = this.options;
     if (!enableRecovery) {
       new Logger('CloacinaRecovery').warn(
         `Tenant "${tenant}": recovery is off (enableRecovery: false). Tasks of lost processes stay Running until another ` +
@@ -227,7 +314,7 @@ export class TenantRuntime {
         this.options.startTimeoutMs,
         engine.clock,
       ),
-      run: () => group.recoverNow([tenant]),
+      run: () => this.group.recoverNow([tenant]),
       claimable: () => engine.catalog.served,
       hung: () =>
         engine.hungHandlers().map((hung) => ({

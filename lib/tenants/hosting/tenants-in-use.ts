@@ -35,6 +35,17 @@ export class TenantsInUse {
     this.serverOf.delete(options.schema.toLowerCase());
   }
 
+  /** Notes that a tenant has moved to another server. @throws ConfigurationError if another tenant has its schema there */
+  move(from: ResolvedTenantOptions, to: ResolvedTenantOptions): void {
+    this.delete(from);
+    try {
+      this.add(to);
+    } catch (error) {
+      this.add(from);
+      throw error;
+    }
+  }
+
   /** @throws DuplicateSchemaError if the schema is served on another of the servers */
   refuseOtherServer({ schema, server }: Pick<ResolvedTenantOptions, 'schema' | 'server'>): void {
     const other = this.serverOf.get(schema.toLowerCase());

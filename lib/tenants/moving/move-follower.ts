@@ -17,7 +17,7 @@ export interface MoveFollowerParts {
   readonly read: () => Promise<TenantRow | undefined>;
   /** Stops the tenant's work in this process, or lets it go on. */
   readonly stop: () => void;
-  readonly goOn: () => void;
+  readonly goOn: () => Promise<void>;
   /** Undoes a stop whose mover is gone and whose deadline has passed. */
   readonly undo: (row: TenantRow) => Promise<unknown>;
   /**
@@ -120,7 +120,7 @@ export class MoveFollower {
     if (row?.state === 'live' || row?.state === 'copying') return this.settle();
     if (row === undefined) {
       // The source of an ended move may be dropped. Otherwise the schema is, which recovery reports.
-      if (await this.parts.follow()) this.settle();
+      if (await this.parts.follow()) this.again = true;
       return;
     }
     this.peer = row.peer ?? '';
@@ -139,7 +139,7 @@ export class MoveFollower {
       this.logger.warn(
         `Tenant "${this.parts.tenant}": its move to server "${this.peer}" was interrupted, and is undone.`,
       );
-      this.settle();
+      await this.settle();
     } else if (after?.state === 'moved') this.again = true;
   }
 
@@ -151,11 +151,10 @@ export class MoveFollower {
     this.parts.stop();
   }
 
-  private settle(): void {
+  private async settle(): Promise<void> {
+    if (this.state !== 'settled') await this.parts.goOn();
     this.failure = undefined;
-    if (this.state === 'settled') return;
     this.state = 'settled';
-    this.parts.goOn();
     this.wake();
   }
 

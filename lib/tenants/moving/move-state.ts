@@ -2,6 +2,8 @@ import { createHash } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { readRows } from '../../store/postgres/connections/own-types.js';
+import { sendInHalves } from '../../runtime/in-halves.js';
+import { failureKind } from '../../store/postgres/classify-failure.js';
 import { SERVER_CLOCK } from '../../store/postgres/statements/sql-clock.js';
 import { CHANNEL } from '../../store/postgres/statements/wake-ups.js';
 import { encodeNotification } from '../../engine/process/notification.js';
@@ -40,6 +42,23 @@ export async function readTenantRow(
   if (rows[0]?.name == null) return undefined;
   const [row] = await readRows<TenantRow>(client, selectRow(schema));
   return row;
+}
+
+/** The states of many tenants by index, in one statement. Undefined for a schema that can't be read. */
+export function readTenantStates(
+  client: pg.ClientBase | pg.Pool,
+  schemas: readonly string[],
+): Promise<(TenantRow | undefined)[]> {
+  return sendInHalves(
+    schemas,
+    async (part) => {
+      const each = part.map((schema, i) => `SELECT ${i} AS i, t.* FROM (${selectRow(schema)}) t`);
+      const rows = await readRows<TenantRow & { i: number }>(client, each.join(' UNION ALL '));
+      const found = new Map(rows.map(({ i, ...row }) => [i, row]));
+      return part.map((_, i) => found.get(i));
+    },
+    (error) => failureKind(error) === 'connection',
+  );
 }
 
 /** Begins a move on the source, which goes on as usual: live → copying. False if the tenant is not live. */

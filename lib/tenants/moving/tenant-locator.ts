@@ -1,4 +1,3 @@
-import { Logger } from '@nestjs/common';
 import pg from 'pg';
 import { ConfigurationError, DatabaseUnavailableError, listNames } from '../../errors/index.js';
 import { optionsAt, serversOf, type ResolvedTenantOptions } from '../../options/index.js';
@@ -85,13 +84,7 @@ export class TenantLocator {
     const from = await this.on(source, (client) => readTenantRow(client, schema));
     if (from?.state !== 'moved' || from.moveId !== row.moveId) return false;
     const move = { schema, moveId: row.moveId ?? '', peer: row.peer ?? '' };
-    const isLive = await this.on(at, (client) => makeLive(client, move));
-    if (isLive) {
-      new Logger('CloacinaTenants').log(
-        `Tenant "${at.tenant}": its move to server "${at.server ?? ''}" was interrupted at its end, and is complete now.`,
-      );
-    }
-    return isLive;
+    return this.on(at, (client) => makeLive(client, move));
   }
 
   /** Tenants that are looked for at the same time share a connection and a statement. */

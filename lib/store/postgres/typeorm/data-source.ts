@@ -7,6 +7,7 @@ import {
   type MigrationInterface,
 } from 'typeorm';
 import { runWithin } from '../connections/connection-limit.js';
+import { askServerFacts } from '../connections/server-facts.js';
 import { cloacinaEntities } from '../entities/index.js';
 import { APPLICATION_MIGRATIONS_TABLE } from '../migrations/index.js';
 import { NO_NATIVE_DRIVER, sharedPoolDriver } from './shared-pool-driver.js';
@@ -85,6 +86,22 @@ export function createTenantDataSource(settings: CreateTenantDataSource): DataSo
     mongoManager: { value: undefined },
     sqljsManager: { value: undefined },
   });
+}
+
+/**
+ * Has an uninitialized or initialized data source use the pool of another server, on which the schema is the same. Connections
+ * that are checked out stay with their users.
+ */
+export async function moveDataSource(
+  dataSource: DataSource,
+  settings: Pick<CreateTenantDataSource, 'pool' | 'schema' | 'role' | 'searchPath'>,
+): Promise<void> {
+  const facts = await askServerFacts(settings.pool);
+  const { driver } = dataSource;
+  const shared = sharedPoolDriver(settings.pool, settings);
+  for (const [name, value] of facts) Reflect.set(driver, name, value);
+  Reflect.set(driver, 'postgres', shared);
+  if (dataSource.isInitialized) Reflect.set(driver, 'master', new shared.Pool());
 }
 
 /** Marks code in a transaction as having a connection, for requests of a second one (see `ConnectionLimit`). */

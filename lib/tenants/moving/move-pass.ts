@@ -1,0 +1,61 @@
+import type pg from 'pg';
+import { untraced } from '../../runtime/untraced.js';
+import { readTenantStates } from './move-state.js';
+
+/** Number of rounds after which the pass reads the state of a tenant again. */
+const ROUNDS_BETWEEN_LOOKS = 20;
+
+/** A tenant of the pass. */
+export interface MovableTenant {
+  readonly settings: { readonly schema: string };
+  /** Whether notifications of other processes reach this process. */
+  readonly hearsNotifications: boolean;
+  readonly isMoving: boolean;
+  onMove: () => void;
+}
+
+export interface MovePassOptions {
+  readonly pool: () => pg.Pool;
+  readonly tenants: (names: readonly string[]) => readonly MovableTenant[];
+}
+
+/**
+ * A pass of the maintenance sweep: looks which tenants move to another server, in case a notification was lost.
+ *
+ * It reads one row of each tenant in the first round after a new session, every few minutes, and in each round of a process that
+ * hears no notifications, with one statement for a part of the round.
+ */
+export class MovePass {
+  readonly nextLookAt = undefined;
+  private rounds = new WeakMap<MovableTenant, number>();
+
+  constructor(private readonly options: MovePassOptions) {}
+
+  /** Call when a session was opened: the process may have missed notifications. */
+  connected(): void {
+    this.rounds = new WeakMap();
+  }
+
+  async over(names: readonly string[]): Promise<void> {
+    const asked = this.options.tenants(names).filter((tenant) => this.isAsked(tenant));
+    if (asked.length === 0) return;
+    const schemas = asked.map(({ settings }) => settings.schema);
+    const rows = await untraced(() => readTenantStates(this.options.pool(), schemas));
+    for (const [i, tenant] of asked.entries()) {
+      const state = rows[i]?.state;
+      const isStill = state === 'live' || state === 'copying';
+      // A schema that can't be read concerns recovery, which reports it.
+      if (state !== undefined && isStill === tenant.isMoving) tenant.onMove();
+    }
+  }
+
+  async look(): Promise<void> {
+    // Nothing of this can't wait for the next round.
+  }
+
+  private isAsked(tenant: MovableTenant): boolean {
+    const round = this.rounds.get(tenant) ?? 0;
+    this.rounds.set(tenant, round + 1);
+    return round % ROUNDS_BETWEEN_LOOKS === 0 || !tenant.hearsNotifications;
+  }
+}
