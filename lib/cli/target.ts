@@ -29,12 +29,14 @@ export function findTarget(
   { tenant, schema }: { readonly tenant?: string; readonly schema?: string },
   away: readonly string[] = [],
 ): PlacedTarget {
+  // The source of a move, and a copy that is not complete, are not the tenant.
+  const living = all.filter(({ move }) => move?.state !== 'moved' && move?.state !== 'arriving');
   if (schema === undefined && tenant === undefined) {
     if (away.length > 0)
-      throw new IncompleteError(`${LACKS_NAME} ${notSearched(away)} ${listed(all)}`);
-    return placed(onlyOf(all), databases);
+      throw new IncompleteError(`${LACKS_NAME} ${notSearched(away)} ${listed(living)}`);
+    return placed(onlyOf(living), databases);
   }
-  const matching = all.filter(
+  const matching = living.filter(
     (each) =>
       (schema === undefined || each.schema === schema) &&
       (tenant === undefined || each.tenant === tenant),

@@ -16,6 +16,7 @@ const READ = [
   'claim_batch',
   'runner_lease',
   'schedule',
+  'tenant',
   'paused_workflow',
   'migrations',
 ].map((name) => `cloacina_${name}`);

@@ -3,6 +3,7 @@ import { text } from 'node:stream/consumers';
 import type { Command } from 'commander';
 import type { CommandContext } from '../command-context.js';
 import { CommandFailure, ExitCode, UsageError } from '../exit-code.js';
+import type { ListedTenant } from '../../index.js';
 import { loadLibrary } from '../library.js';
 import { confirmed } from '../output/confirm.js';
 import { table } from '../output/table.js';
@@ -53,14 +54,22 @@ async function list(context: CommandContext): Promise<ExitCode> {
   const { tenants, away } = await context.reachableTenants();
   // Databases without names have no column.
   const hasServers = tenants.some(({ server }) => server !== undefined);
-  const head = ['tenant', 'schema', 'newest migration', ...(hasServers ? ['server'] : [])];
+  const hasMoves = tenants.some(({ move }) => move !== undefined);
+  const head = [
+    'tenant',
+    'schema',
+    'newest migration',
+    ...(hasServers ? ['server'] : []),
+    ...(hasMoves ? ['move'] : []),
+  ];
   return context.answer(
     {
-      tenants: tenants.map(({ tenant, schema, version, server }) => ({
+      tenants: tenants.map(({ tenant, schema, version, server, move }) => ({
         tenant,
         schema,
         version,
         ...(server === undefined ? {} : { server }),
+        ...(move === undefined ? {} : { move }),
       })),
       ...(away.length === 0 ? {} : { away }),
     },
@@ -70,15 +79,26 @@ async function list(context: CommandContext): Promise<ExitCode> {
         : table(
             context,
             head,
-            tenants.map(({ tenant, schema, version, server }) => [
+            tenants.map(({ tenant, schema, version, server, move }) => [
               tenant,
               schema,
               version,
               ...(hasServers ? [server ?? ''] : []),
+              ...(hasMoves ? [move === undefined ? '' : inWords(move)] : []),
             ]),
           ),
     away.length === 0 ? ExitCode.ok : ExitCode.incomplete,
   );
+}
+
+function inWords({ state, peer }: NonNullable<ListedTenant['move']>): string {
+  const does = {
+    copying: 'copied to',
+    stopping: 'stops, moves to',
+    moved: 'moved to',
+    arriving: 'arrives from',
+  }[state];
+  return `${does} ${peer}`;
 }
 
 async function create(

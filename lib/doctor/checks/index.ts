@@ -16,6 +16,7 @@ import { schemaDrift } from './schema-drift.js';
 import { settings } from './settings.js';
 import { stalledExecutions } from './stalled-executions.js';
 import { stuckLeases } from './stuck-leases.js';
+import { unfinishedMove } from './unfinished-move.js';
 
 export const DATABASE_CHECKS: readonly DatabaseCheck[] = [
   clockSkew,
@@ -37,6 +38,7 @@ export const TENANT_CHECKS: readonly TenantCheck[] = [
   blockedTasks,
   stalledExecutions,
   schedules,
+  unfinishedMove,
   archive,
   failedExecutions,
 ];

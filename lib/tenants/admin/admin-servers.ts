@@ -216,6 +216,11 @@ export class AdminServers {
           // What a move has left, or has not completed, is not where the tenant lives.
           return row?.state === 'moved' || row?.state === 'arriving' ? [] : [server ?? ''];
         });
+        const { schema: its, login } = await this.on(server, (session) =>
+          readTenantState(session, { schema }),
+        );
+        if (its?.livesElsewhere === true) return [];
+        return its?.hasTables === true || login !== undefined ? [server ?? ''] : [];
       }),
     );
     const failure = found.find((one) => one.status === 'rejected');

@@ -23,6 +23,7 @@ import { dropCopies, finishMove, type FinishedMove } from '../moving/finish-move
 import type { MoveOptions, MoveReport } from '../moving/move-options.js';
 import { moveTenant } from '../moving/move-tenant.js';
 import type { ApplicationMigrations } from '../moving/target-schema.js';
+import { listTenantSchemas, type TenantMove } from './list-tenants.js';
 import { removeTenantFrom } from './remove-tenant.js';
 import { assertRoleName } from './role-name.js';
 import { generatePassword, scramVerifier, validatePassword } from './scram-verifier.js';
@@ -109,6 +110,8 @@ export interface ListedTenant {
   version: string;
   /** The name of its server. Absent without the option `servers`. */
   server?: string;
+  /** Its move to another server. Absent without one. */
+  move?: TenantMove;
 }
 
 /**

@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events';
 import pg from 'pg';
+import { sendInHalves } from '../../runtime/in-halves.js';
 import { isAway } from '../../store/postgres/classify-failure.js';
 import { CLOACINA_MIGRATIONS_TABLE } from '../../store/postgres/migrations/index.js';
 
@@ -19,48 +20,50 @@ const NAME = /^\w{1,255}$/;
  * put there: a cast of its own type, a view, a policy. COPY reads the rows of a table as they are stored, and refuses
  * everything that is not a plain table. The server's own functions format the types that a tenant can create.
  */
-export async function copyVersions(
+export function copyVersions(
   client: pg.Client,
   schemas: readonly string[],
 ): Promise<(string | undefined)[]> {
+  return copyEach(client, schemas, { table: CLOACINA_MIGRATIONS_TABLE, columns: 'id, name' }, newest);
+}
+
+/** A table that each schema has, and the columns to read. */
+interface CopiedTable {
+  readonly table: string;
+  readonly columns: string;
+}
+
+/** Reads a table of each schema as {@link copyVersions} does. `read` gets the lines of COPY. */
+export async function copyEach<T>(
+  client: pg.Client,
+  schemas: readonly string[],
+  source: CopiedTable,
+  read: (rows: readonly string[]) => T | undefined,
+): Promise<(T | undefined)[]> {
   await client.query(
     `SET row_security TO off; SET lock_timeout TO ${LOCK_TIMEOUT_MS}; SET statement_timeout TO ${STATEMENT_TIMEOUT_MS}`,
   );
-  const versions: (string | undefined)[] = [];
+  const results: (T | undefined)[] = [];
   for (let start = 0; start < schemas.length; start += CHUNK) {
-    versions.push(...(await orInHalves(client, schemas.slice(start, start + CHUNK))));
+    const part = schemas.slice(start, start + CHUNK);
+    const each = (some: readonly string[]): Promise<(T | undefined)[]> => copy(client, some, source, read);
+    results.push(...(await sendInHalves(part, each, isAway)));
   }
-  return versions;
+  return results;
 }
 
-async function orInHalves(
+async function copy<T>(
   client: pg.Client,
   schemas: readonly string[],
-): Promise<(string | undefined)[]> {
-  try {
-    return await copy(client, schemas);
-  } catch (error) {
-    if (isAway(error)) throw error;
-    if (schemas.length === 1) return [undefined];
-    const middle = schemas.length >> 1;
-    const first = await orInHalves(client, schemas.slice(0, middle));
-    return [...first, ...(await orInHalves(client, schemas.slice(middle)))];
-  }
-}
-
-async function copy(
-  client: pg.Client,
-  schemas: readonly string[],
-): Promise<(string | undefined)[]> {
+  { table, columns }: CopiedTable,
+  read: (rows: readonly string[]) => T | undefined,
+): Promise<(T | undefined)[]> {
   const text = schemas
-    .map((schema) => {
-      const table = `${pg.escapeIdentifier(schema)}.${CLOACINA_MIGRATIONS_TABLE}`;
-      return `COPY ${table} (id, name) TO STDOUT`;
-    })
+    .map((schema) => `COPY ${pg.escapeIdentifier(schema)}.${table} (${columns}) TO STDOUT`)
     .join('; ');
   const { rows, result } = await collectRows(client, () => client.query(text));
   const results = Array.isArray(result) ? (result as pg.QueryResult[]) : [result];
-  return results.map(({ rowCount }) => newest(rows.splice(0, rowCount ?? 0)));
+  return results.map(({ rowCount }) => read(rows.splice(0, rowCount ?? 0)));
 }
 
 /**
@@ -82,7 +85,7 @@ async function collectRows<T>(
   connection.on('copyData', add);
   try {
     const result = await work();
-    if (bytes > MAX_BYTES) throw new Error('A history of migrations is too long to read.');
+    if (bytes > MAX_BYTES) throw new Error('A table of the library is too long to read.');
     return { rows, result };
   } finally {
     connection.off('copyData', add);

@@ -1,5 +1,6 @@
 import type { AdminSession } from './admin-session.js';
 import { CLOACINA_MIGRATIONS_TABLE } from '../../store/postgres/migrations/index.js';
+import { fenceComment, refusalIn } from '../moving/schema-places.js';
 import { isolationRoleName } from './role-name.js';
 import { isolationPurpose, LOGIN_PURPOSE, stageOf, type LoginStage } from './role-purpose.js';
 
@@ -7,6 +8,8 @@ export interface TenantSchema {
   readonly owner: string;
   /** Whether the schema has the library's history table, so it is a tenant's, or was about to become one. */
   readonly hasTables: boolean;
+  /** Whether the tenant lives on another server: it has moved there, or this is a copy that is not complete. */
+  readonly livesElsewhere: boolean;
 }
 
 export interface TenantLogin {
@@ -33,10 +36,16 @@ export async function readTenantState(
   { client, database }: AdminSession,
   { schema, username }: { readonly schema: string; readonly username?: string | undefined },
 ): Promise<TenantState> {
-  const schemas = await client.query<{ name: string; owner: string; hasTables: boolean }>(
+  const schemas = await client.query<{
+    name: string;
+    owner: string;
+    hasTables: boolean;
+    fence: string | null;
+  }>(
     `SELECT n.nspname AS name, pg_get_userbyid(n.nspowner) AS owner,
             EXISTS (SELECT FROM pg_catalog.pg_class c
-                     WHERE c.relnamespace = n.oid AND c.relkind IN ('r', 'p') AND c.relname = $2::text) AS "hasTables"
+                     WHERE c.relnamespace = n.oid AND c.relkind IN ('r', 'p') AND c.relname = $2::text) AS "hasTables",
+            ${fenceComment('n.oid')} AS fence
        FROM pg_catalog.pg_namespace n WHERE lower(n.nspname) = lower($1::text)`,
     [schema, CLOACINA_MIGRATIONS_TABLE],
   );
@@ -58,7 +67,7 @@ export async function readTenantState(
   const same = schemas.rows.find(({ name }) => name === schema);
   const wanted = username?.toLowerCase();
   return {
-    schema: same,
+    schema: same && { ...same, livesElsewhere: livesElsewhere(same.fence) },
     login: logins.find(({ name }) => name === username) ?? logins[0],
     isolationRole: roles.rows.find(
       ({ name, comment }) => name === isolation && comment === isolationPurpose(place),
@@ -70,6 +79,11 @@ export async function readTenantState(
       ({ name }) => name === username && !logins.some((login) => login.name === name),
     ),
   };
+}
+
+function livesElsewhere(fence: string | null): boolean {
+  const state = refusalIn(fence)?.state;
+  return state === 'moved' || state === 'arriving';
 }
 
 /** Lists for messages what exists of the tenant. */

@@ -53,9 +53,11 @@ export interface TenantTrouble {
    * - `backlog`: a task has been due for longer than `backlogAfter`, and no process claims it.
    * - `hungHandlers`: handlers ignore their aborted signals and keep slots of this process.
    * - `notOpened`: the tenant was discovered, or its server came back, and it could not be opened.
+   * - `moving`: the tenant moves to another server, or has moved to one that this process can't reach or does not know. Nothing of
+   *   it is claimed here.
    * - `serverAway`: the tenant's server could not be reached at the boot. The tenant is served as soon as it answers.
    */
-  trouble: 'schema' | 'backlog' | 'hungHandlers' | 'notOpened' | 'serverAway';
+  trouble: 'schema' | 'backlog' | 'hungHandlers' | 'notOpened' | 'moving' | 'serverAway';
   /** The same as a sentence for people. */
   detail: string;
 }

@@ -30,6 +30,15 @@ function troublesOf(runtime: TenantRuntime, backlogAfterMs: number): TenantTroub
     // The rest is not known before that.
     return [{ tenant: name, trouble: 'serverAway', detail }];
   }
+  const { moves } = runtime;
+  if (moves?.isMoving === true) {
+    const to = JSON.stringify(moves.movesTo);
+    const detail = moves.isLeaving
+      ? `${tenant}: it has moved to server ${to}, where this process does not serve it yet.`
+      : `${tenant}: it moves to server ${to}. Nothing of it is claimed until the move has ended.`;
+    // What the schema refuses now is no fault of it.
+    return [{ tenant: name, trouble: 'moving', detail }];
+  }
   if (runtime.group.recovery.isBroken(name)) {
     const detail = `${tenant}: its tables can't be read or changed. The log of CloacinaRecovery has the error.`;
     troubles.push({ tenant: name, trouble: 'schema', detail });

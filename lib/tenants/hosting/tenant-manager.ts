@@ -273,7 +273,7 @@ export class TenantManager {
     this.refuseWhenStopping(tenant);
     const known = this.open.get(tenant);
     if (known !== undefined && isSameTenant(known.given, options)) {
-      this.discoveries.want(options);
+      if (!how.isDiscovered) this.discoveries.want(options);
       known.isDiscovered &&= how.isDiscovered;
       return known.tenant;
     }

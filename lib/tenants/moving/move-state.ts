@@ -188,16 +188,21 @@ export async function holdMoveLock(client: pg.ClientBase, schema: string): Promi
   return false;
 }
 
+/** The 64-bit key of the mover's advisory lock. */
+export function moveLockKey(schema: string): string {
+  const hash = createHash('sha256').update(`nestjs-cloacina/move/${schema}`).digest();
+  return hash.readBigInt64BE().toString();
+}
+
 function holdsMoveLockUntilCommit(client: pg.ClientBase, schema: string): Promise<boolean> {
   return tryLock(client, 'pg_try_advisory_xact_lock', schema);
 }
 
 async function tryLock(client: pg.ClientBase, how: string, schema: string): Promise<boolean> {
-  const key = createHash('sha256').update(`nestjs-cloacina/move/${schema}`).digest();
   const [row] = await readRows<{ locked: boolean }>(
     client,
     `SELECT pg_catalog.${how}($1::bigint) AS locked`,
-    [key.readBigInt64BE().toString()],
+    [moveLockKey(schema)],
   );
   return row?.locked === true;
 }
