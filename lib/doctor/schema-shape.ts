@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import { readRows } from '../store/postgres/connections/own-types.js';
+import { FENCE_TRIGGER } from '../tenants/moving/write-fence.js';
 import { CLOACINA_MIGRATIONS_TABLE } from '../store/postgres/migrations/index.js';
 
 /** One object of a schema: a table, a column, an index, a constraint, a trigger. */
@@ -21,7 +22,7 @@ const RELATIONS = `SELECT c.oid, c.relname::text AS relation, c.relkind, c.relpe
 
 /**
  * Of the options of a table only the fillfactor, because an operator may tune autovacuum. Of the constraints not those of
- * NOT NULL, which only PostgreSQL 18 has: columns have the same fact.
+ * NOT NULL, which only PostgreSQL 18 has: columns have the same fact. Of the triggers not the fence of a move.
  */
 const READ_SHAPE = `WITH relation AS MATERIALIZED (${RELATIONS})
   SELECT CASE r.relkind WHEN 'v' THEN 'view' ELSE 'table' END AS kind, r.relation, r.relation AS name,
@@ -48,7 +49,7 @@ const READ_SHAPE = `WITH relation AS MATERIALIZED (${RELATIONS})
     FROM relation r JOIN pg_catalog.pg_constraint o ON o.conrelid = r.oid WHERE o.contype <> 'n'
   UNION ALL
   SELECT 'trigger', r.relation, g.tgname::text, replace(pg_catalog.pg_get_triggerdef(g.oid), r.prefix, '')
-    FROM relation r JOIN pg_catalog.pg_trigger g ON g.tgrelid = r.oid WHERE NOT g.tgisinternal`;
+    FROM relation r JOIN pg_catalog.pg_trigger g ON g.tgrelid = r.oid WHERE NOT g.tgisinternal AND g.tgname <> '${FENCE_TRIGGER}'`;
 
 /**
  * Reads what the library's tables in a schema are. It needs no right on them.

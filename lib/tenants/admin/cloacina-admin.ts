@@ -101,6 +101,7 @@ export interface MoveTenantOptions extends MoveOptions, ApplicationMigrations {
   /** The schema to move. */
   readonly schema: string;
 }
+export type { TenantMove };
 
 /** A tenant in the list of {@link CloacinaAdmin.listTenants}. */
 export interface ListedTenant {
