@@ -6,7 +6,7 @@ import { UsageError, type ExitCode } from './exit-code.js';
 import { loadClient, loadLibrary } from './library.js';
 import { reachableTenants, type ReachableTenants } from './reachable.js';
 import { StderrLogger } from './stderr-logger.js';
-import { findTarget, type PlacedTarget } from './target.js';
+import { findTarget, livesThere, type PlacedTarget } from './target.js';
 import type { Terminal } from './terminal.js';
 import { printJson } from './output/print-json.js';
 import { printable } from './output/text.js';
@@ -94,7 +94,7 @@ export class CommandContext {
     databases: readonly NamedDatabase[],
   ): Promise<NamedDatabase | undefined> {
     const { tenants } = await this.reachableTenants(databases);
-    const holder = tenants.find((each) => each.schema === schema);
+    const holder = tenants.find((each) => each.schema === schema && livesThere(each));
     return holder && databases.find(({ server }) => server === holder.server);
   }
 

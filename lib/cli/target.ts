@@ -29,8 +29,7 @@ export function findTarget(
   { tenant, schema }: { readonly tenant?: string; readonly schema?: string },
   away: readonly string[] = [],
 ): PlacedTarget {
-  // The source of a move, and a copy that is not complete, are not the tenant.
-  const living = all.filter(({ move }) => move?.state !== 'moved' && move?.state !== 'arriving');
+  const living = all.filter(livesThere);
   if (schema === undefined && tenant === undefined) {
     if (away.length > 0)
       throw new IncompleteError(`${LACKS_NAME} ${notSearched(away)} ${listed(living)}`);
@@ -67,6 +66,11 @@ export function findTarget(
     );
   }
   return placed(found, databases);
+}
+
+/** False for the source of a move, and for a copy that is not complete: the tenant is on another server. */
+export function livesThere({ move }: ListedTenant): boolean {
+  return move?.state !== 'moved' && move?.state !== 'arriving';
 }
 
 /** The tenant with the URL of its database. */

@@ -9,7 +9,7 @@ import { table } from '../output/table.js';
 import { counted } from '../output/text.js';
 import type { RunCommand } from '../run-command.js';
 import type { AwayServer } from '../reachable.js';
-import { placed, type PlacedTarget, type Target } from '../target.js';
+import { livesThere, placed, type PlacedTarget, type Target } from '../target.js';
 
 interface MigrateOptions {
   readonly all?: boolean;
@@ -123,7 +123,7 @@ async function targetsOf(
   if (tenant !== undefined || schema !== undefined)
     throw new UsageError('Give --all, or name a tenant with --tenant or --schema.');
   const { tenants, away } = await context.reachableTenants();
-  return { targets: tenants.map((each) => placed(each, context.databases)), away };
+  return { targets: tenants.filter(livesThere).map((each) => placed(each, context.databases)), away };
 }
 
 async function outcomeOf(
