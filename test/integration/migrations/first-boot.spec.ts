@@ -48,6 +48,7 @@ describe('ensure', () => {
       'cloacina_task_execution',
       'cloacina_task_progress',
       'cloacina_task_step',
+      'cloacina_tenant',
       'cloacina_workflow_definition',
       'cloacina_workflow_execution',
     ]);

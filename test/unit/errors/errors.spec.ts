@@ -90,6 +90,11 @@ const FAMILY: [errors.CloacinaError, errors.CloacinaErrorCode, string][] = [
     'The schema "tenant_acme" is a tenant\'s on the servers "eu" and "us". Keep one of them, and rename or drop the other.',
   ],
   [
+    new errors.TenantMovingError({ tenant: 'acme', peer: 'us', state: 'stopping', waitedMs: 0 }),
+    'TENANT_MOVING',
+    'Tenant "acme" moves to server "us". Nothing was written. Try again in 3000 ms.',
+  ],
+  [
     new errors.ChildFailedError({
       id: 'c1',
       workflow: 'render',
