@@ -97,6 +97,16 @@ describe('EngineState', () => {
     expect([state.name, told]).toEqual([next, [STATES[next].mayClaim]]);
   });
 
+  it.each(names)('claims and begins nothing while the tenant moves: %s', (name) => {
+    reach(name);
+    const { mayClaim, mayBegin } = STATES[name];
+    state.setMoving(true);
+    expect(state).toMatchObject({ name, mayClaim: false, mayBegin: false, isMoving: true });
+    state.setMoving(false);
+    expect(state).toMatchObject({ name, mayClaim, mayBegin, isMoving: false });
+    expect(told).toEqual([false, mayClaim]);
+  });
+
   it.each(names)('claims nothing while the lease is being deleted: %s', (name) => {
     reach(name);
     const { mayClaim, mayBegin } = STATES[name];

@@ -11,6 +11,7 @@ import { RunnerLeaseEntity } from './runner-lease.entity.js';
 import { ScheduleEntity, ScheduleFiringEntity, StateEntity } from './schedules.entity.js';
 import { SignalEntity, TaskProgressEntity, TaskStepEntity } from './waits.entity.js';
 import { TaskExecutionEntity } from './task-execution.entity.js';
+import { TenantEntity } from './tenant.entity.js';
 import { WorkflowDefinitionEntity } from './workflow-definition.entity.js';
 import { WorkflowExecutionEntity } from './workflow-execution.entity.js';
 
@@ -41,4 +42,5 @@ export const cloacinaEntities: readonly EntitySchema[] = [
   RecoveryEventEntity,
   RunnerLeaseEntity,
   ProcessEntity,
+  TenantEntity,
 ];
