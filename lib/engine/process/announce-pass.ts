@@ -88,6 +88,11 @@ export class AnnouncePass {
     await this.delete([tenant]).catch(() => undefined);
   }
 
+  /** Call when the tenant has moved to another server. Its former schema takes no writes, and the row there counts for nothing. */
+  forget(tenant: AnnouncedTenant): void {
+    this.announced.delete(tenant);
+  }
+
   /**
    * Call at the end of the process, while there is a session. Without a lock, only the age of the rows would show others that
    * the process is gone. With a lock, its end shows it, and nothing is sent.

@@ -5,6 +5,7 @@ import { MicroBatcher, type PendingItem } from '../../runtime/micro-batcher.js';
 import type { KnownDefinitions } from '../../store/port/index.js';
 import type { CloacinaMigrator, MigrationResult } from '../migrations/cloacina-migrator.js';
 import { ensureSchemas } from '../migrations/ensure-schemas.js';
+import { readTenantStates } from '../moving/move-state.js';
 import type { ConnectionGroup } from './connection-group.js';
 import { knownDefinitions } from './known-definitions.js';
 import { keepName, unkeptNames, type MarkedSchema } from './tenant-marker.js';
@@ -107,10 +108,25 @@ const FEW_TENANTS = 4;
 async function begin(group: ConnectionGroup, tenants: readonly TenantRuntime[]): Promise<void> {
   const here = tenants.filter(({ isDraining }) => !isDraining);
   group.process.expect(here.map(({ engine }) => engine));
+  await stopThoseThatMove(group, here);
   const names = here.filter(({ isNew }) => !isNew).map(({ tenant }) => tenant.name);
   if (names.length > 0) await group.recovery.runOnce('boot', names);
   const engines = here.filter(({ isDraining }) => !isDraining).map(({ engine }) => engine);
   group.process.add(engines);
   group.startClaiming();
   if (engines.length <= FEW_TENANTS) for (const engine of engines) engine.claimAvailable();
+}
+
+/** A process that boots while a tenant stops must not claim. Later moves are announced. */
+async function stopThoseThatMove(
+  group: ConnectionGroup,
+  tenants: readonly TenantRuntime[],
+): Promise<void> {
+  if (group.storage?.isDatabase === false || tenants.length === 0) return;
+  const schemas = tenants.map(({ tenant }) => tenant.schema);
+  const rows = await readTenantStates(group.pools.general, schemas);
+  for (const [i, { moves }] of tenants.entries()) {
+    const row = rows[i];
+    if (row !== undefined) moves?.saw(row);
+  }
 }

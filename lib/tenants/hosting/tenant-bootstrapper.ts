@@ -1,7 +1,7 @@
 import type { DataSource } from 'typeorm';
 import type { ApplicationHooks } from './application-hooks.js';
 import type { WorkflowRegistry } from '../../discovery/registered-workflow.js';
-import type { DatabasePlace } from '../../errors/index.js';
+import { TenantMovingError, type DatabasePlace } from '../../errors/index.js';
 import { createTenantDataSource, moveDataSource } from '../../store/postgres/typeorm/data-source.js';
 import { TenantRole } from '../../store/postgres/connections/user-connection.js';
 import { isTenantNow } from '../../store/postgres/connections/search-path.js';
@@ -22,6 +22,9 @@ import type { ConnectionGroup } from './connection-group.js';
 import { isUnreachable, TenantArrival } from './tenant-arrival.js';
 import { TenantRuntime } from './tenant-runtime.js';
 import type { ResolvedTenantOptions } from '../../options/index.js';
+
+/** Pause between two attempts to activate a tenant that moves to another server, in milliseconds. */
+const MOVE_LOOK_MS = 250;
 
 export interface BootstrapperParts {
   readonly registry: WorkflowRegistry;
@@ -186,6 +189,24 @@ export class TenantBootstrapper {
 
   /** Registers definitions, recovers tasks of lost processes, and lets the tenant claim. */
   async activate(runtime: TenantRuntime, timeoutMs: number): Promise<void> {
+    const { process: clock } = runtime.group.clocks;
+    const began = clock.now();
+    for (;;) {
+      try {
+        await this.activateOnce(runtime, timeoutMs);
+        runtime.activated();
+        return;
+      } catch (error) {
+        const isOver = runtime.left.aborted || clock.now() - began > timeoutMs;
+        if (!(error instanceof TenantMovingError) || isOver) throw error;
+        // The definitions are stored where the move ends.
+        void runtime.moves?.look();
+        await clock.sleep(MOVE_LOOK_MS, runtime.left);
+      }
+    }
+  }
+
+  private async activateOnce(runtime: TenantRuntime, timeoutMs: number): Promise<void> {
     const { engine, group, left } = runtime;
     const { tenant } = runtime.options;
     const bulk = this.bulkStepsOf(group);
@@ -197,7 +218,6 @@ export class TenantBootstrapper {
       await engine.open(readsAlone ? undefined : await bulk.definitions.add(runtime));
     });
     await this.waitingForDatabase(whose, group, timeoutMs, () => bulk.begins.add(runtime));
-    runtime.activated();
   }
 
   /** Opens the control connection, which may have a server address of its own. */

@@ -379,11 +379,11 @@ export class TenantManager {
         onClient(pool(), (client) =>
           undoAbandonedStop(client, { schema, moveId: moveId ?? '', peer: peer ?? '' }),
         ),
-      follow: () =>
-        this.turns.run(tenant, async () => {
-          const isOpen = this.open.get(tenant) === runtime && !runtime.isDraining;
-          return isOpen && this.relocate(runtime);
-        }),
+      follow: async () => {
+        const isOpen = (): boolean => this.open.get(tenant) === runtime && !runtime.isDraining;
+        // An opening that waits for a look must not be waited for.
+        return isOpen() && this.turns.run(tenant, async () => isOpen() && this.relocate(runtime));
+      },
     });
   }
 

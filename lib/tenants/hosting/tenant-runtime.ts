@@ -148,6 +148,7 @@ export class TenantRuntime {
     const { group: former } = this;
     former.recovery.remove(options.tenant);
     former.process.remove(engine);
+    former.announcements.forget(engine);
     engine.leaveServer();
     this.postgres?.moveTo(group.pools);
     Object.assign(services, group.process.services);

@@ -75,6 +75,14 @@ export class MoveFollower {
     return this.looking;
   }
 
+  /** Call with a row that was read together with those of other tenants. Stops the tenant at once if it moves. */
+  saw(row: TenantRow): void {
+    if (this.closed || row.state === 'live' || row.state === 'copying') return;
+    this.peer = row.peer ?? '';
+    this.enter(row.state === 'stopping' ? 'stopped' : 'leaving');
+    void this.look();
+  }
+
   close(): void {
     this.closed = true;
     this.timer?.cancel();

@@ -25,7 +25,9 @@ export interface TenantRow {
   readonly deadlineInMs: number | null;
 }
 
-/** How long to wait for a process that holds the lock of the move for one look, in milliseconds. */
+/** Maximum number of tenants whose states one statement reads. */
+const SCHEMAS_PER_STATEMENT = 50;
+/** How often to try for the mover's lock, which a process may hold for one look, and the pause between, in milliseconds. */
 const LOCK_TRIES = 20;
 const LOCK_PAUSE_MS = 50;
 
@@ -44,21 +46,23 @@ export async function readTenantRow(
   return row;
 }
 
-/** The states of many tenants by index, in one statement. Undefined for a schema that can't be read. */
-export function readTenantStates(
+/** The states of many tenants by index, in few statements. Undefined for a schema that can't be read. */
+export async function readTenantStates(
   client: pg.ClientBase | pg.Pool,
   schemas: readonly string[],
 ): Promise<(TenantRow | undefined)[]> {
-  return sendInHalves(
-    schemas,
-    async (part) => {
-      const each = part.map((schema, i) => `SELECT ${i} AS i, t.* FROM (${selectRow(schema)}) t`);
-      const rows = await readRows<TenantRow & { i: number }>(client, each.join(' UNION ALL '));
-      const found = new Map(rows.map(({ i, ...row }) => [i, row]));
-      return part.map((_, i) => found.get(i));
-    },
-    (error) => failureKind(error) === 'connection',
-  );
+  const states: (TenantRow | undefined)[] = [];
+  const read = async (part: readonly string[]): Promise<(TenantRow | undefined)[]> => {
+    const each = part.map((schema, i) => `SELECT ${i} AS i, t.* FROM (${selectRow(schema)}) t`);
+    const rows = await readRows<TenantRow & { i: number }>(client, each.join(' UNION ALL '));
+    const found = new Map(rows.map(({ i, ...row }) => [i, row]));
+    return part.map((_, i) => found.get(i));
+  };
+  for (let i = 0; i < schemas.length; i += SCHEMAS_PER_STATEMENT) {
+    const part = schemas.slice(i, i + SCHEMAS_PER_STATEMENT);
+    states.push(...(await sendInHalves(part, read, (error) => failureKind(error) === 'connection')));
+  }
+  return states;
 }
 
 /** Begins a move on the source, which goes on as usual: live → copying. False if the tenant is not live. */
