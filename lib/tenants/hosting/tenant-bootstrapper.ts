@@ -14,7 +14,7 @@ import { untraced } from '../../runtime/untraced.js';
 import type { CompiledWorkflow } from '../../workflow/index.js';
 import { CloacinaMigrator } from '../migrations/cloacina-migrator.js';
 import { waitForDatabase } from './wait-for-database.js';
-import type { MoveFollower } from '../moving/move-follower.js';
+import type { RuntimeMoves } from './runtime-moves.js';
 import { withoutDatabase } from './unavailable-tenant.js';
 import { ensureIsolationRole } from '../migrations/isolation-role.js';
 import { createBulkSteps, type BulkSteps } from './bulk-steps.js';
@@ -33,11 +33,7 @@ export interface BootstrapperParts {
   readonly isClaiming: () => boolean;
   /** Aborted when the shutdown begins, or when the boot fails. */
   readonly stopping: AbortSignal;
-  /** The tenant's options on the server on which it lives. */
-  readonly locate: (options: ResolvedTenantOptions) => Promise<ResolvedTenantOptions>;
-  /** Has a tenant that was prepared without its server served where it lives now. */
-  readonly relocate: (runtime: TenantRuntime) => Promise<unknown>;
-  readonly follower: (runtime: TenantRuntime) => MoveFollower;
+  readonly moves: Pick<RuntimeMoves, 'locate' | 'relocate' | 'followerOf'>;
 }
 
 /** How a tenant is opened. */
@@ -99,9 +95,9 @@ export class TenantBootstrapper {
     let isNamed = false;
     const reach = async (): Promise<void> => {
       // Before the schema is created: the tenant may live on another server.
-      if (runtime !== undefined) await this.parts.relocate(runtime);
+      if (runtime !== undefined) await this.parts.moves.relocate(runtime);
       else if (!isDiscovered) {
-        const lives = await this.parts.locate(options);
+        const lives = await this.parts.moves.locate(options);
         if (lives !== options) throw new LivesElsewhere(lives);
       }
       const { general: pool, statements } = at.pools;
@@ -148,7 +144,7 @@ export class TenantBootstrapper {
       isNew,
       isDiscovered,
       ...(arrival === undefined ? {} : { arrival }),
-      follower: this.parts.follower,
+      follower: (own) => this.parts.moves.followerOf(own),
       moveTo: async (to) => {
         const { searchPath } = options;
         const { general: pool } = to.pools;

@@ -1,5 +1,4 @@
 import { Logger } from '@nestjs/common';
-import type pg from 'pg';
 import type { WorkflowRegistry } from '../../discovery/registered-workflow.js';
 import { SlotScheduler } from '../../engine/slots/slot-scheduler.js';
 import { ApplicationHooks } from './application-hooks.js';
@@ -11,6 +10,7 @@ import { TenantRuntime } from './tenant-runtime.js';
 import type { ResolvedTenantOptions } from '../../options/index.js';
 import type { Tenant } from './tenant.js';
 import { BOOT_TIMEOUT_MS, bootTimeout } from './boot-timeout.js';
+import { RuntimeMoves } from './runtime-moves.js';
 import { ServerDiscoveries, type DiscoverySettings } from './server-discoveries.js';
 import { ServerReturns } from './server-returns.js';
 import { isUnreachable } from './tenant-arrival.js';
@@ -18,10 +18,6 @@ import { LivesElsewhere, TenantBootstrapper, type PrepareOptions } from './tenan
 import { isSameTenant, TenantsInUse } from './tenants-in-use.js';
 import { observed } from './observed.js';
 import type { StorageOverride } from './storage-override.js';
-import { untraced } from '../../runtime/untraced.js';
-import { MoveFollower } from '../moving/move-follower.js';
-import { readTenantRow, undoAbandonedStop } from '../moving/move-state.js';
-import { TenantLocator } from '../moving/tenant-locator.js';
 import { KeyedMutex } from '../../runtime/keyed-mutex.js';
 
 /** Settings for the tenants of a boot, which waits a minute for a database that doesn't answer. */
@@ -54,7 +50,7 @@ export class TenantManager {
   /** Ends the collection of metrics. */
   private unobserve: (() => void) | undefined;
   private readonly opener: TenantBootstrapper;
-  private readonly locator: TenantLocator;
+  private readonly moves: RuntimeMoves;
   /** Aborted when the shutdown begins. */
   private readonly stopping = new AbortController();
   /** Aborted when the boot has failed, in any part of the application. */
@@ -75,15 +71,22 @@ export class TenantManager {
     this.logins = new ConnectionGroups(this.slots, clocks, storage);
     const stopping = AbortSignal.any([this.stopping.signal, this.failed.signal]);
     const isClaiming = (): boolean => this.claiming;
-    this.locator = new TenantLocator(clocks.process);
+    this.moves = new RuntimeMoves({
+      clock: clocks.process,
+      logins: this.logins,
+      inUse: this.inUse,
+      turns: this.turns,
+      opener: () => this.opener,
+      runtime: (name) => this.open.get(name),
+      giveWay: (runtime) => this.giveWay(runtime),
+      isClaiming,
+    });
     this.opener = new TenantBootstrapper({
       registry,
       hooks,
       isClaiming,
       stopping,
-      locate: (options) => this.locator.locate(options),
-      relocate: (runtime) => this.relocate(runtime),
-      follower: (runtime) => this.followerOf(runtime),
+      moves: this.moves,
     });
     this.returns = new ServerReturns({ opener: this.opener, stopping });
     const { logins, opener, returns, inUse } = this;
@@ -333,60 +336,6 @@ export class TenantManager {
     return this.openAt(at, how, given);
   }
 
-  /** Serves a tenant where it lives. False if this process does so already. */
-  private async relocate(runtime: TenantRuntime): Promise<boolean> {
-    const { options, group } = runtime;
-    const at = await this.locator.locate(options);
-    if (at === options) return false;
-    const next = this.logins.acquire(at);
-    try {
-      const there = this.open.get(this.inUse.onSchema(at)?.tenant ?? '');
-      if (there !== undefined && there !== runtime) await this.giveWay(there);
-      this.inUse.move(options, at);
-      try {
-        await runtime.moveTo(at, next);
-      } catch (error) {
-        this.inUse.move(at, options);
-        throw error;
-      }
-    } catch (error) {
-      await this.logins.release(next);
-      throw error;
-    }
-    new Logger('CloacinaTenants').log(
-      `Tenant "${options.tenant}": it lives on server "${at.server ?? ''}" now, and is served there.`,
-    );
-    // Its statements under way may still end. None of them can write.
-    void this.logins.release(group).catch(() => undefined);
-    return true;
-  }
-
-  private followerOf(runtime: TenantRuntime): MoveFollower {
-    const { tenant, schema, startTimeoutMs: timeoutMs } = runtime.given;
-    const pool = (): pg.Pool => runtime.group.pools.general;
-    return new MoveFollower({
-      clock: runtime.group.clocks.process,
-      tenant,
-      timeoutMs,
-      read: () => untraced(() => readTenantRow(pool(), schema)),
-      stop: () => runtime.engine.stopForMove(),
-      goOn: async () => {
-        if (runtime.needsActivation && this.claiming)
-          await this.opener.activate(runtime, timeoutMs);
-        runtime.engine.goOnAfterMove();
-      },
-      undo: ({ moveId, peer }) =>
-        onClient(pool(), (client) =>
-          undoAbandonedStop(client, { schema, moveId: moveId ?? '', peer: peer ?? '' }),
-        ),
-      follow: async () => {
-        const isOpen = (): boolean => this.open.get(tenant) === runtime && !runtime.isDraining;
-        // An opening that waits for a look must not be waited for.
-        return isOpen() && this.turns.run(tenant, async () => isOpen() && this.relocate(runtime));
-      },
-    });
-  }
-
   /** The name of the discovered tenant on the schema, if there is one. */
   private discoveredOn(options: ResolvedTenantOptions): string | undefined {
     const name = this.inUse.onSchema(options)?.tenant;
@@ -428,15 +377,4 @@ export class TenantManager {
       'Add it in the process that takes over.',
     );
   }
-}
-
-async function onClient<T>(pool: pg.Pool, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
-  return untraced(async () => {
-    const client = await pool.connect();
-    try {
-      return await work(client);
-    } finally {
-      client.release();
-    }
-  });
 }
