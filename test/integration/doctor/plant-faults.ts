@@ -48,6 +48,11 @@ export const TENANT_FAULTS: Readonly<
       `UPDATE ${schema}.cloacina_schedule SET next_at = now() - interval '1 hour', version = version + 1`,
     );
   },
+  'unfinished-move': (admin, { schema }) =>
+    admin.query(
+      `UPDATE ${schema}.cloacina_tenant
+          SET state = 'stopping', move_id = gen_random_uuid(), peer = 'us', deadline = now() - interval '1 hour'`,
+    ),
   archive: (admin, { schema }) =>
     admin.query(
       `INSERT INTO ${schema}.cloacina_retention (failures, failure, failed_at) VALUES (3, $1, now())`,

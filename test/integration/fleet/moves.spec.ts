@@ -8,6 +8,7 @@ import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
 import { TenantMovingError } from '../../../lib/errors/index.js';
 import { CloacinaRunner } from '../../../lib/runner/cloacina-runner.js';
 import { tenantToken } from '../../../lib/cloacina.tokens.js';
+import { CloacinaAdmin } from '../../../lib/tenants/admin/cloacina-admin.js';
 import { CloacinaHealth } from '../../../lib/tenants/health/cloacina-health.js';
 import { readTenantRow } from '../../../lib/tenants/moving/move-state.js';
 import { FaultyServer } from '../../faults/server/faulty-server.js';
@@ -375,6 +376,13 @@ describe('a boot', () => {
     const before = await serve(schema);
     await before.app.close();
     await move(schema, eu, us);
+    const admin = new CloacinaAdmin({ servers: servers() });
+    const listed = await admin.listTenants();
+    expect(listed.filter((one) => one.schema === schema)).toMatchObject([
+      { server: 'eu', move: { state: 'moved', peer: 'us' } },
+      { server: 'us' },
+    ]);
+    expect(listed.find((one) => one.schema === schema && one.server === 'us')).not.toHaveProperty('move');
     for (const isDropped of [false, true]) {
       if (isDropped) await rowsOf(eu.url, `DROP SCHEMA ${schema} CASCADE`);
       logged.length = 0;
