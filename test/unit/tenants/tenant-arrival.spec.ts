@@ -17,7 +17,7 @@ function away() {
     failure,
     reach: async () => {},
   });
-  const served = new ServedCalls('acme', (closed) => arrival.wait(closed));
+  const served = new ServedCalls('acme', () => (closed) => arrival.wait(closed));
   const calls: string[] = [];
   const call = async (name: string): Promise<string> => {
     calls.push(name);
