@@ -16,7 +16,6 @@ import { CLOACINA_MIGRATIONS_TABLE } from '../../store/postgres/migrations/index
 import { lockTenant, type AdminSession } from './admin-session.js';
 import { isUnreachable } from '../hosting/tenant-arrival.js';
 import { adminSource } from './admin-source.js';
-import { readTenantRow } from '../moving/move-state.js';
 import { readTenantState } from './tenant-state.js';
 
 /** The servers of an admin, and the choice among them. */
@@ -208,14 +207,6 @@ export class AdminServers {
   private async holders(schema: string, needsAll: boolean): Promise<string[]> {
     const found = await Promise.allSettled(
       this.names.map(async (server) => {
-        return this.on(server, async (session) => {
-          const { schema: its, login } = await readTenantState(session, { schema });
-          if (its?.hasTables !== true && login === undefined) return [];
-          // A schema that this login may not read is another's.
-          const row = await readTenantRow(session.client, schema).catch(() => undefined);
-          // What a move has left, or has not completed, is not where the tenant lives.
-          return row?.state === 'moved' || row?.state === 'arriving' ? [] : [server ?? ''];
-        });
         const { schema: its, login } = await this.on(server, (session) =>
           readTenantState(session, { schema }),
         );

@@ -17,7 +17,6 @@ import {
   openForLogin,
   type TenantNames,
 } from './create-tenant.js';
-import { listTenantSchemas } from './list-tenants.js';
 import type { MoveServers } from '../moving/find-places.js';
 import { dropCopies, finishMove, type FinishedMove } from '../moving/finish-move.js';
 import type { MoveOptions, MoveReport } from '../moving/move-options.js';
@@ -101,6 +100,7 @@ export interface MoveTenantOptions extends MoveOptions, ApplicationMigrations {
   /** The schema to move. */
   readonly schema: string;
 }
+
 export type { TenantMove };
 
 /** A tenant in the list of {@link CloacinaAdmin.listTenants}. */

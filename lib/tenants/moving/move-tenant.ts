@@ -72,7 +72,7 @@ export async function moveTenant(servers: MoveServers, request: MoveRequest): Pr
       `Server ${JSON.stringify(to)} still has what an earlier move has left of the tenant. Call finishMove() first.`,
     ]);
   }
-  const facts = await new TenantMove(servers, request, live).run();
+  const facts = await new MoveAttempt(servers, request, live).run();
   return report(from, facts);
 }
 
@@ -129,7 +129,7 @@ async function holdLock(control: pg.ClientBase, places: MovePlaces): Promise<voi
 }
 
 /** One attempt to move a tenant that lives on a server. */
-class TenantMove {
+class MoveAttempt {
   private readonly moveId = randomUUID();
   private readonly places: MovePlaces;
   private readonly progress: ProgressReport;
