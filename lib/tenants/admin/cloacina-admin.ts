@@ -17,7 +17,7 @@ import {
   openForLogin,
   type TenantNames,
 } from './create-tenant.js';
-import type { MoveServers } from '../moving/find-places.js';
+import type { MoveServers } from '../moving/tenant-places.js';
 import { dropCopies, finishMove, type FinishedMove } from '../moving/finish-move.js';
 import type { MoveOptions, MoveReport } from '../moving/move-options.js';
 import { moveTenant } from '../moving/move-tenant.js';

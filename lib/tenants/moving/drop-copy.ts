@@ -1,7 +1,7 @@
 import type { AdminSession } from '../admin/admin-session.js';
 import { dropFound } from '../admin/remove-tenant.js';
 import { describeState, readTenantState } from '../admin/tenant-state.js';
-import { readTenantRow } from './move-state.js';
+import { readRefusal } from './schema-places.js';
 
 /**
  * Drops a schema that does not live on a server, with the roles that belong to it: a copy that is not complete, or what a tenant has
@@ -15,12 +15,12 @@ export async function dropUnusedSchema(
   schema: string,
   moveId: string,
 ): Promise<string[]> {
-  const row = await readTenantRow(session.client, schema);
+  const refusal = await readRefusal(session.client, schema);
   const state = await readTenantState(session, { schema });
   const isOfMove =
-    row === undefined
+    refusal === undefined
       ? state.login?.stage === 'creating' && state.schema?.hasTables !== true
-      : (row.state === 'arriving' || row.state === 'moved') && row.moveId === moveId;
+      : (refusal.state === 'arriving' || refusal.state === 'moved') && refusal.moveId === moveId;
   if (!isOfMove) return [];
   await dropFound(session, schema, state);
   return describeState(schema, state);

@@ -1,7 +1,7 @@
 import { NotAllowedError } from '../../errors/index.js';
 import { inAdminSession, lockTenant } from '../admin/admin-session.js';
 import { dropUnusedSchema } from './drop-copy.js';
-import { findPlaces, type MoveServers, type TenantPlace } from './find-places.js';
+import { findTenantPlaces, type MoveServers, type TenantPlace } from './tenant-places.js';
 import { finishSwitch, validateMoved } from './move-tenant.js';
 import { holdMoveLock, readTenantRow } from './move-state.js';
 
@@ -17,11 +17,11 @@ export interface FinishedMove {
  * completed. The tenant must live on the server to which it was given.
  */
 export async function finishMove(servers: MoveServers, schema: string): Promise<FinishedMove> {
-  let places = await findPlaces(servers, schema);
+  let places = await findTenantPlaces(servers, schema);
   const [moved] = places.moved;
   if (places.live === undefined && moved !== undefined) {
     await finishSwitch(servers, schema, moved);
-    places = await findPlaces(servers, schema);
+    places = await findTenantPlaces(servers, schema);
   }
   const { live } = places;
   if (live === undefined) throw notLive(schema, undefined);

@@ -10,7 +10,7 @@ import {
 import { inAdminSession, joinRole, lockTenant, type AdminSession } from '../admin/admin-session.js';
 import { readTenantState } from '../admin/tenant-state.js';
 import { dropUnusedSchema } from './drop-copy.js';
-import { findPlaces, type MoveServers, type TenantPlace } from './find-places.js';
+import { findTenantPlaces, type MoveServers, type TenantPlace } from './tenant-places.js';
 import { insistently } from './insistently.js';
 import type { MoveOptions, MoveReport } from './move-options.js';
 import { MoveSide } from './move-side.js';
@@ -51,13 +51,13 @@ export async function moveTenant(servers: MoveServers, request: MoveRequest): Pr
     ...facts,
     durationMs: performance.now() - began,
   });
-  let places = await findPlaces(servers, schema);
+  let places = await findTenantPlaces(servers, schema);
   if (places.live === undefined) {
     const [moved] = places.moved;
     if (dryRun || moved === undefined) return report(moved?.server ?? to);
     await finishSwitch(servers, schema, moved);
     if (moved.row.peer === to) return report(moved.server);
-    places = await findPlaces(servers, schema);
+    places = await findTenantPlaces(servers, schema);
   }
   const { live } = places;
   const from = live?.server ?? '';

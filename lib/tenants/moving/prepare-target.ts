@@ -4,14 +4,14 @@ import { isAway } from '../../store/postgres/classify-failure.js';
 import { lockTenant, type AdminSession } from '../admin/admin-session.js';
 import { quoteIdentifier } from '../quote-identifier.js';
 import { dropUnusedSchema } from './drop-copy.js';
-import { hasSchema } from './find-places.js';
+import { hasSchema } from './tenant-places.js';
 import { makeIsolationRole, makeLogin } from './move-roles.js';
 import type { MoveReport } from './move-options.js';
 import type { MoveSide } from './move-side.js';
-import { readTenantRow } from './move-state.js';
 import { readMovedTables } from './moved-tables.js';
 import { compareServers, findObstacles, readLibraryHistory } from './obstacles.js';
 import { compareCatalogs, readCatalog } from './schema-catalog.js';
+import { readRefusal } from './schema-places.js';
 import { makeTargetSchema, type ApplicationMigrations } from './target-schema.js';
 
 export interface Preparation extends ApplicationMigrations {
@@ -41,14 +41,15 @@ export async function prepareTarget(
   const { places, control, there } = preparation;
   const { schema, from, to } = places;
   await lockTenant(there, { schema });
-  const left = await readTenantRow(there.client, schema);
-  if (left?.state === 'arriving' && left.peer === from && left.moveId !== null)
+  const left = await readRefusal(there.client, schema);
+  // The source lives, and its mover is gone, so what is arriving from it can't become live any more.
+  if (left?.state === 'arriving' && left.peer === from)
     await dropUnusedSchema(there, schema, left.moveId);
   const { problems, sameVersion } = await compareServers(control, there.client);
   problems.push(...(await findObstacles(control, schema)));
   const isTaken = await hasSchema(there.client, schema);
-  // The login's own schema without tables is what a call that was interrupted has left.
-  if (isTaken && (preparation.login === undefined || left !== undefined)) {
+  // The login's own schema without tables is what a call that was interrupted has left: it is used.
+  if (isTaken && preparation.login === undefined) {
     problems.push(`Server ${JSON.stringify(to)} has a schema of that name. Rename or drop it.`);
   } else if (await isMade(preparation, problems)) {
     problems.push(...(await compare(preparation, sameVersion)));
@@ -67,11 +68,11 @@ export async function prepareTarget(
 
 /** Makes the schema. What prevents that is a problem, unless a server is away. */
 async function isMade(preparation: Preparation, problems: string[]): Promise<boolean> {
-  const { places, to, there, login, isIsolated } = preparation;
+  const { places, moveId, to, there, login, isIsolated } = preparation;
   const { schema } = places;
   try {
     if (login !== undefined) await makeLogin(there, { schema, username: login });
-    await makeTargetSchema(to, schema, preparation);
+    await makeTargetSchema(to, { schema, moveId, peer: places.from }, preparation);
     if (isIsolated) await makeIsolationRole(to.as(undefined), schema);
     return true;
   } catch (error) {

@@ -46,3 +46,16 @@ export async function findPlaces(
   const found = new Map(rows.map(({ schema, comment }) => [schema, refusalIn(comment)]));
   return schemas.map((schema) => ({ isTenant: found.has(schema), refusal: found.get(schema) }));
 }
+
+/** What a schema says that refuses writes, whether it has the tables already or not. Undefined if it accepts them. */
+export async function readRefusal(
+  client: pg.ClientBase | pg.Pool,
+  schema: string,
+): Promise<MoveRefusal | undefined> {
+  const rows = await readRows<{ comment: string | null }>(
+    client,
+    `SELECT ${fenceComment('n.oid')} AS comment FROM pg_catalog.pg_namespace n WHERE n.nspname = $1`,
+    [schema],
+  );
+  return refusalIn(rows[0]?.comment ?? null);
+}

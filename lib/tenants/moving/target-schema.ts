@@ -6,8 +6,11 @@ import { readRows } from '../../store/postgres/connections/own-types.js';
 import { initializeOnPool } from '../../store/postgres/connections/server-facts.js';
 import { createTenantDataSource } from '../../store/postgres/typeorm/data-source.js';
 import { CloacinaMigrator } from '../migrations/cloacina-migrator.js';
+import { quoteIdentifier } from '../quote-identifier.js';
 import type { MoveSide } from './move-side.js';
 import { inMoveTransaction, type Move } from './move-transaction.js';
+import { hasSchema } from './tenant-places.js';
+import { renameFence } from './write-fence.js';
 
 /** The migrations of the application. */
 export interface ApplicationMigrations {
@@ -18,14 +21,22 @@ export interface ApplicationMigrations {
 }
 
 /**
- * Makes the schema on the target by the migrations. Its row of the tenant is `arriving` from the first commit on, because the
- * connections name the move: no process takes it for a new tenant.
+ * Makes the schema on the target by the migrations. No process takes it for a new tenant at any time: the schema is made together with
+ * the comment that says what it is, and its row of the tenant is `arriving` from the first commit on, because the connections name
+ * the move.
  */
 export async function makeTargetSchema(
   side: MoveSide,
-  schema: string,
+  move: Move,
   { migrations = [], migrationsTableName, searchPath }: ApplicationMigrations,
 ): Promise<void> {
+  const { schema } = move;
+  const client = await side.connect();
+  await inMoveTransaction(client, move.moveId, async () => {
+    if (!(await hasSchema(client, schema)))
+      await client.query(`CREATE SCHEMA ${quoteIdentifier(schema)}`);
+    await renameFence(client, move, 'arriving');
+  });
   const pool = quietPool({ ...side.migrationConfig(), max: 2 });
   const named = migrationsTableName === undefined ? {} : { migrationsTableName };
   const dataSource = createTenantDataSource({
