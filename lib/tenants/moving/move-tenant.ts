@@ -261,7 +261,8 @@ class MoveAttempt {
     const ended = await insistently(AWAY_MS, async () => {
       const control = await this.from.connect();
       try {
-        if (!(await holdMoveLock(control, schema))) return 'unknown';
+        // The server has ended what the lost connection was doing only when the lock is free.
+        if (!(await holdMoveLock(control, schema))) throw new Error('The lock is not free yet.');
         if (mover.mayHaveSwitched && (await hasMoved(control, onSource))) return 'moved';
         const row = await readTenantRow(control, schema);
         if (row?.state === 'live') return 'undone';
