@@ -6,7 +6,12 @@ import {
   type ExceptionFilter,
 } from '@nestjs/common';
 import { throwError } from 'rxjs';
-import { CloacinaError, toStoredError, type CloacinaErrorCode } from '../../errors/index.js';
+import {
+  CloacinaError,
+  TenantMovingError,
+  toStoredError,
+  type CloacinaErrorCode,
+} from '../../errors/index.js';
 
 /** The HTTP status of an error, and whether the client gets the error's own message. */
 type Answer = readonly [status: HttpStatus, message: 'own' | 'general'];
@@ -71,13 +76,15 @@ const UNKNOWN: Answer = [HttpStatus.INTERNAL_SERVER_ERROR, 'general'];
 
 /** The methods that responses of Express and Fastify share. */
 interface Response {
+  header(name: string, value: string): unknown;
   status(code: number): { send(body: unknown): unknown };
 }
 
 /**
  * Answers HTTP requests that fail with an error of this library: `{ statusCode, error, message }`, where `error` is the
  * stable code. Works with Express and Fastify. The status is 400 for bad input, 404 for a missing object, 409 for a
- * conflict with its state, 503 for an unreachable database, and 500 for most other errors.
+ * conflict with its state, 503 for an unreachable database, and 500 for most other errors. A TenantMovingError also sets the
+ * header `Retry-After`.
  *
  * The message is the error's own if it is about the request. Otherwise it is the name of the status, because the error may
  * name other tenants. Errors with a status of 500 or above are logged. Other transports get the error itself.
@@ -100,9 +107,10 @@ export class CloacinaExceptionFilter implements ExceptionFilter<CloacinaError> {
     const { status: statusCode, isOwnMessage } = answerOf(error);
     if (statusCode >= HttpStatus.INTERNAL_SERVER_ERROR) this.log(error);
     const text = isOwnMessage ? error.message : nameOfStatus(statusCode);
-    return host
-      .switchToHttp()
-      .getResponse<Response>()
+    const response = host.switchToHttp().getResponse<Response>();
+    if (error instanceof TenantMovingError)
+      response.header('Retry-After', String(Math.ceil(error.retryAfter / 1_000)));
+    return response
       .status(statusCode)
       .send({ statusCode, error: error.code, message: text });
   }

@@ -4,16 +4,18 @@ import { firstValueFrom, type Observable } from 'rxjs';
 import {
   CloacinaError,
   InvalidArgumentError,
+  TenantMovingError,
   UnknownTenantError,
   type CloacinaErrorCode,
 } from '../../../lib/errors/index.js';
 import { CloacinaExceptionFilter } from '../../../lib/tenants/requests/cloacina-exception.filter.js';
 
 /** What a response of express or fastify gets. */
-function answerTo(thrown: CloacinaError): { status: number; body: unknown } {
+function answerTo(thrown: CloacinaError, headers: unknown[] = []): { status: number; body: unknown } {
   let status = 0;
   let body: unknown;
   const response = {
+    header: (...header: string[]) => headers.push(header),
     status: (code: number) => {
       status = code;
       return { send: (sent: unknown) => (body = sent) };
@@ -51,6 +53,13 @@ describe('CloacinaExceptionFilter', () => {
       status: 404,
       body: { statusCode: 404, error: 'UNKNOWN_TENANT', message: 'Not found' },
     });
+  });
+
+  it('says when to come back to a tenant that moves', () => {
+    const headers: unknown[] = [];
+    const facts = { tenant: 'acme', peer: 'us', state: 'stopping', waitedMs: 0 } as const;
+    expect(answerTo(new TenantMovingError(facts), headers).status).toBe(503);
+    expect(headers).toEqual([['Retry-After', '3']]);
   });
 
   it.each([
