@@ -54,7 +54,11 @@ export function registerPasses({ clock, sweep, process, pool }: MaintenancePasse
   const moves =
     pool === undefined
       ? undefined
-      : new MovePass({ pool, tenants: (names) => process.named(names) });
+      : new MovePass({
+          pool,
+          tenants: (names) => process.named(names),
+          all: () => process.all,
+        });
   if (moves !== undefined) sweep.register(moves);
   return { pauses, moves, announcements };
 }

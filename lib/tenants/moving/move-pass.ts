@@ -2,9 +2,6 @@ import type pg from 'pg';
 import { untraced } from '../../runtime/untraced.js';
 import { readTenantStates } from './move-state.js';
 
-/** Number of rounds after which the pass reads the state of a tenant again. */
-const ROUNDS_BETWEEN_LOOKS = 20;
-
 /** A tenant of the pass. */
 export interface MovableTenant {
   readonly settings: { readonly schema: string };
@@ -17,31 +14,35 @@ export interface MovableTenant {
 export interface MovePassOptions {
   readonly pool: () => pg.Pool;
   readonly tenants: (names: readonly string[]) => readonly MovableTenant[];
+  readonly all: () => readonly MovableTenant[];
 }
 
 /**
  * A pass of the maintenance sweep: looks which tenants move to another server, in case a notification was lost.
  *
- * It reads one row of each tenant in the first round after a new session, every few minutes, and in each round of a process that
- * hears no notifications, with one statement for a part of the round.
+ * It reads one row of each tenant that was served when a session was lost, and in each round of a process that hears no
+ * notifications, with one statement for a part of the round. The boot has read the rows of the others.
  */
 export class MovePass {
   readonly nextLookAt = undefined;
-  private rounds = new WeakMap<MovableTenant, number>();
+  private readonly doubtful = new WeakSet<MovableTenant>();
 
   constructor(private readonly options: MovePassOptions) {}
 
   /** Call when a session was opened: the process may have missed notifications. */
   connected(): void {
-    this.rounds = new WeakMap();
+    for (const tenant of this.options.all()) this.doubtful.add(tenant);
   }
 
   async over(names: readonly string[]): Promise<void> {
-    const asked = this.options.tenants(names).filter((tenant) => this.isAsked(tenant));
+    const asked = this.options
+      .tenants(names)
+      .filter((tenant) => this.doubtful.has(tenant) || !tenant.hearsNotifications);
     if (asked.length === 0) return;
     const schemas = asked.map(({ settings }) => settings.schema);
     const rows = await untraced(() => readTenantStates(this.options.pool(), schemas));
     for (const [i, tenant] of asked.entries()) {
+      this.doubtful.delete(tenant);
       const state = rows[i]?.state;
       const isStill = state === 'live' || state === 'copying';
       // A schema that can't be read concerns recovery, which reports it.
@@ -51,11 +52,5 @@ export class MovePass {
 
   async look(): Promise<void> {
     // Nothing of this can't wait for the next round.
-  }
-
-  private isAsked(tenant: MovableTenant): boolean {
-    const round = this.rounds.get(tenant) ?? 0;
-    this.rounds.set(tenant, round + 1);
-    return round % ROUNDS_BETWEEN_LOOKS === 0 || !tenant.hearsNotifications;
   }
 }
