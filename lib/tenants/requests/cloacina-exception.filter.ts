@@ -33,6 +33,8 @@ const ANSWERS: Record<CloacinaErrorCode, Answer> = {
   TENANT_EXISTS: [HttpStatus.CONFLICT, 'general'],
   TENANT_INCOMPLETE: [HttpStatus.CONFLICT, 'general'],
   DUPLICATE_SCHEMA: [HttpStatus.CONFLICT, 'general'],
+  MOVE_NOT_POSSIBLE: [HttpStatus.CONFLICT, 'general'],
+  MOVE_FAILED: [HttpStatus.CONFLICT, 'general'],
   WORKFLOW_CANCELLED: [HttpStatus.CONFLICT, 'own'],
   TENANT_REMOVED: [HttpStatus.GONE, 'general'],
   INVALID_TOKEN: [HttpStatus.FORBIDDEN, 'general'],

@@ -19,19 +19,17 @@ export interface Acknowledged {
   readonly id: string;
 }
 
-function effect(task: string) {
-  return async ({ manager, executionId }: TransactionalTaskContext<object>): Promise<object> => {
-    await manager.query(`INSERT INTO effect VALUES ($1, $2, current_setting('port')::integer)`, [
-      executionId,
-      task,
-    ]);
-    return { [task]: true };
-  };
-}
+const EFFECT = `INSERT INTO effect VALUES ($1, $2, current_setting('port')::integer)`;
 
 const order = defineWorkflow('order')
-  .task('reserve', { transactional: true }, effect('reserve'))
-  .task('ship', { transactional: true, dependsOn: ['reserve'] }, effect('ship'))
+  .task('reserve', { transactional: true }, async ({ manager, executionId }) => {
+    await manager.query(EFFECT, [executionId, 'reserve']);
+    return { reserved: true };
+  })
+  .task('ship', { transactional: true, dependsOn: ['reserve'] }, async ({ manager, executionId }) => {
+    await manager.query(EFFECT, [executionId, 'ship']);
+    return { shipped: true };
+  })
   .build();
 
 await work(JSON.parse(process.env['MOVED_WORKER'] ?? '{}') as MovedWorkerSettings);
