@@ -173,7 +173,9 @@ export class Mover {
     await Promise.all(
       carriers.map(async (carrier) => {
         for (const table of queue) {
-          this.rows += await work(carrier, table);
+          const rows = await work(carrier, table);
+          // Not in one statement with the wait: the other worker would be overwritten.
+          this.rows += rows;
           onDone?.();
         }
       }),

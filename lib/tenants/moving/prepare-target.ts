@@ -1,5 +1,10 @@
 import type pg from 'pg';
-import { MoveNotPossibleError, reasonOf, type MovePlaces } from '../../errors/index.js';
+import {
+  MigrationError,
+  MoveNotPossibleError,
+  reasonOf,
+  type MovePlaces,
+} from '../../errors/index.js';
 import { isAway } from '../../store/postgres/classify-failure.js';
 import { lockTenant, type AdminSession } from '../admin/admin-session.js';
 import { quoteIdentifier } from '../quote-identifier.js';
@@ -76,7 +81,7 @@ async function isMade(preparation: Preparation, problems: string[]): Promise<boo
     if (isIsolated) await makeIsolationRole(to.as(undefined), schema);
     return true;
   } catch (error) {
-    if (isAway(error)) throw error;
+    if (!(error instanceof MigrationError) && isAway(error)) throw error;
     problems.push(`The schema could not be made on server ${JSON.stringify(places.to)}: ${reasonOf(error)}.`);
     return false;
   }

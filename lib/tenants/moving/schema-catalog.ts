@@ -68,7 +68,7 @@ SELECT 'index', c.relname || '.' || x.relname,
   FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indrelid JOIN pg_catalog.pg_class x ON x.oid = i.indexrelid
  WHERE c.relnamespace = ${IN_SCHEMA}
 UNION ALL
-SELECT 'trigger', c.relname || '.' || g.tgname, pg_get_triggerdef(g.oid) || ' ' || g.tgenabled
+SELECT 'trigger', c.relname || '.' || g.tgname, pg_get_triggerdef(g.oid) || ' ' || g.tgenabled::text
   FROM pg_catalog.pg_trigger g JOIN pg_catalog.pg_class c ON c.oid = g.tgrelid
  WHERE c.relnamespace = ${IN_SCHEMA} AND NOT g.tgisinternal AND g.tgname <> '${FENCE_TRIGGER}'
 UNION ALL

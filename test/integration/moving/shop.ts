@@ -54,7 +54,7 @@ export const SHOP_ROWS = `
       FROM generate_series(1, 500) n;
   INSERT INTO customer (name, photo) SELECT 'large', convert_to(string_agg(md5(n::text), ''), 'UTF8') FROM generate_series(1, 160000) n;
   INSERT INTO purchase (customer_id, amount, at, parts, box, note)
-    SELECT c.id, c.id * 1.25, 'epoch'::timestamptz + c.id * interval '1 day', 1 + c.id % 7, ROW(c.id, 2), CASE WHEN c.id % 3 > 0 THEN 'a\\tb\\' || c.id END
+    SELECT c.id, c.id * 1.25, 'epoch'::timestamptz + c.id * interval '1 day', 1 + c.id % 7, ROW(c.id, 2)::size, CASE WHEN c.id % 3 > 0 THEN 'a\\tb\\' || c.id END
       FROM customer c;
   INSERT INTO node SELECT md5(n::text)::uuid, CASE WHEN n > 1 THEN md5((n - 1)::text)::uuid END FROM generate_series(1, 50) n;
   INSERT INTO line SELECT 'line ' || n, NULL FROM generate_series(1, 20) n;
@@ -69,8 +69,9 @@ export const SHOP_CHANGES = `
   UPDATE purchase SET note = 'changed' WHERE id % 11 = 0;
   INSERT INTO customer (name) SELECT 'customer ' || n FROM generate_series(1, 500) n WHERE NOT EXISTS
     (SELECT FROM customer WHERE name = 'customer ' || n);
-  UPDATE customer SET name = CASE name WHEN 'customer 7' THEN 'customer 8' ELSE 'customer 7' END
-   WHERE id = (SELECT id FROM customer WHERE name = 'customer 7');
+  UPDATE customer SET name = 'free' WHERE name = 'customer 7';
+  UPDATE customer SET name = 'customer 7' WHERE name = 'customer 8';
+  UPDATE customer SET name = 'customer 8' WHERE name = 'free';
   INSERT INTO purchase (customer_id, amount) SELECT id, 1 FROM customer ORDER BY id DESC LIMIT 5;
   UPDATE "Odd Name" SET "the key" = 7 WHERE "and""more" = 'b';
   DELETE FROM node WHERE id = md5('50')::uuid;
