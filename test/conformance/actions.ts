@@ -43,9 +43,9 @@ export function describeActions(tested: TestedStore): void {
     const [subject, other, actor] = [`schedule ${uuid()}`, `schedule ${uuid()}`, `Ann ${uuid()}`];
     const action = { kind: 'schedule.paused', reason: null, executionId: null } as const;
     const endless = `${actor}${'n'.repeat(10_000)}`;
-    await tested.store.actions.record({ ...action, subject, actor });
-    await tested.store.actions.record({ ...action, subject: other, actor });
-    await tested.store.actions.record({ ...action, subject, actor: endless });
+    await tested.store.actions.record({ ...action, subject, actor, callId: uuid() });
+    await tested.store.actions.record({ ...action, subject: other, actor, callId: uuid() });
+    await tested.store.actions.record({ ...action, subject, actor: endless, callId: uuid() });
     const list = async (by: { subject: string | null; actor: string | null }) =>
       (await tested.store.actions.list({ ...by, before: null, limit: 10 })).map((one) => [
         one.subject,
