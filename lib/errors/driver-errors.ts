@@ -21,7 +21,8 @@ export function sqlStateOf(error: unknown): string | undefined {
 export function withoutDriver(error: unknown, tenant?: string): unknown {
   if (error instanceof CloacinaError) return error;
   const move = moveRefusalOf(error);
-  if (move !== undefined) return new TenantMovingError({ ...move, tenant, waitedMs: 0 }, { cause: error });
+  if (move !== undefined)
+    return new TenantMovingError({ ...move, tenant, waitedMs: 0 }, { cause: error });
   const sqlState = sqlStateOf(error);
   if (sqlState === undefined) return error;
   return new DatabaseRefusedError(tenant === undefined ? { sqlState } : { tenant, sqlState }, {

@@ -45,7 +45,8 @@ export const unfinishedMove: TenantCheck = {
 };
 
 const SAYS: Readonly<Record<string, (peer: string) => string>> = {
-  copying: (peer) => `a move to server "${peer}" was interrupted while it copied, and the tenant works here`,
+  copying: (peer) =>
+    `a move to server "${peer}" was interrupted while it copied, and the tenant works here`,
   stopping: (peer) => `a move to server "${peer}" was interrupted, and the tenant stands still`,
   moved: (peer) => `the tenant has moved to server "${peer}", and its source was not dropped`,
   arriving: (peer) => `a copy from server "${peer}" is not complete`,

@@ -175,7 +175,18 @@ class TenantReactions {
   close(): void {
     const { work, named, messages, schedules, pauses, moves } = this;
     const { passedOn, ended, cancelled, paused } = this;
-    const all = [work, named, messages, schedules, pauses, moves, passedOn, ended, cancelled, paused];
+    const all = [
+      work,
+      named,
+      messages,
+      schedules,
+      pauses,
+      moves,
+      passedOn,
+      ended,
+      cancelled,
+      paused,
+    ];
     for (const calls of all) calls.close();
   }
 

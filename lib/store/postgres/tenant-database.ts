@@ -37,7 +37,11 @@ export class TenantDatabase {
   readonly progressReads: ProgressReads;
   readonly keepsKeys: boolean;
   private readonly statements: TenantStatements;
-  private current: { readonly pools: LoginPools; readonly hot: StatementRunner; readonly cold: StatementRunner };
+  private current: {
+    readonly pools: LoginPools;
+    readonly hot: StatementRunner;
+    readonly cold: StatementRunner;
+  };
 
   constructor({
     schema,
@@ -73,7 +77,11 @@ export class TenantDatabase {
   private onPools(pools: LoginPools): TenantDatabase['current'] {
     const { statements } = this;
     const { turns } = pools;
-    return { pools, hot: statements.inTurn(turns.statements), cold: statements.inTurn(turns.general) };
+    return {
+      pools,
+      hot: statements.inTurn(turns.statements),
+      cold: statements.inTurn(turns.general),
+    };
   }
 
   /** Waits for a connection for the next hot statement. */

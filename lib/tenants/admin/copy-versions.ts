@@ -24,7 +24,12 @@ export function copyVersions(
   client: pg.Client,
   schemas: readonly string[],
 ): Promise<(string | undefined)[]> {
-  return copyEach(client, schemas, { table: CLOACINA_MIGRATIONS_TABLE, columns: 'id, name' }, newest);
+  return copyEach(
+    client,
+    schemas,
+    { table: CLOACINA_MIGRATIONS_TABLE, columns: 'id, name' },
+    newest,
+  );
 }
 
 /** A table that each schema has, and the columns to read. */
@@ -46,7 +51,8 @@ export async function copyEach<T>(
   const results: (T | undefined)[] = [];
   for (let start = 0; start < schemas.length; start += CHUNK) {
     const part = schemas.slice(start, start + CHUNK);
-    const each = (some: readonly string[]): Promise<(T | undefined)[]> => copy(client, some, source, read);
+    const each = (some: readonly string[]): Promise<(T | undefined)[]> =>
+      copy(client, some, source, read);
     results.push(...(await sendInHalves(part, each, isAway)));
   }
   return results;

@@ -2,7 +2,10 @@ import type { DataSource } from 'typeorm';
 import type { ApplicationHooks } from './application-hooks.js';
 import type { WorkflowRegistry } from '../../discovery/registered-workflow.js';
 import { TenantMovingError, type DatabasePlace } from '../../errors/index.js';
-import { createTenantDataSource, moveDataSource } from '../../store/postgres/typeorm/data-source.js';
+import {
+  createTenantDataSource,
+  moveDataSource,
+} from '../../store/postgres/typeorm/data-source.js';
 import { TenantRole } from '../../store/postgres/connections/user-connection.js';
 import { isTenantNow } from '../../store/postgres/connections/search-path.js';
 import {

@@ -60,7 +60,9 @@ export async function readTenantStates(
   };
   for (let i = 0; i < schemas.length; i += SCHEMAS_PER_STATEMENT) {
     const part = schemas.slice(i, i + SCHEMAS_PER_STATEMENT);
-    states.push(...(await sendInHalves(part, read, (error) => failureKind(error) === 'connection')));
+    states.push(
+      ...(await sendInHalves(part, read, (error) => failureKind(error) === 'connection')),
+    );
   }
   return states;
 }

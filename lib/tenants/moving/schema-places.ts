@@ -14,10 +14,8 @@ export interface SchemaPlace {
 
 /** An SQL expression for the comment of the fence of a schema, which is null while the schema accepts writes. */
 export function fenceComment(namespace: string): string {
-  return (
-    `(SELECT pg_catalog.obj_description(p.oid, 'pg_proc') FROM pg_catalog.pg_proc p
-       WHERE p.pronamespace = ${namespace} AND p.proname = '${FENCE_FUNCTION}' AND p.pronargs = 0)`
-  );
+  return `(SELECT pg_catalog.obj_description(p.oid, 'pg_proc') FROM pg_catalog.pg_proc p
+       WHERE p.pronamespace = ${namespace} AND p.proname = '${FENCE_FUNCTION}' AND p.pronargs = 0)`;
 }
 
 /** What the comment of a fence says. */

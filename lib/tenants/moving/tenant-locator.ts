@@ -77,7 +77,10 @@ export class TenantLocator {
   }
 
   /** Makes a copy live whose source has moved. False if the source is still the tenant. */
-  private async arrived(at: ResolvedTenantOptions, source: ResolvedTenantOptions): Promise<boolean> {
+  private async arrived(
+    at: ResolvedTenantOptions,
+    source: ResolvedTenantOptions,
+  ): Promise<boolean> {
     const { schema } = at;
     const row = await this.on(at, (client) => readTenantRow(client, schema));
     if (row?.state !== 'arriving') return row?.state === 'live';

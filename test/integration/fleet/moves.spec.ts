@@ -1,9 +1,21 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import {
+  afterAll,
+  afterEach,
+  beforeAll,
+  beforeEach,
+  describe,
+  expect,
+  it,
+  jest,
+} from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { getRepositoryToken } from '@nestjs/typeorm';
-import { Column, Entity, type MigrationInterface, PrimaryColumn, type QueryRunner, type Repository } from 'typeorm';
+import { Column, Entity, PrimaryColumn, type Repository } from 'typeorm';
 import { CloacinaModule } from '../../../lib/cloacina.module.js';
-import type { CloacinaServerOptions, CloacinaSharedOptions } from '../../../lib/cloacina.options.js';
+import type {
+  CloacinaServerOptions,
+  CloacinaSharedOptions,
+} from '../../../lib/cloacina.options.js';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
 import { TenantMovingError } from '../../../lib/errors/index.js';
 import { CloacinaRunner } from '../../../lib/runner/cloacina-runner.js';
@@ -18,7 +30,7 @@ import { freshSchema } from '../../support/postgres.js';
 import { rowsOf, scratchDatabase } from '../../support/scratch-database.js';
 import { waitFor } from '../../support/wait-for.js';
 import { start, type Application } from '../tenants/application.js';
-import { move, PlainMove, type End } from './plain-move.js';
+import { CreateNote1767225600000, move, PlainMove, type End } from './plain-move.js';
 
 @Entity('note')
 class Note {
@@ -26,16 +38,6 @@ class Note {
   id!: number;
   @Column({ type: 'text' })
   text!: string;
-}
-
-class CreateNote1767225600000 implements MigrationInterface {
-  readonly name = 'CreateNote1767225600000';
-  async up(queryRunner: QueryRunner): Promise<void> {
-    await queryRunner.query('CREATE TABLE note (id integer PRIMARY KEY, text text NOT NULL)');
-  }
-  async down(queryRunner: QueryRunner): Promise<void> {
-    await queryRunner.query('DROP TABLE note');
-  }
 }
 
 let held = gate();
@@ -157,8 +159,8 @@ describe('a tenant that moves', () => {
     });
     held.open();
     await steps.untilIdle();
-    expect((await running.get()).status).toBe('Completed');
-    expect((await waiting.get()).status).toBe('Pending');
+    expect((await runner.get(running.id))?.status).toBe('Completed');
+    expect((await runner.get(waiting.id))?.status).toBe('Pending');
 
     await steps.fence();
     await expect(notes.insert({ id: 2, text: 'refused' })).rejects.toMatchObject({
@@ -191,7 +193,7 @@ describe('a tenant that moves', () => {
       { text: 'of eu' },
       { text: 'of us' },
     ]);
-    expect((await running.get()).status).toBe('Completed');
+    expect((await runner.get(running.id))?.status).toBe('Completed');
     expect(standing).toBe(1);
     expect(await tenant.migrator.pending()).toEqual([]);
     expect((await app.get(CloacinaHealth).check()).reasons).toEqual([]);
@@ -232,7 +234,10 @@ describe('a tenant that moves', () => {
     await steps.leave();
     await steps.close();
     expect(await works(application, schema)).toBe(portOf(server.directUrl));
-    expect(await Promise.all([eu, us].map((end) => stateOn(end, schema)))).toEqual(['moved', 'live']);
+    expect(await Promise.all([eu, us].map((end) => stateOn(end, schema)))).toEqual([
+      'moved',
+      'live',
+    ]);
   }, 300_000);
 
   it('waits for its server if that is away at the switch', async () => {
@@ -322,7 +327,9 @@ describe('the fence', () => {
     await writer.release();
     await fenced;
     await steps.copy();
-    expect(await rowsOf(us.url, `SELECT text FROM ${schema}.note`)).toEqual([{ text: 'in flight' }]);
+    expect(await rowsOf(us.url, `SELECT text FROM ${schema}.note`)).toEqual([
+      { text: 'in flight' },
+    ]);
   }, 300_000);
 
   it('is what keeps the row: without it, a transaction commits to the source after the copy', async () => {
@@ -366,7 +373,10 @@ describe('the fence', () => {
         await expect(old.source.query(write)).rejects.toMatchObject({ code: 'CLMOV' });
       }
     }
-    expect(await readTenantRow(steps.source, schema)).toMatchObject({ state: 'stopping', peer: 'us' });
+    expect(await readTenantRow(steps.source, schema)).toMatchObject({
+      state: 'stopping',
+      peer: 'us',
+    });
   }, 300_000);
 });
 
@@ -382,7 +392,9 @@ describe('a boot', () => {
       { server: 'eu', move: { state: 'moved', peer: 'us' } },
       { server: 'us' },
     ]);
-    expect(listed.find((one) => one.schema === schema && one.server === 'us')).not.toHaveProperty('move');
+    expect(listed.find((one) => one.schema === schema && one.server === 'us')).not.toHaveProperty(
+      'move',
+    );
     for (const isDropped of [false, true]) {
       if (isDropped) await rowsOf(eu.url, `DROP SCHEMA ${schema} CASCADE`);
       logged.length = 0;
@@ -407,11 +419,15 @@ describe('a boot', () => {
     await expect(application.tenants.get(schema).runner.start(whereAmI)).rejects.toMatchObject({
       code: 'DATABASE_UNAVAILABLE',
     });
-    expect(await rowsOf(eu.url, `SELECT FROM pg_namespace WHERE nspname = '${schema}'`)).toEqual([]);
+    expect(await rowsOf(eu.url, `SELECT FROM pg_namespace WHERE nspname = '${schema}'`)).toEqual(
+      [],
+    );
     await server.listen();
     await waitFor(() => works(application, schema));
     expect(application.tenants.get(schema).server).toBe('us');
-    expect(await rowsOf(eu.url, `SELECT FROM pg_namespace WHERE nspname = '${schema}'`)).toEqual([]);
+    expect(await rowsOf(eu.url, `SELECT FROM pg_namespace WHERE nspname = '${schema}'`)).toEqual(
+      [],
+    );
   }, 300_000);
 
   it('completes a move whose mover died at its end', async () => {

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
+import type { MigrationInterface, QueryRunner } from 'typeorm';
 import { withMigrators } from '../../../lib/tenants/migrations/with-migrators.js';
 import {
   beginArriving,
@@ -20,7 +21,24 @@ export interface End {
 }
 
 /** Tables whose rows belong to a server. */
-const NOT_COPIED = ['cloacina_tenant', 'cloacina_process', 'cloacina_runner_lease', 'cloacina_migrations', 'migrations'];
+const NOT_COPIED = [
+  'cloacina_tenant',
+  'cloacina_process',
+  'cloacina_runner_lease',
+  'cloacina_migrations',
+  'migrations',
+];
+
+/** The migration of the application. */
+export class CreateNote1767225600000 implements MigrationInterface {
+  readonly name = 'CreateNote1767225600000';
+  async up(queryRunner: QueryRunner): Promise<void> {
+    await queryRunner.query('CREATE TABLE note (id integer PRIMARY KEY, text text NOT NULL)');
+  }
+  async down(queryRunner: QueryRunner): Promise<void> {
+    await queryRunner.query('DROP TABLE note');
+  }
+}
 
 /** Moves a tenant step by step with the functions of the library, and copies few rows by hand. */
 export class PlainMove {
@@ -55,7 +73,8 @@ export class PlainMove {
   /** Takes the lock, makes the empty copy, and begins. */
   async begin(): Promise<void> {
     expectTrue(await holdMoveLock(this.source, this.schema), 'the lock');
-    await withMigrators({ databaseUrl: this.to.url }, [this.schema], async ([migrator]) => migrator?.run());
+    const options = { databaseUrl: this.to.url, migrations: [CreateNote1767225600000] };
+    await withMigrators(options, [this.schema], async ([migrator]) => migrator?.run());
     expectTrue(await beginArriving(this.target, this.onTarget), 'arriving');
     expectTrue(await beginCopying(this.source, this.onSource), 'copying');
   }

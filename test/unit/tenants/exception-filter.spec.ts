@@ -11,7 +11,10 @@ import {
 import { CloacinaExceptionFilter } from '../../../lib/tenants/requests/cloacina-exception.filter.js';
 
 /** What a response of express or fastify gets. */
-function answerTo(thrown: CloacinaError, headers: unknown[] = []): { status: number; body: unknown } {
+function answerTo(
+  thrown: CloacinaError,
+  headers: unknown[] = [],
+): { status: number; body: unknown } {
   let status = 0;
   let body: unknown;
   const response = {
