@@ -1,12 +1,12 @@
 import { Logger } from '@nestjs/common';
 import type pg from 'pg';
-import type { ResolvedTenantOptions } from '../../options/index.js';
+import { optionsAt, type ResolvedTenantOptions } from '../../options/index.js';
 import type { Clock } from '../../runtime/clock.js';
 import type { KeyedMutex } from '../../runtime/keyed-mutex.js';
 import { untraced } from '../../runtime/untraced.js';
 import { MoveFollower } from '../moving/move-follower.js';
 import { readTenantRow, undoAbandonedStop } from '../moving/move-state.js';
-import { TenantLocator } from '../moving/tenant-locator.js';
+import { TenantLocator, unknownServer } from '../moving/tenant-locator.js';
 import type { ConnectionGroups } from './connection-groups.js';
 import type { TenantBootstrapper } from './tenant-bootstrapper.js';
 import type { TenantRuntime } from './tenant-runtime.js';
@@ -101,8 +101,12 @@ export class RuntimeMoves {
           undoAbandonedStop(client, { schema, moveId: moveId ?? '', peer: peer ?? '' }),
         ),
       // An opening that waits for a look must not be waited for.
-      follow: async () =>
-        isOpen() && turns.run(tenant, async () => isOpen() && this.relocate(runtime)),
+      follow: async (row) => {
+        const peer = row?.state === 'moved' ? (row.peer ?? '') : undefined;
+        if (peer !== undefined && optionsAt(runtime.options, peer) === undefined)
+          throw unknownServer(runtime.options, peer);
+        return isOpen() && turns.run(tenant, async () => isOpen() && this.relocate(runtime));
+      },
     });
   }
 }

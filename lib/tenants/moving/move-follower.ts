@@ -24,7 +24,7 @@ export interface MoveFollowerParts {
    * Has the process serve the tenant on the server on which it lives. False if it does so already. Throws while that server
    * can't be reached, and if it is not one of the servers of this process.
    */
-  readonly follow: () => Promise<boolean>;
+  readonly follow: (row: TenantRow | undefined) => Promise<boolean>;
 }
 
 /**
@@ -128,13 +128,13 @@ export class MoveFollower {
     if (row?.state === 'live' || row?.state === 'copying') return this.settle();
     if (row === undefined) {
       // The source of an ended move may be dropped. Otherwise the schema is, which recovery reports.
-      if (await this.parts.follow()) this.again = true;
+      if (await this.parts.follow(undefined)) this.again = true;
       return;
     }
     this.peer = row.peer ?? '';
     if (row.state === 'stopping') return this.stopped(row);
     this.enter('leaving');
-    if (await this.parts.follow()) this.again = true;
+    if (await this.parts.follow(row)) this.again = true;
   }
 
   private async stopped(row: TenantRow): Promise<void> {

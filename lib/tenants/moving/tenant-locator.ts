@@ -138,9 +138,12 @@ export class TenantLocator {
   }
 }
 
-function unknownServer(options: ResolvedTenantOptions, peer: string): ConfigurationError {
+/** The error of a tenant that has moved to a server that forRoot does not name. */
+export function unknownServer(options: ResolvedTenantOptions, peer: string): ConfigurationError {
+  const { tenant, schema, server } = options;
+  const from = server === undefined ? '' : ` from server "${server}"`;
   return new ConfigurationError([
-    `Tenant "${options.tenant}": its schema "${options.schema}" has moved from server "${options.server ?? ''}" to server "${peer}", ` +
-      `which is not one of the servers ${listNames(serversOf(options))}. Add it to the option servers of CloacinaModule.forRoot().`,
+    `Tenant "${tenant}": its schema "${schema}" has moved${from} to server "${peer}", which is not one of the servers of this ` +
+      'process. Add it to the option servers of CloacinaModule.forRoot().',
   ]);
 }

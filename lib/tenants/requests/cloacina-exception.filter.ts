@@ -112,9 +112,7 @@ export class CloacinaExceptionFilter implements ExceptionFilter<CloacinaError> {
     const response = host.switchToHttp().getResponse<Response>();
     if (error instanceof TenantMovingError)
       response.header('Retry-After', String(Math.ceil(error.retryAfter / 1_000)));
-    return response
-      .status(statusCode)
-      .send({ statusCode, error: error.code, message: text });
+    return response.status(statusCode).send({ statusCode, error: error.code, message: text });
   }
 
   private log(error: CloacinaError): void {

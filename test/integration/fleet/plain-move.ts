@@ -26,7 +26,6 @@ const NOT_COPIED = [
   'cloacina_process',
   'cloacina_runner_lease',
   'cloacina_migrations',
-  'migrations',
 ];
 
 /** The migration of the application. */
@@ -73,8 +72,12 @@ export class PlainMove {
   /** Takes the lock, makes the empty copy, and begins. */
   async begin(): Promise<void> {
     expectTrue(await holdMoveLock(this.source, this.schema), 'the lock');
-    const options = { databaseUrl: this.to.url, migrations: [CreateNote1767225600000] };
-    await withMigrators(options, [this.schema], async ([migrator]) => migrator?.run());
+    await withMigrators({ databaseUrl: this.to.url }, [this.schema], async ([migrator]) =>
+      migrator?.run(),
+    );
+    await this.target
+      .query(`CREATE TABLE ${this.schema}.note (id integer PRIMARY KEY, text text NOT NULL);
+      CREATE TABLE ${this.schema}.migrations (id serial PRIMARY KEY, timestamp bigint NOT NULL, name varchar NOT NULL)`);
     expectTrue(await beginArriving(this.target, this.onTarget), 'arriving');
     expectTrue(await beginCopying(this.source, this.onSource), 'copying');
   }
