@@ -1,5 +1,10 @@
 import pg from 'pg';
-import { ConfigurationError, DatabaseUnavailableError, listNames } from '../../errors/index.js';
+import {
+  ConfigurationError,
+  DatabaseUnavailableError,
+  listNames,
+  messageWithoutSecrets,
+} from '../../errors/index.js';
 import { optionsAt, serversOf, type ResolvedTenantOptions } from '../../options/index.js';
 import type { Clock } from '../../runtime/clock.js';
 import { MicroBatcher } from '../../runtime/micro-batcher.js';
@@ -46,7 +51,7 @@ export class TenantLocator {
         ]);
       }
       passed.add(server);
-      const { isTenant, refusal } = await this.look(at);
+      const { isTenant, refusal } = await (at === options ? this.look(at) : this.lookAt(at));
       if (!isTenant) return this.elsewhere(options, at, passed);
       if (refusal === undefined || refusal.state === 'stopping') return at;
       const peer = optionsAt(options, refusal.peer);
@@ -67,7 +72,7 @@ export class TenantLocator {
       others.map(async (server) => {
         const there = optionsAt(options, server);
         if (there === undefined) return [];
-        const { isTenant, refusal } = await this.look(there);
+        const { isTenant, refusal } = await this.lookAt(there);
         return isTenant && refusal?.state !== 'arriving' ? [there] : [];
       }),
     );
@@ -82,12 +87,23 @@ export class TenantLocator {
     source: ResolvedTenantOptions,
   ): Promise<boolean> {
     const { schema } = at;
-    const row = await this.on(at, (client) => readTenantRow(client, schema));
+    const row = await mustAnswer(
+      at,
+      this.on(at, (client) => readTenantRow(client, schema)),
+    );
     if (row?.state !== 'arriving') return row?.state === 'live';
-    const from = await this.on(source, (client) => readTenantRow(client, schema));
+    const from = await mustAnswer(
+      source,
+      this.on(source, (client) => readTenantRow(client, schema)),
+    );
     if (from?.state !== 'moved' || from.moveId !== row.moveId) return false;
     const move = { schema, moveId: row.moveId ?? '', peer: row.peer ?? '' };
     return this.on(at, (client) => makeLive(client, move));
+  }
+
+  /** Looks on another server than the one that the caller waits for. */
+  private lookAt(options: ResolvedTenantOptions): Promise<SchemaPlace> {
+    return mustAnswer(options, this.look(options));
   }
 
   /** Tenants that are looked for at the same time share a connection and a statement. */
@@ -126,15 +142,25 @@ export class TenantLocator {
       try {
         await client.connect();
         return await work(client);
-      } catch (error) {
-        if (failureKind(error) !== 'connection') throw error;
-        const { server, tenant } = options;
-        const place = { ...placeOf(connectionConfig(options)), server };
-        throw new DatabaseUnavailableError({ tenant, waitedMs: 0, place }, { cause: error });
       } finally {
         await client.end().catch(() => undefined);
       }
     });
+  }
+}
+
+/** Names the server that has to answer, if it does not: the caller knows of the tenant's own server only. */
+async function mustAnswer<T>(options: ResolvedTenantOptions, answer: Promise<T>): Promise<T> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (failureKind(error) !== 'connection') throw error;
+    const { server, tenant } = options;
+    const place = { ...placeOf(connectionConfig(options)), server };
+    const cause = new Error(
+      `server "${server ?? ''}", which may have the tenant, did not answer: ${messageWithoutSecrets(error)}`,
+    );
+    throw new DatabaseUnavailableError({ tenant, waitedMs: 0, place }, { cause });
   }
 }
 

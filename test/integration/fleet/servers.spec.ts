@@ -146,6 +146,8 @@ describe('several servers', () => {
     const known = freshSchema('known');
     const before = await start(providers, { shared: shared() });
     await before.tenants.add({ schema: known, server: 'us' });
+    for (const name of ['home', 'eu'] as const)
+      await before.tenants.add({ schema: schemas[name], server: name });
     await before.app.close();
 
     await goDown(us);

@@ -71,7 +71,10 @@ test.each(cloacinaEntities.map((entity) => entity.options.tableName ?? ''))(
 );
 
 test.each(cloacinaEntities.map((entity) => entity.options.name))('%s can be read', async (name) => {
-  expect(await tenant.dataSource.getRepository(name).find()).toEqual([]);
+  const rows = await tenant.dataSource.getRepository(name).find();
+  const first = { id: 1, state: 'live', moveId: null, peer: null, deadline: null };
+  expect(rows).toMatchObject(name === 'CloacinaTenant' ? [first] : []);
+  expect(rows).toHaveLength(name === 'CloacinaTenant' ? 1 : 0);
 });
 
 test("an application's synchronize() leaves the tables as they are", async () => {
