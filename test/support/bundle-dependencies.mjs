@@ -25,6 +25,25 @@ const PACKAGES = [
 const LEFT_OUT =
   /^(?:@nestjs\/(?:microservices|websockets|platform-express)|class-(?:validator|transformer))(?:\/|$)/;
 
+/**
+ * Lays out the packages once more, as ES modules that load CommonJS: for a folder of what is loaded as CommonJS too.
+ *
+ * @param dependencies - the folder of `bundleDependencies()`
+ */
+export async function layOutCommonJs(dependencies, folder) {
+  for (const name of PACKAGES) {
+    const place = path.join(folder, name);
+    await mkdir(place, { recursive: true });
+    const bundled = path.join(dependencies, name, 'index.cjs');
+    const exported = JSON.parse(await readFile(path.join(dependencies, name, 'exports.json')));
+    const exports = { require: './index.cjs', default: './index.mjs' };
+    const manifest = { name, type: 'module', exports };
+    await writeFile(path.join(place, 'package.json'), JSON.stringify(manifest));
+    await writeFile(path.join(place, 'index.cjs'), `module.exports = require(${JSON.stringify(bundled)});\n`);
+    await writeFile(path.join(place, 'index.mjs'), reexport('./index.cjs', exported));
+  }
+}
+
 /** TypeORM's other drivers, a third of its code: nothing but PostgreSQL is connected to. */
 const OTHER_DRIVERS = /\/typeorm\/driver\/(?!postgres\/)[^/]+\/(\w+(?:Driver|QueryRunner))\.js$/;
 
@@ -133,12 +152,11 @@ async function bundle(output) {
   await moveImportsApart(path.join(output, '.shared'));
   for (const name of PACKAGES) {
     const folder = path.join(output, name);
-    // Processes that tests start have the condition: see `child-process.ts`.
-    const exports = { require: './index.cjs', child: './child.mjs', default: './index.mjs' };
+    const exports = { require: './index.cjs', default: './index.mjs' };
     const manifest = { name, type: 'module', exports };
     await writeFile(path.join(folder, 'package.json'), JSON.stringify(manifest));
     const exported = Object.keys(await import(path.join(folder, 'index.mjs')));
-    await writeFile(path.join(folder, 'child.mjs'), reexport('./index.cjs', exported));
+    await writeFile(path.join(folder, 'exports.json'), JSON.stringify(exported));
   }
 }
 

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { link, mkdir, mkdtemp, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { layOutCommonJs } from './bundle-dependencies.mjs';
 import { moveImportsApart } from './imports-apart.mjs';
 import { oneBytePerCharacter } from './one-byte.mjs';
 import { reexport } from './reexport.mjs';
@@ -36,6 +37,10 @@ export async function bundleLibrary(compiled, files) {
       await link(path.join(compiled, file), copy);
     }
     await link(path.join(compiled, 'package.json'), path.join(draft, 'package.json'));
+    const dependencies = process.env.CLOACINA_TEST_DEPENDENCIES;
+    if (dependencies !== undefined) {
+      await layOutCommonJs(dependencies, path.join(draft, 'children', 'node_modules'));
+    }
     await writeFile(path.join(draft, '.stamp'), stamp);
     await rm(folder, { recursive: true, force: true });
     // Of two runs at once the second one finds the folder of the first, which is the same.
@@ -53,6 +58,7 @@ async function stampOf(compiled, files) {
   const hash = createHash('sha256');
   for (const file of [
     fileURLToPath(import.meta.url),
+    path.join(import.meta.dirname, 'bundle-dependencies.mjs'),
     path.join(import.meta.dirname, 'imports-apart.mjs'),
     path.join(import.meta.dirname, 'one-byte.mjs'),
     path.join(import.meta.dirname, 'reexport.mjs'),

@@ -49,7 +49,7 @@ export class TestChild {
     const setup = new URL('child-setup.mjs', import.meta.url).href;
     this.process = spawn(
       process.execPath,
-      ['--disable-warning=ExperimentalWarning', '-C', 'child', '--import', setup, file, ...args],
+      ['--disable-warning=ExperimentalWarning', '--import', setup, file, ...args],
       { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] },
     );
     running.add(this);

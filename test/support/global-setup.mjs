@@ -24,5 +24,5 @@ export default async function setUp({ watch, watchAll, collectCoverage, testPath
   const bySource = isPart || watch || watchAll || collectCoverage;
   if (!bySource) process.env.CLOACINA_TEST_LIBRARY = path.join(folders.bundled, 'lib');
   // Of a few files, it would take longer than it spares.
-  if (!isPart || process.env.SPARES) await makeTemplate(process.env.CLOACINA_TEST_BUNDLED);
+  if (!isPart) await makeTemplate(process.env.CLOACINA_TEST_BUNDLED);
 }
