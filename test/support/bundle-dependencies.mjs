@@ -39,7 +39,10 @@ export async function layOutCommonJs(dependencies, folder) {
     const exports = { require: './index.cjs', default: './index.mjs' };
     const manifest = { name, type: 'module', exports };
     await writeFile(path.join(place, 'package.json'), JSON.stringify(manifest));
-    await writeFile(path.join(place, 'index.cjs'), `module.exports = require(${JSON.stringify(bundled)});\n`);
+    await writeFile(
+      path.join(place, 'index.cjs'),
+      `module.exports = require(${JSON.stringify(bundled)});\n`,
+    );
     await writeFile(path.join(place, 'index.mjs'), reexport('./index.cjs', exported));
   }
 }

@@ -24,7 +24,14 @@ Module._extensions['.cjs'] = (module, filename) => {
   const cachedData = contentOf(file);
   const script = new vm.Script(Module.wrap(code), { filename, cachedData });
   const run = script.runInThisContext();
-  run.call(module.exports, module.exports, Module.createRequire(filename), module, filename, path.dirname(filename));
+  run.call(
+    module.exports,
+    module.exports,
+    Module.createRequire(filename),
+    module,
+    filename,
+    path.dirname(filename),
+  );
   if (cachedData === undefined || script.cachedDataRejected) keepLater(script, file);
 };
 

@@ -19,7 +19,11 @@ export function compilerOf(texts: ReadonlyMap<string, string>): ts.LanguageServi
     ts.sys.readFile(file),
   );
   const files = [...texts.keys()];
-  const { options } = ts.parseJsonConfigFileContent({ ...config, include: [], files }, ts.sys, ROOT);
+  const { options } = ts.parseJsonConfigFileContent(
+    { ...config, include: [], files },
+    ts.sys,
+    ROOT,
+  );
   const textOf = (file: string): string | undefined => texts.get(file) ?? ts.sys.readFile(file);
   return ts.createLanguageService({
     getScriptFileNames: () => files,

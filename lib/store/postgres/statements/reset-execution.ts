@@ -1,13 +1,7 @@
 import { bigint, columns, integer, long, parsed, text, uuid } from './columns.js';
 import { plainArray } from './encoding.js';
 import { resetSteps } from './reset-steps.js';
-import {
-  executionOf,
-  lockOrder,
-  taskOf,
-  type Statement,
-  type TenantTables,
-} from './statement.js';
+import { executionOf, lockOrder, taskOf, type Statement, type TenantTables } from './statement.js';
 import {
   END_CHILDREN,
   TELL_PARENTS,
