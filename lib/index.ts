@@ -6,8 +6,22 @@
  */
 export { CloacinaModule } from './cloacina.module.js';
 export type { AdminServersOptions, ServerState } from './tenants/admin/admin-servers.js';
-export type { CloacinaAsyncOptions, CloacinaOptionsFactory, CloacinaServerOptions, CloacinaSharedOptions, CloacinaTenantOptions, PostgresConnectionOptions, RetentionOptions } from './cloacina.options.js';
-export type { DiscoveredTenantOptions, DiscoverTenant, PlaceTenant, ServerLoad, TenantRequest } from './cloacina.callbacks.js';
+export type {
+  CloacinaAsyncOptions,
+  CloacinaOptionsFactory,
+  CloacinaServerOptions,
+  CloacinaSharedOptions,
+  CloacinaTenantOptions,
+  PostgresConnectionOptions,
+  RetentionOptions,
+} from './cloacina.options.js';
+export type {
+  DiscoveredTenantOptions,
+  DiscoverTenant,
+  PlaceTenant,
+  ServerLoad,
+  TenantRequest,
+} from './cloacina.callbacks.js';
 export {
   getMigratorToken,
   getRecoveryToken,
@@ -254,8 +268,28 @@ export type {
   ServingProcess,
   TaskExplanation,
 } from './runner/explain/explanation.js';
-export type { Execution, ExecutionParent, ExecutionResult, ExecutionSummary, ExecutionUpdate, ExecutionWaiting, GetOptions, TaskAttempt, TaskDetails, TaskItems, TaskProgress, TaskStep, TaskWaiting, WorkflowExecution } from './runner/execution.js';
-export type { ExecutionCountFilter, ExecutionFilter, ExecutionPage, WorkflowCounts } from './runner/execution-filter.js';
+export type {
+  Execution,
+  ExecutionParent,
+  ExecutionResult,
+  ExecutionSummary,
+  ExecutionUpdate,
+  ExecutionWaiting,
+  GetOptions,
+  TaskAttempt,
+  TaskDetails,
+  TaskItems,
+  TaskProgress,
+  TaskStep,
+  TaskWaiting,
+  WorkflowExecution,
+} from './runner/execution.js';
+export type {
+  ExecutionCountFilter,
+  ExecutionFilter,
+  ExecutionPage,
+  WorkflowCounts,
+} from './runner/execution-filter.js';
 export {
   CloacinaStatistics,
   type CappedCount,

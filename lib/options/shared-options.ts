@@ -1,4 +1,8 @@
-import type { CloacinaSharedOptions, CloacinaTenantOptions, RetentionOptions } from '../cloacina.options.js';
+import type {
+  CloacinaSharedOptions,
+  CloacinaTenantOptions,
+  RetentionOptions,
+} from '../cloacina.options.js';
 import type { DiscoverTenant } from '../cloacina.callbacks.js';
 import {
   anything,

@@ -3,7 +3,12 @@ import type { WorkflowRef } from '../discovery/workflow-ref.js';
 import type { ExecutionStatus } from '../workflow/index.js';
 import { checkId, refuseInBoot, refuseInTask } from './call-checks.js';
 import type { Execution, ExecutionUpdate, GetOptions, WorkflowExecution } from './execution.js';
-import type { ExecutionCountFilter, ExecutionFilter, ExecutionPage, WorkflowCounts } from './execution-filter.js';
+import type {
+  ExecutionCountFilter,
+  ExecutionFilter,
+  ExecutionPage,
+  WorkflowCounts,
+} from './execution-filter.js';
 import type { ExecutionExplainer } from './explain/execution-explainer.js';
 import type { ExecutionExplanation, ServingProcess } from './explain/explanation.js';
 import type { ExecutionControl } from './execution-control.js';

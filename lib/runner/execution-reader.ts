@@ -8,7 +8,12 @@ import { checkId, checkIds } from './call-checks.js';
 import { encodeCursor } from './cursor.js';
 import { isExecutionId } from './execution-uuid.js';
 import type { Execution, ExecutionSummary, ExecutionUpdate } from './execution.js';
-import type { ExecutionCountFilter, ExecutionFilter, ExecutionPage, WorkflowCounts } from './execution-filter.js';
+import type {
+  ExecutionCountFilter,
+  ExecutionFilter,
+  ExecutionPage,
+  WorkflowCounts,
+} from './execution-filter.js';
 import { viewExecution, viewSummary, viewUpdate } from './execution-view.js';
 import type { HistoryEntry } from './history-entry.js';
 import { viewHistory } from './history-view.js';

@@ -72,7 +72,7 @@ export function describeStatistics(tested: TestedStore): void {
     for (const id of [ids[2]!, beside!]) await tested.store.cancel(id, null);
   });
 
-  test('executions of the library\'s own workflows are not counted, however many there are', async () => {
+  test("executions of the library's own workflows are not counted, however many there are", async () => {
     await tested.behind.empty();
     const [of, poll] = [await stored('polled'), await stored('cloacina.poller.mail')];
     const [failed] = await worker.startMany(of, 2, { claims: 1 });

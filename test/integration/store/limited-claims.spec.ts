@@ -206,9 +206,9 @@ describe('5,000 due tasks of a key that are of a paused workflow', () => {
       await addPaused();
       await open.store.limits.setKey(key(), { weight: 1 });
       const definitions = [of.plan.definitionId, '2'];
-      const work = async (statement: Statement<unknown>, values: unknown[]) =>
+      const work = async (statement: Statement, values: unknown[]) =>
         rowsLookedAt(
-          await explain(late.client, open.tables, statement as Statement, values, {
+          await explain(late.client, open.tables, statement, values, {
             mode,
             analyze: true,
           }),

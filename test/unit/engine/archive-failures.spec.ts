@@ -1,7 +1,11 @@
 import { afterEach, beforeEach, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { ArchiveFailures } from '../../../lib/engine/retention/archive-failures.js';
-import { ArchiveFailure, ArchiveReadError, type UnreadableTree } from '../../../lib/engine/retention/archiver.js';
+import {
+  ArchiveFailure,
+  ArchiveReadError,
+  type UnreadableTree,
+} from '../../../lib/engine/retention/archiver.js';
 import type { RetentionTurn } from '../../../lib/store/port/index.js';
 import { ManualClock } from '../../../lib/testing/manual-clock.js';
 

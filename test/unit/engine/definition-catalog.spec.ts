@@ -200,7 +200,13 @@ describe("DefinitionCatalog, of the library's own workflows", () => {
     await scene.store.start([startOf({ plan }, { claims: 0 })], noLease(), false);
     await scene.clock.advance(LOOK_INTERVAL_MS);
     expect(await own.lookForOthers()).toBe('found');
-    expect(own.claimable).toEqual({ ids: [id], unknownTasks: [], limitedIds: [], limitedBy: new Map(), aging: [] });
+    expect(own.claimable).toEqual({
+      ids: [id],
+      unknownTasks: [],
+      limitedIds: [],
+      limitedBy: new Map(),
+      aging: [],
+    });
   });
 
   it('stores a used one again that the database has lost', async () => {

@@ -79,7 +79,13 @@ beforeEach(() => {
     state,
     store: { limits: limits as LimitStore, classifyFailure: () => ({}) as never },
     catalog: {
-      claimable: { ids: ['1'], unknownTasks: [], limitedIds: ['1'], limitedBy: new Map([['l', ['1']]]), aging: [] },
+      claimable: {
+        ids: ['1'],
+        unknownTasks: [],
+        limitedIds: ['1'],
+        limitedBy: new Map([['l', ['1']]]),
+        aging: [],
+      },
       get limits() {
         return new Map([['stripe', numbers]]);
       },

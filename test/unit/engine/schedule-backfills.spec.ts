@@ -213,7 +213,7 @@ describe('a backfill', () => {
     await expect(backfill({ from: new Date(Number.NaN) })).rejects.toMatchObject({
       argument: 'from',
     });
-    await expect(backfill({ overlap: 'cancelPrevious' })).rejects.toMatchObject({
+    await expect(backfill({ overlap: 'never' as 'allow' })).rejects.toMatchObject({
       argument: 'overlap',
     });
     await expect(backfill({ til: 1 })).rejects.toMatchObject({ argument: 'til' });

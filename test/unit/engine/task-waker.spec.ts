@@ -18,7 +18,15 @@ describe('TaskWaker', () => {
     waker = new TaskWaker({
       store: scene.store,
       gate: scene.gate,
-      catalog: { claimable: { ids: ['7'], unknownTasks: [['7', 1]], limitedIds: [], limitedBy: new Map(), aging: [] } },
+      catalog: {
+        claimable: {
+          ids: ['7'],
+          unknownTasks: [['7', 1]],
+          limitedIds: [],
+          limitedBy: new Map(),
+          aging: [],
+        },
+      },
       except: () => EXCEPT,
       consequences: {
         adopt: (claim) => adopted.push({ claim, reserved: scene.queue.reserved }),
