@@ -44,13 +44,13 @@ const tenants = served.list();
 /** The milliseconds of each execution that has completed, by server, since the last `measure` began. */
 let taken = empty();
 let loading;
-let stopped = false;
+let stopping = new AbortController();
 
 const orders = {
   /** Executions one after the other in each tenant, at most one in `everyMs`. Resolves when they have begun. */
   load: ({ everyMs }) => {
-    stopped = false;
-    loading = Promise.all(tenants.map((tenant) => keepStarting(tenant, everyMs)));
+    stopping = new AbortController();
+    loading = Promise.all(tenants.map((tenant) => keepStarting(tenant, everyMs, stopping.signal)));
   },
   measure: async ({ ms }) => {
     taken = empty();
@@ -74,7 +74,7 @@ const orders = {
       await delay(PAUSE_MS);
   },
   rest: async () => {
-    stopped = true;
+    stopping.abort();
     await loading;
   },
   /** Executions of all tenants in turn, as fast as they go. */
@@ -91,10 +91,10 @@ const orders = {
   },
 };
 
-async function keepStarting({ runner, server }, everyMs) {
+async function keepStarting({ runner, server }, everyMs, signal) {
   // Spread over the interval, so that they do not all come at the same time.
   let due = performance.now() + Math.random() * everyMs;
-  while (!stopped) {
+  while (!signal.aborted) {
     const wait = due - performance.now();
     if (wait > 0) await delay(wait);
     due = Math.max(due + everyMs, performance.now());

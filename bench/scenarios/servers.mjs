@@ -103,9 +103,9 @@ async function allEnded(fleet, { urls }, tenants) {
       .map((no) => `tenant_${no}`);
     const until = performance.now() + OPEN_MS;
     for (;;) {
-      const open = await fleet.unfinished(urls[server], schemas);
-      if (open === 0) break;
-      if (performance.now() > until) throw new Error(`${server}: ${open} executions do not end.`);
+      const count = await fleet.unfinished(urls[server], schemas);
+      if (count === 0) break;
+      if (performance.now() > until) throw new Error(`${server}: ${count} executions do not end.`);
       await delay(200);
     }
   }

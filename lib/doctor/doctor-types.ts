@@ -62,7 +62,10 @@ export interface DoctorReport {
 /** One of several servers: its report, or why it could not be examined. */
 export type ExaminedServer =
   | ({ readonly server: string } & DoctorReport)
-  | { readonly server: string; readonly error: { readonly code: string; readonly message: string } };
+  | {
+      readonly server: string;
+      readonly error: { readonly code: string; readonly message: string };
+    };
 
 /** The result of {@link runDoctorOnServers}. */
 export interface ServersDoctorReport {

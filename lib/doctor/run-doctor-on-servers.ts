@@ -1,6 +1,7 @@
 import type { CloacinaServerOptions } from '../cloacina.options.js';
-import { CloacinaError, ConfigurationError, messageWithoutSecrets } from '../errors/index.js';
-import { atServer, serverProblems } from '../options/index.js';
+import { CloacinaError, messageWithoutSecrets } from '../errors/index.js';
+import type { ConnectionSource } from '../store/postgres/connections/connection-config.js';
+import { serverSources } from '../tenants/admin/server-sources.js';
 import type {
   DoctorFinding,
   ExaminedServer,
@@ -26,25 +27,23 @@ export async function runDoctorOnServers(
   servers: Readonly<Record<string, CloacinaServerOptions>>,
   options: ServersDoctorOptions = {},
 ): Promise<ServersDoctorReport> {
-  const problems = serverProblems('runDoctorOnServers()', { servers });
-  if (problems.length > 0) throw new ConfigurationError(problems);
+  const sources = serverSources(servers, 'runDoctorOnServers()');
   chosenChecks(options);
   const examined: ExaminedServer[] = [];
-  for (const server of Object.keys(servers)) {
-    examined.push(await examineServer(server, atServer({ servers }, server), options));
+  for (const [server, source] of sources) {
+    examined.push(await examineServer(server, source, options));
   }
   return { servers: examined, findings: [...awayServers(examined), ...duplicateSchemas(examined)] };
 }
 
 async function examineServer(
   server: string,
-  { databaseUrl, connection }: CloacinaServerOptions,
+  source: ConnectionSource,
   { onProgress, ...chosen }: ServersDoctorOptions,
 ): Promise<ExaminedServer> {
   try {
     const report = await runDoctor({
-      ...(databaseUrl === undefined ? {} : { databaseUrl }),
-      ...(connection === undefined ? {} : { connection }),
+      ...source,
       ...chosen,
       ...(onProgress === undefined
         ? {}
@@ -68,7 +67,8 @@ function awayServers(servers: readonly ExaminedServer[]): DoctorFinding[] {
             title: 'A server could not be examined',
             server: one.server,
             detail: `Server "${one.server}": ${one.error.message}`,
-            advice: 'Bring the server up, or give its name the right connection. Then examine it again.',
+            advice:
+              'Bring the server up, or give its name the right connection. Then examine it again.',
             facts: { code: one.error.code },
           },
         ]

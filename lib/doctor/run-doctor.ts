@@ -150,10 +150,10 @@ function chooseSchemas(
 }
 
 /** @throws InvalidArgumentError for an unknown check */
-export function chosenChecks({ checks, ignore = [] }: Pick<
-  DoctorOptions,
-  'checks' | 'ignore'
->): ReadonlySet<string> {
+export function chosenChecks({
+  checks,
+  ignore = [],
+}: Pick<DoctorOptions, 'checks' | 'ignore'>): ReadonlySet<string> {
   for (const [option, ids] of Object.entries({ checks: checks ?? [], ignore })) {
     const unknown = ids.find((id) => !DOCTOR_CHECKS.includes(id));
     if (unknown !== undefined)

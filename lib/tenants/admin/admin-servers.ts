@@ -121,9 +121,7 @@ export class AdminServers {
     const { names } = this;
     if (names.length === 1) return work(names[0]);
     // By name, because processes may list the servers in any order.
-    const servers = names
-      .filter((name) => name !== undefined)
-      .toSorted((a, b) => (a < b ? -1 : 1));
+    const servers = names.filter((name) => name !== undefined).toSorted((a, b) => (a < b ? -1 : 1));
     return this.whileLocked({ schema, servers, mayBeAway: wanted !== undefined }, async () =>
       work(wanted === undefined ? await this.place(schema) : await this.placeOn(schema, wanted)),
     );
@@ -137,17 +135,17 @@ export class AdminServers {
     const { schema, mayBeAway } = placement;
     const [server, ...servers] = placement.servers;
     if (server === undefined) return work();
-    const next = (): Promise<T> => this.whileLocked({ ...placement, servers }, work);
+    const goOn = (): Promise<T> => this.whileLocked({ ...placement, servers }, work);
     let isReached = false;
     const locked = this.on(server, async (session) => {
       isReached = true;
       await lockTenant(session, { schema: `placement of ${schema}` });
       // A failure here, such as one of placeTenant, does not concern the server that has the lock.
-      return Promise.allSettled([next()]);
+      return Promise.allSettled([goOn()]);
     });
     const [outcome] = await locked.catch((error: unknown) => {
       if (isReached || !mayBeAway || !isUnreachable(error)) throw error;
-      return Promise.allSettled([next()]);
+      return Promise.allSettled([goOn()]);
     });
     if (outcome.status === 'rejected') throw outcome.reason;
     return outcome.value;

@@ -236,7 +236,9 @@ describe('What is read when metrics are collected', () => {
       );
     new Telemetry({ maxTenants: 0 }, new ManualClock()).observe({ ...source, backlog });
     const values = await recorded.values(METRIC.backlogDue);
-    expect(values.map(({ attributes, value }) => [Reflect.get(attributes, 'cloacina.server'), value])).toEqual([
+    expect(
+      values.map(({ attributes, value }) => [Reflect.get(attributes, 'cloacina.server'), value]),
+    ).toEqual([
       ['eu', 1],
       ['us', 6],
     ]);
