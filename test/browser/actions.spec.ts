@@ -283,11 +283,7 @@ describe.each<Platform>(['Express', 'Fastify'])('A user of the page on %s', (pla
     await user.press('Enter');
     await user.see('Ran the schedule now');
     expect(user.page.url()).toContain('actor=ann&subject=nightly-orders');
-    await user.rows
-      .filter({ hasText: 'Ran the schedule now' })
-      .getByRole('link')
-      .last()
-      .click();
+    await user.rows.filter({ hasText: 'Ran the schedule now' }).getByRole('link').last().click();
     await user.heading('order-fulfilment').waitFor();
     await user.main.getByRole('link', { name: 'Actions on the workflow' }).click();
     await user.see('No action matches');

@@ -272,9 +272,7 @@ export function BulkForm({
   return (
     <div class="dialog-form">
       <p>
-        {isNone
-          ? 'No matching execution can be changed.'
-          : `${verb} ${executions} in tenant `}
+        {isNone ? 'No matching execution can be changed.' : `${verb} ${executions} in tenant `}
         {isNone ? null : <b>{tenant}</b>}
         {isNone ? null : '?'}
       </p>

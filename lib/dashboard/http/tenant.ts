@@ -1,7 +1,7 @@
 import type { ActionEntry } from '../../runner/action-entry.js';
 import type { LimitState } from '../../runner/limit-state.js';
 import type { Firing, TenantSchedule } from '../../runner/schedule.js';
-import type { WorkflowVersions } from '../../runner/statistics/index.js';
+import type { WorkflowVersion } from '../../runner/statistics/index.js';
 import type { WorkflowGraph } from '../../runner/workflow-graph.js';
 import type { ExecutionStatus } from '../../workflow/index.js';
 import type { CappedCount, Page, Serialized } from './common.js';
@@ -56,11 +56,20 @@ export interface WorkflowRow {
   counts: Record<Exclude<ExecutionStatus, 'Completed'>, CappedCount>;
 }
 
+/** A definition of a workflow: a release whose graph, rules or limits differ from those of the one before. */
+export interface VersionRow extends Omit<Serialized<WorkflowVersion>, 'open'> {
+  /** The number of its executions that have not ended, among the oldest 10,000 of the tenant with each status. */
+  open: CappedCount;
+}
+
 /**
- * The definitions of a workflow: response of `GET api/tenants/:tenant/workflows/:workflow/versions`. Empty for a workflow that the
- * tenant does not know.
+ * Response of `GET api/tenants/:tenant/workflows/:workflow/versions`: the newest 20 definitions, and others with executions that have
+ * not ended. Empty for a workflow that the tenant does not know.
  */
-export type VersionsResponse = Serialized<WorkflowVersions>;
+export interface VersionsResponse {
+  /** The definitions, that which was registered last first. */
+  versions: VersionRow[];
+}
 
 /** A key of a limit. */
 export type LimitRow = Serialized<LimitState>;

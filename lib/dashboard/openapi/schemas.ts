@@ -2740,10 +2740,54 @@ export const SCHEMAS: Readonly<Record<string, object>> = {
       { type: 'object', properties: { kind: { const: 'redacted' } }, required: ['kind'] },
     ],
   },
+  VersionRow: {
+    description:
+      'A definition of a workflow: a release whose graph, rules or limits differ from those of the one before.',
+    type: 'object',
+    properties: {
+      open: {
+        description:
+          'The number of its executions that have not ended, among the oldest 10,000 of the tenant with each status.',
+        $ref: '#/components/schemas/CappedCount',
+      },
+      version: {
+        description: 'The `version` of the workflow. Absent without one.',
+        type: 'string',
+      },
+      definitionId: {
+        description: 'The id of the definition, the same in all tenants and on all servers.',
+        type: 'string',
+      },
+      registeredAt: {
+        description:
+          'When a process with this definition has registered it last: it was not the newest one then.',
+        type: 'string',
+      },
+      firstStartedAt: {
+        description:
+          'The first start after `registeredAt` that is still stored. Absent if none is among the first 500 starts after it.',
+        type: 'string',
+      },
+      lastStartedAt: {
+        description:
+          'The last start. If it is not among the newest 10,000 of the workflow, the last one before the next definition was registered.\nAbsent if none is found.',
+        type: 'string',
+      },
+    },
+    required: ['open', 'definitionId', 'registeredAt'],
+  },
   VersionsResponse: {
     description:
-      'The definitions of a workflow: response of `GET api/tenants/:tenant/workflows/:workflow/versions`. Empty for a workflow that the\ntenant does not know.',
-    $ref: '#/components/schemas/WorkflowVersions',
+      'Response of `GET api/tenants/:tenant/workflows/:workflow/versions`: the newest 20 definitions, and others with executions that have\nnot ended. Empty for a workflow that the tenant does not know.',
+    type: 'object',
+    properties: {
+      versions: {
+        description: 'The definitions, that which was registered last first.',
+        type: 'array',
+        items: { $ref: '#/components/schemas/VersionRow' },
+      },
+    },
+    required: ['versions'],
   },
   WaitEntry: {
     description:
@@ -2977,67 +3021,6 @@ export const SCHEMAS: Readonly<Record<string, object>> = {
       },
     },
     required: ['name', 'counts'],
-  },
-  WorkflowVersion: {
-    description:
-      'A definition of a workflow: a release whose graph, rules or limits differ from those of the one before.',
-    type: 'object',
-    properties: {
-      definitionId: {
-        description: 'The id of the definition, the same in all tenants and on all servers.',
-        type: 'string',
-      },
-      version: {
-        description: 'The `version` of the workflow. Absent without one.',
-        type: 'string',
-      },
-      registeredAt: {
-        description:
-          'When a process with this definition has registered it last: it was not the newest one then.',
-        type: 'string',
-      },
-      firstStartedAt: {
-        description:
-          'The first start after `registeredAt` that is still stored. Absent if none is among the first 500 starts after it.',
-        type: 'string',
-      },
-      lastStartedAt: {
-        description:
-          'The last start. If it is not among the newest 10,000 of the workflow, the last one before the next definition was registered.\nAbsent if none is found.',
-        type: 'string',
-      },
-      open: {
-        description:
-          'The number of its executions that have not ended, among the oldest 10,000 of the tenant with each status.',
-        type: 'object',
-        properties: {
-          count: {
-            description: 'The exact number, or a lower limit if `isCapped` is true.',
-            type: 'number',
-          },
-          isCapped: {
-            description:
-              'Whether the count stopped before it had counted all: show it as `10,000+`.',
-            type: 'boolean',
-          },
-        },
-        required: ['count', 'isCapped'],
-      },
-    },
-    required: ['definitionId', 'registeredAt', 'open'],
-  },
-  WorkflowVersions: {
-    description: 'The definitions of a workflow: result of CloacinaStatistics.versions .',
-    type: 'object',
-    properties: {
-      versions: {
-        description:
-          'That which was registered last first: the newest 20, and others with executions that have not ended; at most 40.',
-        type: 'array',
-        items: { $ref: '#/components/schemas/WorkflowVersion' },
-      },
-    },
-    required: ['versions'],
   },
   WorkflowsResponse: {
     description: 'Response of `GET api/tenants/:tenant/workflows`: all workflows, by name.',

@@ -208,13 +208,15 @@ export class CloacinaStatistics {
       const query = { workflow, cap: DEFAULT_CAP, limit: MAX_VERSIONS };
       const rows = await this.parts.engine.store.statistics.versions(query);
       return {
-        versions: rows.map(({ version, firstStartedAt, lastStartedAt, open, isCapped, ...row }) => ({
-          ...row,
-          ...(version === null ? {} : { version }),
-          ...(firstStartedAt === null ? {} : { firstStartedAt }),
-          ...(lastStartedAt === null ? {} : { lastStartedAt }),
-          open: { count: open, isCapped },
-        })),
+        versions: rows.map(
+          ({ version, firstStartedAt, lastStartedAt, open, isCapped, ...row }) => ({
+            ...row,
+            ...(version === null ? {} : { version }),
+            ...(firstStartedAt === null ? {} : { firstStartedAt }),
+            ...(lastStartedAt === null ? {} : { lastStartedAt }),
+            open: { count: open, isCapped },
+          }),
+        ),
       };
     });
   }

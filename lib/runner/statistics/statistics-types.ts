@@ -141,7 +141,7 @@ export interface WorkflowVersion {
   version?: string;
   /** When a process with this definition has registered it last: it was not the newest one then. */
   registeredAt: Date;
-  /** The first start after `registeredAt` that is still stored. Absent if none is among the first 500 starts after it. */
+  /** The first start after `registeredAt` that is still stored. Absent if none is among the first 100 starts after it. */
   firstStartedAt?: Date;
   /**
    * The last start. If it is not among the newest 10,000 of the workflow, the last one before the next definition was registered.

@@ -1,9 +1,4 @@
-import type {
-  BulkCount,
-  ExecutionListFilter,
-  ListedExecution,
-  ListedPage,
-} from '../port/index.js';
+import type { BulkCount, ExecutionListFilter, ListedExecution, ListedPage } from '../port/index.js';
 import { isUnfinished, listSourceOf } from './list-source.js';
 import { BOUNDED_COUNTS, PROBES, type Walk } from './statements/bounded-walk.js';
 import { bulkFinding } from './statements/bulk-finding.js';
@@ -130,11 +125,7 @@ function conditionOf(source: SourceName, filter: Filter): Condition | undefined 
   return root === undefined ? undefined : { probe: 'tree', value: root };
 }
 
-async function hasFew(
-  runner: Runner,
-  { probe, value }: Condition,
-  few: number,
-): Promise<boolean> {
+async function hasFew(runner: Runner, { probe, value }: Condition, few: number): Promise<boolean> {
   const [row] = await runner.run(PROBES[probe], [value, few + 1]);
   return (row?.count ?? 0) <= few;
 }

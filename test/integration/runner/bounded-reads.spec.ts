@@ -64,11 +64,7 @@ it('a dry run with a cap counts up to it, and tells that there may be more', asy
     changed: 0,
     isCapped: true,
   });
-  for (const wrong of [
-    { dryRun: true, cap: 0 },
-    { dryRun: true, cap: 100_001 },
-    { cap: 10 },
-  ]) {
+  for (const wrong of [{ dryRun: true, cap: 0 }, { dryRun: true, cap: 100_001 }, { cap: 10 }]) {
     await expect(runner.cancelMany({ all: true }, wrong)).rejects.toMatchObject({
       code: 'INVALID_ARGUMENT',
     });

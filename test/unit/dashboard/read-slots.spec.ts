@@ -60,7 +60,10 @@ it('two groups of reads have a bound together, and take turns', async () => {
   let size = 1;
   const gate = new ReadGate(() => size);
   const limits = { total: 4, ofTenant: 4, waiting: 10 };
-  const [kept, others] = [new Reads(new ReadSlots(limits, gate)), new Reads(new ReadSlots(limits, gate))];
+  const [kept, others] = [
+    new Reads(new ReadSlots(limits, gate)),
+    new Reads(new ReadSlots(limits, gate)),
+  ];
   const [a1, a2] = [kept.start('a1'), kept.start('a2')];
   const [b1, b2] = [others.start('b1'), others.start('b2')];
   expect([kept.begun, others.begun]).toEqual([['a1'], []]);

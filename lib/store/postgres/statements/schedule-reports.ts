@@ -32,7 +32,9 @@ function selectFirings(tables: TenantTables): string {
 export const readFirings: Statement<FiringRecord> = {
   name: 'read_firings',
   columns: FIRING,
-  text: (tables) => `${selectFirings(tables)} AND f.scheduled_for < coalesce($2::timestamptz, 'infinity')
+  text: (
+    tables,
+  ) => `${selectFirings(tables)} AND f.scheduled_for < coalesce($2::timestamptz, 'infinity')
   ORDER BY f.scheduled_for DESC LIMIT $3`,
 };
 

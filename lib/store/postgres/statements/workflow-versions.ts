@@ -12,7 +12,7 @@ const VERSIONS = columns({
 });
 
 /** How many starts are looked at for the first or the last one of a definition, in the time in which they are expected. */
-const STARTS = 500;
+const STARTS = 100;
 
 /**
  * The newest $3 definitions of workflow $1, and others with executions that have not ended.
