@@ -194,13 +194,13 @@ export class TenantDiscovery {
     if (missing.length === 0) return;
     const names = missing.map(({ tenant }) => tenant.schema);
     const existing = await untraced(() => existingSchemas(group.pools.general, names));
-    for (const runtime of missing) {
-      const { tenant } = runtime;
+    for (const served of missing) {
+      const { tenant } = served;
       // The schema exists but can't be used. Recovery reports that, and its owner can repair it.
       if (existing.has(tenant.schema)) continue;
       // The source of a move may be dropped when this process has not followed the tenant yet.
-      await runtime.moves?.look();
-      if (runtime.group !== group) continue;
+      await served.moves?.look();
+      if (served.group !== group) continue;
       this.logger.warn(
         `Tenant "${tenant.name}": its schema "${tenant.schema}" was dropped; this process no longer serves the tenant.`,
       );

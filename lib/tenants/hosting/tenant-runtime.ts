@@ -116,7 +116,7 @@ export class TenantRuntime {
       });
     }
     this.moves = parts.follower?.(this);
-    this.engine.onMove = () => this.moves?.look();
+    this.engine.onMove = () => void this.moves?.look();
     this.refused = new MergedCalls(() => this.moves?.look(), REFUSALS, group.clocks.process);
   }
 

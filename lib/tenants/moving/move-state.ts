@@ -41,7 +41,7 @@ export async function readTenantRow(
     'SELECT pg_catalog.to_regclass($1)::text AS name',
     [tableOf(schema)],
   );
-  if (rows[0]?.name == null) return undefined;
+  if ((rows[0]?.name ?? null) === null) return undefined;
   const [row] = await readRows<TenantRow>(client, selectRow(schema));
   return row;
 }

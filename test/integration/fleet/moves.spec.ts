@@ -125,7 +125,7 @@ async function stateOn(end: End, schema: string): Promise<string | undefined> {
     end,
     `SELECT to_regclass('${schema}.cloacina_tenant')::text AS name`,
   );
-  if (rows[0]?.name == null) return undefined;
+  if ((rows[0]?.name ?? null) === null) return undefined;
   const [row] = await query<{ state: string }>(end, `SELECT state FROM ${schema}.cloacina_tenant`);
   return row?.state;
 }
