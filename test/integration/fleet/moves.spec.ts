@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import {
   afterAll,
   afterEach,
@@ -11,6 +12,7 @@ import {
 import { Logger } from '@nestjs/common';
 import { getRepositoryToken } from '@nestjs/typeorm';
 import { Column, Entity, PrimaryColumn, type Repository } from 'typeorm';
+import { TENANT_MANAGER } from '../../../lib/boot/registration.js';
 import { CloacinaModule } from '../../../lib/cloacina.module.js';
 import type {
   CloacinaServerOptions,
@@ -22,6 +24,7 @@ import { CloacinaRunner } from '../../../lib/runner/cloacina-runner.js';
 import { tenantToken } from '../../../lib/cloacina.tokens.js';
 import { CloacinaAdmin } from '../../../lib/tenants/admin/cloacina-admin.js';
 import { CloacinaHealth } from '../../../lib/tenants/health/cloacina-health.js';
+import type { TenantManager } from '../../../lib/tenants/hosting/tenant-manager.js';
 import { readTenantRow } from '../../../lib/tenants/moving/move-state.js';
 import { FaultyServer } from '../../faults/server/faulty-server.js';
 import { startChild } from '../../support/child-process.js';
@@ -282,6 +285,13 @@ describe('a tenant that moves', () => {
     await steps.stop();
     await steps.fence();
     for (let n = 0; n < 5; n++) expect(await works(application, other)).toBe(portOf(eu.url));
+    const host = application.app.get<TenantManager>(TENANT_MANAGER);
+    const leases = [schema, other].map((name) => ({
+      tenant: host.find(name).engine.store.handle,
+      instanceId: randomUUID(),
+    }));
+    const { session } = host.find(other).group.process;
+    expect(await session?.release(leases)).toEqual([undefined, true]);
     await application.tenants.pause(other);
     // One statement announces the states of all tenants.
     await waitFor(async () => {
