@@ -9,7 +9,7 @@ const PAGES = 10;
 const FAILED = 0.1;
 const OPEN = 0.05;
 /** What the first tenant has beside executions. */
-const REST = {
+const BESIDE = {
   full: {
     items: 100_000,
     schedules: 100_000,
@@ -28,10 +28,10 @@ export const dashboard = {
   async run({ server, quick, log }) {
     const tenants = quick ? 20 : 1_000;
     const executions = quick ? 20_000 : 1_000_000;
-    const rest = quick ? REST.quick : REST.full;
+    const beside = quick ? BESIDE.quick : BESIDE.full;
     const database = await server.createDatabase();
     const worker = await startWorker(new URL('../measure/dashboard-worker.mjs', import.meta.url), {
-      BENCH_DASHBOARD: JSON.stringify({ url: database.url, tenants, items: rest.items }),
+      BENCH_DASHBOARD: JSON.stringify({ url: database.url, tenants, items: beside.items }),
       NODE_NO_WARNINGS: '1',
     });
     try {
@@ -42,7 +42,7 @@ export const dashboard = {
       const { port, bootMs } = (await worker.next('boot')).result;
       log(`${format(tenants)} tenants are open after ${format(bootMs / 1_000)} s`);
       const ids = await ask('seed');
-      await fill(database.client, { tenants, executions, ids, rest });
+      await fill(database.client, { tenants, executions, ids, beside });
       log(`${format(executions)} executions are added`);
       await server.settle();
       const origin = `http://127.0.0.1:${port}/cloacina`;
@@ -67,7 +67,7 @@ export const dashboard = {
   },
 };
 
-async function fill(client, { tenants, executions, ids, rest }) {
+async function fill(client, { tenants, executions, ids, beside }) {
   const first = Math.round(executions * 0.9);
   const rest = Math.floor((executions - first) / (tenants - 1));
   for (let no = 0; no < tenants; no++) {
@@ -82,7 +82,7 @@ async function fill(client, { tenants, executions, ids, rest }) {
     await add(ids.failed, failed);
     if (open > 0) await add(ids.running, open, { isOpen: true });
   }
-  await addRest(client, rest);
+  await addRest(client, beside);
   await client.query('VACUUM ANALYZE');
 }
 

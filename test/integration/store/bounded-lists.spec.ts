@@ -94,6 +94,12 @@ test.each<[string, Partial<ExecutionListFilter>, () => string]>([
     { tags: '{"half":"old"}', statuses: ['Failed'], workflow: 'b' },
     () => `tags @> '{"half":"old"}' AND status = 'Failed' AND workflow = 'b'`,
   ],
+  // Of the rare workflow all are looked at, and of the others only those before the old half.
+  [
+    'with a tag that only old ones have, of workflows with looks of different lengths',
+    { tags: '{"half":"old"}', statuses: ['Completed', 'Cancelled'] },
+    () => `tags @> '{"half":"old"}' AND status = 'Completed'`,
+  ],
   [
     'with a tag in a time',
     { tags: '{"half":"old"}', createdBefore: new Date('2025-12-31T20:00:00Z'), workflow: 'rare' },
