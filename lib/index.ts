@@ -198,6 +198,7 @@ export {
   type ConnectionObstacle,
   type DatabasePlace,
   type MovePlaces,
+  type MovingFacts,
   type EndedChild,
   type EndedExecution,
   type FailedItems,

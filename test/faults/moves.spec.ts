@@ -77,9 +77,11 @@ it(`${MOVES} moves around three servers, with kills at each step, lose nothing a
     const mover = startChild(MOVER, { env: { MOVING: JSON.stringify(moving) } });
     const reached = waitFor(
       () => !mover.running || mover.messages.some((message) => Reflect.get(Object(message), 'phase') === phase),
-      { what: `phase ${phase}` },
+      { what: `phase ${phase}`, deadline: 600_000 },
     );
-    await reached;
+    await reached.catch((error: unknown) => {
+      throw new Error(`The mover said ${JSON.stringify(mover.messages)}`, { cause: error });
+    });
     if (fault === 1) await servers[pick(random, names)]?.restart('immediate');
     if (fault === 2) {
       const victim = pick(random, living);
@@ -95,7 +97,7 @@ it(`${MOVES} moves around three servers, with kills at each step, lose nothing a
         await admin.finishMove({ schema });
         return true;
       },
-      { what: `the move of ${schema} to ${to}`, every: 100 },
+      { what: `the move of ${schema} to ${to}`, every: 100, deadline: 600_000 },
     );
     await expectOneLive(schema);
   }
@@ -121,7 +123,7 @@ it(`${MOVES} moves around three servers, with kills at each step, lose nothing a
         );
         return row?.open === 0;
       },
-      { what: `the ends in ${schema}`, every: 100 },
+      { what: `the ends in ${schema}`, every: 100, deadline: 600_000 },
     );
     const ended = await rowsIn<{ id: string; status: string; effects: number }>(
       url,

@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import { readRows } from '../../store/postgres/connections/own-types.js';
 import type { MovedTable } from './moved-tables.js';
+import { writtenSince, type SourceSnapshot } from './snapshot.js';
 
 /** The number of rows, and the sum of the hashes of their texts. Both as text: they may exceed a number. */
 export interface Checksum {
@@ -44,4 +45,18 @@ export async function countRows(client: pg.ClientBase, { path }: MovedTable): Pr
     `SELECT count(*)::text AS rows FROM ONLY ${path}`,
   );
   return Number(row?.rows);
+}
+
+/** Counts the rows of the source, and those that may have been written after a snapshot. It reads the table once. */
+export async function countChanged(
+  client: pg.ClientBase,
+  { path }: MovedTable,
+  since: SourceSnapshot,
+): Promise<{ readonly rows: number; readonly changed: number }> {
+  const [row] = await readRows<{ rows: string; changed: string }>(
+    client,
+    `SELECT count(*)::text AS rows, (count(*) FILTER (WHERE ${writtenSince(since)}))::text AS changed
+       FROM ONLY ${path} t`,
+  );
+  return { rows: Number(row?.rows), changed: Number(row?.changed) };
 }

@@ -33,8 +33,10 @@ const AT_ONCE = 2;
 const STOP_DEADLINE_MS = 5_000;
 /** Changes are copied again before the stop if the last time took longer, in milliseconds: that is how long the stop would take. */
 const SOON_MS = 500;
-/** Maximum number of times. On a busy source, each takes about as long as the one before. */
+/** Maximum number of times. */
 const MAX_ROUNDS = 5;
+/** On a busy source, each time takes about as long as the one before. Then one more gains nothing. */
+const GAIN = 0.7;
 
 /** What a move has carried. */
 export interface Carried {
@@ -108,6 +110,7 @@ export class Mover {
     for (const { path } of tables) await target.query(`ANALYZE ${path}`);
 
     progress.enter('catchingUp');
+    let lastMs = Infinity;
     for (let round = 1; round <= MAX_ROUNDS; round++) {
       const began = performance.now();
       const before = since;
@@ -117,7 +120,9 @@ export class Mover {
           carryChanges(carrier, table, before),
         );
       });
-      if (performance.now() - began <= SOON_MS) break;
+      const tookMs = performance.now() - began;
+      if (tookMs <= SOON_MS || tookMs > lastMs * GAIN) break;
+      lastMs = tookMs;
     }
 
     await passed(beginStopping(control, this.onSource, STOP_DEADLINE_MS));

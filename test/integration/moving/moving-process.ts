@@ -13,7 +13,7 @@ export interface Moving {
 }
 
 export type MovingMessage =
-  | { readonly phase: MovePhase }
+  | { readonly phase: MovePhase; readonly at: number }
   | { readonly done: true; readonly code?: string; readonly isUndone?: boolean; readonly text?: string };
 
 Logger.overrideLogger(false);
@@ -33,7 +33,7 @@ await admin
     onProgress: ({ phase }) => {
       if (phase === seen) return;
       seen = phase;
-      tell({ phase });
+      tell({ phase, at: Math.round(performance.now()) });
       if (phase === dieAt) process.kill(process.pid, 'SIGKILL');
     },
   })
