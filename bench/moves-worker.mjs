@@ -39,7 +39,9 @@ const failures = [];
 async function startShort() {
   while (isStarting) {
     const began = performance.now();
-    await runner.execute('short', {}, { timeout: '60s' }).catch((error) => failures.push(String(error)));
+    await runner
+      .execute('short', {}, { timeout: '60s' })
+      .catch((error) => failures.push(String(error)));
     longestMs = Math.max(longestMs, performance.now() - began);
     executed++;
   }

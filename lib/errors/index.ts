@@ -44,12 +44,7 @@ export type { EndedExecution } from './execution-errors.js';
 export { ItemsFailedError, TooManyItemsError, type FailedItems } from './map-errors.js';
 export { moveRefusalOf, TENANT_MOVES, type MoveRefusal } from './move-refusal.js';
 export { InvalidTokenError, TokenExpiredError } from './message-errors.js';
-export {
-  MoveFailedError,
-  MoveNotPossibleError,
-  reasonOf,
-  type MovePlaces,
-} from './move-errors.js';
+export { MoveFailedError, MoveNotPossibleError, reasonOf, type MovePlaces } from './move-errors.js';
 export { InvalidPollError, UnknownPollerError } from './poller-errors.js';
 export { NonRetryableError, RetryAfterError } from './retry-errors.js';
 export { DuplicateStepError, StepsTooLargeError, TooManyStepsError } from './step-errors.js';

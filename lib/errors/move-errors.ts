@@ -57,7 +57,9 @@ export class MoveFailedError extends CloacinaError {
       : 'The state of the move is kept in both servers.';
     const instead =
       facts.instead ??
-      (isUndone ? 'Remove the cause and move the tenant again.' : 'Call it again: it undoes or finishes the move.');
+      (isUndone
+        ? 'Remove the cause and move the tenant again.'
+        : 'Call it again: it undoes or finishes the move.');
     super(
       'MOVE_FAILED',
       withoutSecrets(`Moving ${describeMove(places)} failed: ${why}. ${end} ${instead}`),

@@ -30,7 +30,9 @@ const WORKER = new URL('moves/moved-worker.ts', import.meta.url);
 
 const servers: Record<string, FaultyServer> = {};
 beforeAll(async () => {
-  const started = await Promise.all(['a', 'b', 'c'].map(async (name) => [name, await FaultyServer.start()] as const));
+  const started = await Promise.all(
+    ['a', 'b', 'c'].map(async (name) => [name, await FaultyServer.start()] as const),
+  );
   for (const [name, server] of started) servers[name] = server;
 }, 120_000);
 afterAll(() => Promise.all(Object.values(servers).map((server) => server.close())));
@@ -40,7 +42,10 @@ it(`${MOVES} moves around three servers, with kills at each step, lose nothing a
   const names = Object.keys(servers);
   const urls = Object.fromEntries(names.map((name) => [name, servers[name]?.url ?? '']));
   const tenants = Object.fromEntries(
-    Array.from({ length: TENANTS }, (_, n) => [freshSchema('around'), names[n % names.length] ?? '']),
+    Array.from({ length: TENANTS }, (_, n) => [
+      freshSchema('around'),
+      names[n % names.length] ?? '',
+    ]),
   );
   const acknowledged: Acknowledged[] = [];
   const workers: TestChild[] = [];
@@ -56,7 +61,9 @@ it(`${MOVES} moves around three servers, with kills at each step, lose nothing a
       if (message.id !== undefined) acknowledged.push(message as Acknowledged);
   };
   let living = Array.from({ length: WORKERS }, startWorker);
-  await Promise.all(living.map((child) => child.message(({ ready }: { ready?: true }) => ready === true)));
+  await Promise.all(
+    living.map((child) => child.message(({ ready }: { ready?: true }) => ready === true)),
+  );
 
   const admin = new CloacinaAdmin({
     servers: Object.fromEntries(names.map((name) => [name, { databaseUrl: urls[name] ?? '' }])),
@@ -76,7 +83,9 @@ it(`${MOVES} moves around three servers, with kills at each step, lose nothing a
     };
     const mover = startChild(MOVER, { env: { MOVING: JSON.stringify(moving) } });
     const reached = waitFor(
-      () => !mover.running || mover.messages.some((message) => Reflect.get(Object(message), 'phase') === phase),
+      () =>
+        !mover.running ||
+        mover.messages.some((message) => Reflect.get(Object(message), 'phase') === phase),
       { what: `phase ${phase}`, deadline: 600_000 },
     );
     await reached.catch((error: unknown) => {
@@ -132,7 +141,9 @@ it(`${MOVES} moves around three servers, with kills at each step, lose nothing a
          FROM cloacina_workflow_execution e`,
     );
     // An effect that was committed twice would have failed its task.
-    expect(ended.filter(({ status, effects }) => status !== 'Completed' || effects !== 2)).toEqual([]);
+    expect(ended.filter(({ status, effects }) => status !== 'Completed' || effects !== 2)).toEqual(
+      [],
+    );
     const there = new Set(ended.map(({ id }) => id));
     const lost = acknowledged.filter(({ tenant, id }) => tenant === schema && !there.has(id));
     expect(lost).toEqual([]);
@@ -150,9 +161,13 @@ it(`${MOVES} moves around three servers, with kills at each step, lose nothing a
   /** The only server on which the tenant lives. */
   async function expectOneLive(schema: string): Promise<string> {
     const states = await waitFor(() =>
-      Promise.all(names.map(async (name) => [name, await stateOf(urls[name] ?? '', schema)] as const)),
+      Promise.all(
+        names.map(async (name) => [name, await stateOf(urls[name] ?? '', schema)] as const),
+      ),
     );
-    const live = states.filter(([, state]) => state !== undefined && state !== 'moved' && state !== 'arriving');
+    const live = states.filter(
+      ([, state]) => state !== undefined && state !== 'moved' && state !== 'arriving',
+    );
     expect(live).toHaveLength(1);
     return live[0]?.[0] ?? '';
   }

@@ -111,7 +111,9 @@ async function schemaOf(context: CommandContext, name: string): Promise<string> 
   const named = tenants.filter(({ tenant, schema }) => tenant === name || schema === name);
   const schemas = [...new Set(named.map(({ schema }) => schema))];
   if (schemas.length > 1)
-    throw new UsageError(`Several tenants are named ${JSON.stringify(name)}. Give the schema: ${schemas.join(', ')}.`);
+    throw new UsageError(
+      `Several tenants are named ${JSON.stringify(name)}. Give the schema: ${schemas.join(', ')}.`,
+    );
   return schemas[0] ?? name;
 }
 
@@ -130,7 +132,8 @@ async function migrationsOf(file: string | undefined): Promise<Migrations | unde
   const exported: unknown[] = [...Object.values(module), ...Object.values(Object(inner) as object)];
   const classes = exported.filter(
     (value): value is Migrations[number] =>
-      typeof value === 'function' && typeof Reflect.get(Object(value.prototype), 'up') === 'function',
+      typeof value === 'function' &&
+      typeof Reflect.get(Object(value.prototype), 'up') === 'function',
   );
   if (classes.length === 0) throw new UsageError(`--migrations: ${file} exports no migration.`);
   return [...new Set(classes)];

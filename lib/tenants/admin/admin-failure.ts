@@ -14,11 +14,7 @@ import type { AdminSession } from './admin-session.js';
 import { describeState, readTenantState, type TenantState } from './tenant-state.js';
 
 export type AdminOperation =
-  | 'createTenant'
-  | 'rotatePassword'
-  | 'removeTenant'
-  | 'listTenants'
-  | 'moveTenant';
+  'createTenant' | 'rotatePassword' | 'removeTenant' | 'listTenants' | 'moveTenant';
 
 export interface FailedCall {
   readonly operation: AdminOperation;

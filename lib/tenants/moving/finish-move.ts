@@ -47,7 +47,9 @@ async function dropLeft(
   // A copy that is arriving belongs to a move whose source is live, and holds the lock of the move while it goes on.
   const isOver =
     row.state === 'moved' ||
-    (await inAdminSession(servers.source(live.server), ({ client }) => holdMoveLock(client, schema)));
+    (await inAdminSession(servers.source(live.server), ({ client }) =>
+      holdMoveLock(client, schema),
+    ));
   if (!isOver) throw notLive(schema, server);
   return inAdminSession(servers.source(server), async (session) => {
     await lockTenant(session, { schema });

@@ -13,13 +13,7 @@ import type { Duration } from '../../workflow/duration.js';
  * - `validating`: the tenant lives on the new server, which checks its foreign keys once
  */
 export type MovePhase =
-  | 'preparing'
-  | 'copying'
-  | 'catchingUp'
-  | 'stopping'
-  | 'carrying'
-  | 'switching'
-  | 'validating';
+  'preparing' | 'copying' | 'catchingUp' | 'stopping' | 'carrying' | 'switching' | 'validating';
 
 /** How far a move is. */
 export interface MoveProgress {

@@ -1,7 +1,11 @@
 import pg from 'pg';
 import { DatabaseUnavailableError } from '../../errors/index.js';
 import { asConnectionError } from '../../store/postgres/connections/connection-obstacle.js';
-import { connectionConfig, databasePlace, type ConnectionSource } from '../../store/postgres/connections/connection-config.js';
+import {
+  connectionConfig,
+  databasePlace,
+  type ConnectionSource,
+} from '../../store/postgres/connections/connection-config.js';
 import { destroySocket } from '../../store/postgres/connections/destroy-socket.js';
 import { OWN_TYPES } from '../../store/postgres/connections/own-types.js';
 import { MOVE_SETTING } from './move-transaction.js';

@@ -22,8 +22,7 @@ import { ProgressReport } from './progress-report.js';
 import { validateForeignKeys, type ApplicationMigrations } from './target-schema.js';
 
 /** A move that is asked for. */
-export interface MoveRequest
-  extends ApplicationMigrations, Pick<MoveOptions, 'to' | 'onProgress'> {
+export interface MoveRequest extends ApplicationMigrations, Pick<MoveOptions, 'to' | 'onProgress'> {
   readonly schema: string;
   readonly dryRun: boolean;
   readonly drainMs: number;
@@ -113,8 +112,18 @@ export async function validateMoved(
 ): Promise<void> {
   const { moveId, peer } = moved.row;
   if (moveId === null || peer === null) return;
-  const from = new MoveSide({ server: moved.server, source: servers.source(moved.server), moveId, peer });
-  const to = new MoveSide({ server: peer, source: servers.source(peer), moveId, peer: moved.server });
+  const from = new MoveSide({
+    server: moved.server,
+    source: servers.source(moved.server),
+    moveId,
+    peer,
+  });
+  const to = new MoveSide({
+    server: peer,
+    source: servers.source(peer),
+    moveId,
+    peer: moved.server,
+  });
   try {
     await validateForeignKeys(await from.connect(), await to.connect(), schema);
   } finally {
@@ -153,7 +162,9 @@ class MoveAttempt {
   async run(): Promise<Partial<MoveReport>> {
     const { from, to } = this.places;
     try {
-      return await this.onServer(from, (here) => this.onServer(to, (there) => this.move(here, there)));
+      return await this.onServer(from, (here) =>
+        this.onServer(to, (there) => this.move(here, there)),
+      );
     } finally {
       this.from.close();
       this.to.close();
@@ -279,7 +290,9 @@ class MoveAttempt {
     if (ended === 'moved') {
       const row = { state: 'moved', moveId: this.moveId, peer: to, deadlineInMs: null } as const;
       const place = { server: this.places.from, row };
-      const isLive = await insistently(AWAY_MS, () => finishSwitch(this.servers, schema, place)).then(
+      const isLive = await insistently(AWAY_MS, () =>
+        finishSwitch(this.servers, schema, place),
+      ).then(
         () => true,
         () => false,
       );

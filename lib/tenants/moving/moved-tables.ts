@@ -20,7 +20,10 @@ export interface MovedTable {
 }
 
 /** The tables of a schema, the largest first: it is begun first, and the small ones fill the rest of the time. */
-export async function readMovedTables(client: pg.ClientBase, schema: string): Promise<MovedTable[]> {
+export async function readMovedTables(
+  client: pg.ClientBase,
+  schema: string,
+): Promise<MovedTable[]> {
   const rows = await readRows<Omit<MovedTable, 'path' | 'bytes'> & { bytes: string }>(
     client,
     `SELECT c.relname AS name,

@@ -132,9 +132,7 @@ export class Mover {
 
     progress.enter('carrying');
     await this.inSnapshot(carriers, tables, async () => {
-      await this.withAll(carriers, tables, (carrier, table) =>
-        carryChanges(carrier, table, since),
-      );
+      await this.withAll(carriers, tables, (carrier, table) => carryChanges(carrier, table, since));
       const [first] = carriers;
       if (first !== undefined) await carryOrphans(first.source, first.target, schema);
     });

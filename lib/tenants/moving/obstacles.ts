@@ -58,7 +58,8 @@ export async function findObstacles(client: pg.ClientBase, schema: string): Prom
   return [
     ...rows.map(({ problem }) => problem),
     ...dependents.map(
-      (name) => `An object outside of the schema depends on it: ${name}. Drop or change that object.`,
+      (name) =>
+        `An object outside of the schema depends on it: ${name}. Drop or change that object.`,
     ),
   ];
 }

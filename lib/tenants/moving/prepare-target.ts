@@ -82,7 +82,9 @@ async function isMade(preparation: Preparation, problems: string[]): Promise<boo
     return true;
   } catch (error) {
     if (!(error instanceof MigrationError) && isAway(error)) throw error;
-    problems.push(`The schema could not be made on server ${JSON.stringify(places.to)}: ${reasonOf(error)}.`);
+    problems.push(
+      `The schema could not be made on server ${JSON.stringify(places.to)}: ${reasonOf(error)}.`,
+    );
     return false;
   }
 }

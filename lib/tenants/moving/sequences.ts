@@ -17,7 +17,8 @@ export async function carrySequences(
   const pathOf = (name: string): string =>
     `${pg.escapeIdentifier(schema)}.${pg.escapeIdentifier(name)}`;
   const reads = sequences.map(
-    ({ name }, n) => `SELECT ${n} AS n, last_value::text AS last, is_called AS called FROM ${pathOf(name)}`,
+    ({ name }, n) =>
+      `SELECT ${n} AS n, last_value::text AS last, is_called AS called FROM ${pathOf(name)}`,
   );
   const values = await readRows<{ n: number; last: string; called: boolean }>(
     source,

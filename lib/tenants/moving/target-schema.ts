@@ -63,8 +63,16 @@ export async function makeTargetSchema(
 
 /** What is not there while the rows arrive. */
 export interface Suspended {
-  readonly foreignKeys: readonly { readonly table: string; readonly name: string; readonly definition: string }[];
-  readonly triggers: readonly { readonly table: string; readonly name: string; readonly enabled: string }[];
+  readonly foreignKeys: readonly {
+    readonly table: string;
+    readonly name: string;
+    readonly definition: string;
+  }[];
+  readonly triggers: readonly {
+    readonly table: string;
+    readonly name: string;
+    readonly enabled: string;
+  }[];
 }
 
 /**

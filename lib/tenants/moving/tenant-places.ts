@@ -35,7 +35,10 @@ export interface TenantPlaces {
  * @throws DuplicateSchemaError if it lives on two of them
  * @throws InvalidArgumentError if none has it
  */
-export async function findTenantPlaces(servers: MoveServers, schema: string): Promise<TenantPlaces> {
+export async function findTenantPlaces(
+  servers: MoveServers,
+  schema: string,
+): Promise<TenantPlaces> {
   const looks = await Promise.allSettled(
     servers.names.map(async (server): Promise<TenantPlace[]> => {
       try {

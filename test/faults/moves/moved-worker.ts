@@ -26,10 +26,14 @@ const order = defineWorkflow('order')
     await manager.query(EFFECT, [executionId, 'reserve']);
     return { reserved: true };
   })
-  .task('ship', { transactional: true, dependsOn: ['reserve'] }, async ({ manager, executionId }) => {
-    await manager.query(EFFECT, [executionId, 'ship']);
-    return { shipped: true };
-  })
+  .task(
+    'ship',
+    { transactional: true, dependsOn: ['reserve'] },
+    async ({ manager, executionId }) => {
+      await manager.query(EFFECT, [executionId, 'ship']);
+      return { shipped: true };
+    },
+  )
   .build();
 
 await work(JSON.parse(process.env['MOVED_WORKER'] ?? '{}') as MovedWorkerSettings);

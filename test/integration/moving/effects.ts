@@ -14,4 +14,3 @@ export class CreateEffects1700000000001 implements MigrationInterface {
     // It is never run here.
   }
 }
-

@@ -55,10 +55,15 @@ const newAdmin = (): CloacinaAdmin =>
 /** At most one side lives. */
 async function liveSides(schema: string): Promise<string[]> {
   const states = await Promise.all([stateOf(eu.url, schema), stateOf(us.url, schema)]);
-  return states.filter((state) => state === 'live' || state === 'copying' || state === 'stopping') as string[];
+  return states.filter(
+    (state) => state === 'live' || state === 'copying' || state === 'stopping',
+  ) as string[];
 }
 
-async function expectMoved(schema: string, before: Awaited<ReturnType<typeof contentsOf>>): Promise<void> {
+async function expectMoved(
+  schema: string,
+  before: Awaited<ReturnType<typeof contentsOf>>,
+): Promise<void> {
   expect(await stateOf(eu.url, schema)).toBe('moved');
   expect(await stateOf(us.url, schema)).toBe('live');
   expect(await acceptsWrites(eu.url, schema)).toBe(false);
@@ -115,26 +120,32 @@ describe('a server that restarts', () => {
     (['eu', 'us'] as const).map((name) => ({ phase, name })),
   );
 
-  it.each(cases)('$name in the phase $phase: the move is undone or ends', async ({ phase, name }) => {
-    const schema = await makeTenant();
-    // A crash of a server empties unlogged tables, with and without a move.
-    await onDatabase(eu.url, schema, (client) => client.query('TRUNCATE cloacina_task_progress'));
-    const before = await contentsOf(eu.url, schema);
-    const mover = startMove(schema);
-    await mover.message<MovingMessage>((message) => 'phase' in message && message.phase === phase);
-    await (name === 'eu' ? eu : us).restart('immediate');
-    const end = await mover.message<Extract<MovingMessage, { done: true }>>(
-      (message) => 'done' in message,
-    );
-    await waitFor(() => liveSides(schema).then(() => true), { what: 'both servers' });
-    expect((await liveSides(schema)).length).toBeLessThanOrEqual(1);
-    if (end.code === 'MOVE_FAILED' && end.isUndone === true) {
-      expect(await stateOf(eu.url, schema)).toBe('live');
-      expect(await acceptsWrites(eu.url, schema)).toBe(true);
-      expectSame(await contentsOf(eu.url, schema), before);
-    }
-    await newAdmin().moveTenant({ schema, to: 'us', migrations });
-    await expectMoved(schema, before);
-    await newAdmin().finishMove({ schema });
-  }, 180_000);
+  it.each(cases)(
+    '$name in the phase $phase: the move is undone or ends',
+    async ({ phase, name }) => {
+      const schema = await makeTenant();
+      // A crash of a server empties unlogged tables, with and without a move.
+      await onDatabase(eu.url, schema, (client) => client.query('TRUNCATE cloacina_task_progress'));
+      const before = await contentsOf(eu.url, schema);
+      const mover = startMove(schema);
+      await mover.message<MovingMessage>(
+        (message) => 'phase' in message && message.phase === phase,
+      );
+      await (name === 'eu' ? eu : us).restart('immediate');
+      const end = await mover.message<Extract<MovingMessage, { done: true }>>(
+        (message) => 'done' in message,
+      );
+      await waitFor(() => liveSides(schema).then(() => true), { what: 'both servers' });
+      expect((await liveSides(schema)).length).toBeLessThanOrEqual(1);
+      if (end.code === 'MOVE_FAILED' && end.isUndone === true) {
+        expect(await stateOf(eu.url, schema)).toBe('live');
+        expect(await acceptsWrites(eu.url, schema)).toBe(true);
+        expectSame(await contentsOf(eu.url, schema), before);
+      }
+      await newAdmin().moveTenant({ schema, to: 'us', migrations });
+      await expectMoved(schema, before);
+      await newAdmin().finishMove({ schema });
+    },
+    180_000,
+  );
 });

@@ -241,7 +241,9 @@ describe('a move', () => {
       migrations,
       onProgress: ({ phase }) => {
         if (phase !== 'copying') return;
-        other ??= admin.moveTenant({ schema, to: 'us', migrations }).catch((error: unknown) => error);
+        other ??= admin
+          .moveTenant({ schema, to: 'us', migrations })
+          .catch((error: unknown) => error);
       },
     });
     expect(await other).toMatchObject({ code: 'MOVE_NOT_POSSIBLE' });

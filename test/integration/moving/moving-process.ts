@@ -14,10 +14,17 @@ export interface Moving {
 
 export type MovingMessage =
   | { readonly phase: MovePhase; readonly at: number }
-  | { readonly done: true; readonly code?: string; readonly isUndone?: boolean; readonly text?: string };
+  | {
+      readonly done: true;
+      readonly code?: string;
+      readonly isUndone?: boolean;
+      readonly text?: string;
+    };
 
 Logger.overrideLogger(false);
-const { schema, to, servers, dieAt, migrations }: Moving = JSON.parse(process.env['MOVING'] ?? '{}');
+const { schema, to, servers, dieAt, migrations }: Moving = JSON.parse(
+  process.env['MOVING'] ?? '{}',
+);
 const admin = new CloacinaAdmin({
   servers: Object.fromEntries(
     Object.entries(servers).map(([name, databaseUrl]) => [name, { databaseUrl }]),
@@ -40,7 +47,11 @@ await admin
   .then(
     () => tell({ done: true }),
     (error: unknown) => {
-      const { code, isUndone, message } = error as { code: string; isUndone: boolean; message: string };
+      const { code, isUndone, message } = error as {
+        code: string;
+        isUndone: boolean;
+        message: string;
+      };
       tell({ done: true, code, isUndone, text: message });
     },
   );

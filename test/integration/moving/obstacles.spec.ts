@@ -36,15 +36,35 @@ async function problemsOf(schema: string, dryRun: boolean): Promise<readonly str
 }
 
 const OBSTACLES: readonly (readonly [what: string, sql: string, problem: RegExp])[] = [
-  ['a table', 'CREATE TABLE extra (id integer PRIMARY KEY)', /No migration makes the table "extra"/],
+  [
+    'a table',
+    'CREATE TABLE extra (id integer PRIMARY KEY)',
+    /No migration makes the table "extra"/,
+  ],
   ['a column', 'ALTER TABLE customer ADD extra text', /the column "customer\.extra"/],
-  ['a type of a column', 'ALTER TABLE customer ALTER facts TYPE json', /column "customer\.facts" is not as/],
-  ['a default', `ALTER TABLE customer ALTER name SET DEFAULT 'x'`, /column "customer\.name" is not as/],
+  [
+    'a type of a column',
+    'ALTER TABLE customer ALTER facts TYPE json',
+    /column "customer\.facts" is not as/,
+  ],
+  [
+    'a default',
+    `ALTER TABLE customer ALTER name SET DEFAULT 'x'`,
+    /column "customer\.name" is not as/,
+  ],
   ['an index', 'CREATE INDEX extra ON customer (name)', /the index "customer\.extra"/],
   ['a missing index', 'DROP INDEX purchase_customer_idx', /which the schema does not have/],
-  ['a constraint', 'ALTER TABLE customer ADD CONSTRAINT extra CHECK (id > 0)', /the constraint "customer\.extra"/],
+  [
+    'a constraint',
+    'ALTER TABLE customer ADD CONSTRAINT extra CHECK (id > 0)',
+    /the constraint "customer\.extra"/,
+  ],
   ['a sequence', 'CREATE SEQUENCE extra', /the sequence "extra"/],
-  ['a function', 'CREATE FUNCTION extra() RETURNS integer LANGUAGE sql AS $$ SELECT 1 $$', /the function "extra\(\)"/],
+  [
+    'a function',
+    'CREATE FUNCTION extra() RETURNS integer LANGUAGE sql AS $$ SELECT 1 $$',
+    /the function "extra\(\)"/,
+  ],
   [
     'a trigger',
     'CREATE TRIGGER extra AFTER INSERT ON purchase FOR EACH ROW EXECUTE FUNCTION count_purchase()',
@@ -55,9 +75,21 @@ const OBSTACLES: readonly (readonly [what: string, sql: string, problem: RegExp]
   ['a type', `CREATE TYPE extra AS ENUM ('a')`, /the type "extra"/],
   ['a label of a type', `ALTER TYPE colour ADD VALUE 'black'`, /type "colour" is not as/],
   ['a view', 'CREATE VIEW extra AS SELECT 1 AS one', /the view "extra"/],
-  ['statistics', 'CREATE STATISTICS extra ON id, name FROM customer', /the statistics object "extra"/],
-  ['a rule', 'CREATE RULE extra AS ON DELETE TO line DO INSTEAD NOTHING', /The rule extra of the table line/],
-  ['a partitioned table', 'CREATE TABLE extra (id integer) PARTITION BY LIST (id)', /partitioned table extra can't be copied/],
+  [
+    'statistics',
+    'CREATE STATISTICS extra ON id, name FROM customer',
+    /the statistics object "extra"/,
+  ],
+  [
+    'a rule',
+    'CREATE RULE extra AS ON DELETE TO line DO INSTEAD NOTHING',
+    /The rule extra of the table line/,
+  ],
+  [
+    'a partitioned table',
+    'CREATE TABLE extra (id integer) PARTITION BY LIST (id)',
+    /partitioned table extra can't be copied/,
+  ],
   ['inheritance', 'CREATE TABLE extra () INHERITS (line)', /table extra inherits/],
   ['large objects', 'ALTER TABLE customer ADD scan oid', /column customer\.scan has the type oid/],
   [
@@ -73,19 +105,21 @@ const OBSTACLES: readonly (readonly [what: string, sql: string, problem: RegExp]
 ];
 
 describe('a move finds before anything stops', () => {
-  it.each(OBSTACLES)('%s', async (_what, sql, problem) => {
-    const schema = await makeTenant();
-    expect(await problemsOf(schema, true)).toEqual([]);
-    expect(await stateOf(us, schema)).toBeUndefined();
-    await onDatabase(eu, schema, (client) => client.query(sql));
-    for (const dryRun of [true, false]) {
-      expect(await problemsOf(schema, dryRun)).toContainEqual(expect.stringMatching(problem));
+  it.each(OBSTACLES)(
+    '%s',
+    async (_what, sql, problem) => {
+      const schema = await makeTenant();
+      expect(await problemsOf(schema, true)).toEqual([]);
       expect(await stateOf(us, schema)).toBeUndefined();
-    }
-    await onDatabase(eu, schema, (client) =>
-      client.query(`DROP SCHEMA ${schema} CASCADE`),
-    );
-  }, 60_000);
+      await onDatabase(eu, schema, (client) => client.query(sql));
+      for (const dryRun of [true, false]) {
+        expect(await problemsOf(schema, dryRun)).toContainEqual(expect.stringMatching(problem));
+        expect(await stateOf(us, schema)).toBeUndefined();
+      }
+      await onDatabase(eu, schema, (client) => client.query(`DROP SCHEMA ${schema} CASCADE`));
+    },
+    60_000,
+  );
 
   it('all of them at once', async () => {
     const schema = await makeTenant();
