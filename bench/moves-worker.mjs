@@ -31,13 +31,13 @@ const app = await NestFactory.createApplicationContext(WorkerModule, { logger: [
 const runner = app.get(getRunnerToken(schema));
 
 /** Whether the short executions go on. */
-let isStarting = false;
+const starting = { isOn: false };
 let executed = 0;
 let longestMs = 0;
 const failures = [];
 
 async function startShort() {
-  while (isStarting) {
+  while (starting.isOn) {
     const began = performance.now();
     await runner
       .execute('short', {}, { timeout: '60s' })
@@ -54,14 +54,14 @@ const ORDERS = {
     while ((await runner.list({ workflow: 'long', status: 'Pending', limit: 1 })).items.length > 0);
   },
   async load() {
-    isStarting = true;
+    starting.isOn = true;
     void startShort();
   },
   async move({ to }) {
     return app.get(CloacinaTenants).move(schema, { to });
   },
   async unload() {
-    isStarting = false;
+    starting.isOn = false;
     return { executed, longestMs, failures };
   },
 };

@@ -16,6 +16,8 @@ const KEPT_AFTER_MS = 1_500;
  * half of the processor time that a process spends until it has booted. Node keeps such code by itself from version 22 on, of
  * ES modules, and not in processes that are killed.
  */
+// The hooks of Node for this have underscores.
+/* oxlint-disable no-underscore-dangle */
 Module._extensions['.cjs'] = (module, filename) => {
   if (!filename.startsWith(bundles)) return Module._extensions['.js'](module, filename);
   const code = readFileSync(filename, 'latin1');

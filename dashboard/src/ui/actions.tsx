@@ -250,7 +250,7 @@ export function BulkForm({
   const [isBusy, setBusy] = useState(false);
   useEffect(() => {
     count().then(
-      ({ matched: count = 0, isCapped = false }) => setFound({ count, isCapped }),
+      ({ matched = 0, isCapped = false }) => setFound({ count: matched, isCapped }),
       setError,
     );
   }, []);

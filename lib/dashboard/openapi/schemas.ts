@@ -2765,7 +2765,7 @@ export const SCHEMAS: Readonly<Record<string, object>> = {
       },
       firstStartedAt: {
         description:
-          'The first start after `registeredAt` that is still stored. Absent if none is among the first 500 starts after it.',
+          'The first start after `registeredAt` that is still stored. Absent if none is among the first 100 starts after it.',
         type: 'string',
       },
       lastStartedAt: {

@@ -40,8 +40,7 @@ await work(JSON.parse(process.env['MOVED_WORKER'] ?? '{}') as MovedWorkerSetting
 
 async function work({ name, servers, tenants }: MovedWorkerSettings): Promise<void> {
   Logger.overrideLogger(false);
-  class WorkerModule {}
-  Module({
+  @Module({
     imports: [
       CloacinaModule.forRoot({
         servers: Object.fromEntries(
@@ -56,14 +55,15 @@ async function work({ name, servers, tenants }: MovedWorkerSettings): Promise<vo
       ),
     ],
     providers: [{ provide: 'order', useValue: order }],
-  })(WorkerModule);
+  })
+  class WorkerModule {}
   const app = await NestFactory.createApplicationContext(WorkerModule, { logger: false });
-  let goesOn = true;
-  process.on('message', () => (goesOn = false));
+  const stop = new AbortController();
+  process.on('message', () => stop.abort());
   process.send?.({ ready: true });
   await Promise.all(
     Object.keys(tenants).map(async (tenant) => {
-      for (let n = 0; goesOn; n++) {
+      for (let n = 0; !stop.signal.aborted; n++) {
         const { runner } = app.get(CloacinaTenants).get(tenant);
         // A start that failed may be stored, or not. Only an acknowledged one must be there.
         const started = await runner

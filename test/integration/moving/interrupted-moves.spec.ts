@@ -53,11 +53,11 @@ const newAdmin = (): CloacinaAdmin =>
   new CloacinaAdmin({ servers: { eu: { databaseUrl: eu.url }, us: { databaseUrl: us.url } } });
 
 /** At most one side lives. */
-async function liveSides(schema: string): Promise<string[]> {
+async function liveSides(schema: string): Promise<(string | undefined)[]> {
   const states = await Promise.all([stateOf(eu.url, schema), stateOf(us.url, schema)]);
   return states.filter(
     (state) => state === 'live' || state === 'copying' || state === 'stopping',
-  ) as string[];
+  );
 }
 
 async function expectMoved(

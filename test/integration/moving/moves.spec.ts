@@ -68,7 +68,7 @@ describe('a move', () => {
         if (phase === 'catchingUp')
           changing = run(schema, SHOP_CHANGES)
             .then(() => run(schema, LIBRARY_CHANGES))
-            .finally(() => holder.end());
+            .finally(() => void holder.end());
       },
     });
     await changing;

@@ -16,7 +16,7 @@ async function openLarge() {
   const tenant = await openTenant([common, rare]);
   const { runner } = tenant;
   const { id } = await runner.start(rare, {}, { delay: '1d', tags: { old: 'yes' } });
-  await runner.startMany(common, Array<object>(MANY).fill({}), { delay: '1d' });
+  await runner.startMany(common, Array.from({ length: MANY }, () => ({})), { delay: '1d' });
   return { ...tenant, oldest: id };
 }
 

@@ -159,12 +159,12 @@ it('reads take at most half of the connections of a small pool, at least one', a
     for (const tenant of tenants) notePoolSize(tenant, () => size);
     const reads = new TenantReads(systemClock);
     const ends: (() => void)[] = [];
-    let [begun, most, busy] = [0, 0, 0];
+    const seen = { begun: 0, most: 0, busy: 0 };
     const read = async (): Promise<void> => {
-      begun++;
-      most = Math.max(most, ++busy);
+      seen.begun++;
+      seen.most = Math.max(seen.most, ++seen.busy);
       await new Promise<void>((resolve) => ends.push(resolve));
-      busy--;
+      seen.busy--;
     };
     const all = Promise.all(
       tenants.flatMap((tenant) => [
@@ -172,11 +172,11 @@ it('reads take at most half of the connections of a small pool, at least one', a
         reads.now(tenant, 'list', read),
       ]),
     );
-    while (begun < 24 || ends.length > 0) {
+    while (seen.begun < 24 || ends.length > 0) {
       ends.shift()?.();
       await Promise.resolve();
     }
     await all;
-    expect([size, most]).toEqual([size, expected]);
+    expect([size, seen.most]).toEqual([size, expected]);
   }
 });
