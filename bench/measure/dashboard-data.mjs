@@ -49,7 +49,10 @@ export async function addRest(client, { schedules, definitions, actions, recover
     [schedules],
   );
   const definition = await columnsOf(client, 'cloacina_workflow_definition', [
-    'id', 'hash', 'version', 'registered_at',
+    'id',
+    'hash',
+    'version',
+    'registered_at',
   ]);
   await client.query(
     `INSERT INTO ${schema}.cloacina_workflow_definition (id, hash, version, registered_at, ${definition.join(', ')})

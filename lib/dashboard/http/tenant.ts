@@ -1,7 +1,6 @@
 import type { ActionEntry } from '../../runner/action-entry.js';
 import type { LimitState } from '../../runner/limit-state.js';
 import type { Firing, TenantSchedule } from '../../runner/schedule.js';
-import type { WorkflowVersion } from '../../runner/statistics/index.js';
 import type { WorkflowGraph } from '../../runner/workflow-graph.js';
 import type { ExecutionStatus } from '../../workflow/index.js';
 import type { CappedCount, Page, Serialized } from './common.js';
@@ -57,7 +56,17 @@ export interface WorkflowRow {
 }
 
 /** A definition of a workflow: a release whose graph, rules or limits differ from those of the one before. */
-export interface VersionRow extends Omit<Serialized<WorkflowVersion>, 'open'> {
+export interface VersionRow {
+  /** The id of the definition, the same in all tenants and on all servers. */
+  definitionId: string;
+  /** The `version` of the workflow. Absent without one. */
+  version?: string;
+  /** When a process with this definition has registered it last: it was not the newest one then. */
+  registeredAt: string;
+  /** The first start after `registeredAt` that is still stored. Absent if none is found. */
+  firstStartedAt?: string;
+  /** The last start, or that before the next definition was registered. Absent if none is found. */
+  lastStartedAt?: string;
   /** The number of its executions that have not ended, among the oldest 10,000 of the tenant with each status. */
   open: CappedCount;
 }

@@ -1,7 +1,7 @@
 import { expect, it } from '@jest/globals';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
 import type { CloacinaRunner } from '../../../lib/runner/cloacina-runner.js';
-import type { ExecutionFilter } from '../../../lib/runner/execution-filter.js';
+import type { ExecutionFilter } from '../../../lib/runner/execution.js';
 import { openTenant } from '../../support/open-tenant.js';
 
 const task = (name: string) =>
@@ -16,7 +16,11 @@ async function openLarge() {
   const tenant = await openTenant([common, rare]);
   const { runner } = tenant;
   const { id } = await runner.start(rare, {}, { delay: '1d', tags: { old: 'yes' } });
-  await runner.startMany(common, Array.from({ length: MANY }, () => ({})), { delay: '1d' });
+  await runner.startMany(
+    common,
+    Array.from({ length: MANY }, () => ({})),
+    { delay: '1d' },
+  );
   return { ...tenant, oldest: id };
 }
 
