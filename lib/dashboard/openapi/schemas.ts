@@ -2745,17 +2745,12 @@ export const SCHEMAS: Readonly<Record<string, object>> = {
       'A definition of a workflow: a release whose graph, rules or limits differ from those of the one before.',
     type: 'object',
     properties: {
-      open: {
-        description:
-          'The number of its executions that have not ended, among the oldest 10,000 of the tenant with each status.',
-        $ref: '#/components/schemas/CappedCount',
+      definitionId: {
+        description: 'The id of the definition, the same in all tenants and on all servers.',
+        type: 'string',
       },
       version: {
         description: 'The `version` of the workflow. Absent without one.',
-        type: 'string',
-      },
-      definitionId: {
-        description: 'The id of the definition, the same in all tenants and on all servers.',
         type: 'string',
       },
       registeredAt: {
@@ -2765,16 +2760,21 @@ export const SCHEMAS: Readonly<Record<string, object>> = {
       },
       firstStartedAt: {
         description:
-          'The first start after `registeredAt` that is still stored. Absent if none is among the first 100 starts after it.',
+          'The first start after `registeredAt` that is still stored. Absent if none is found.',
         type: 'string',
       },
       lastStartedAt: {
         description:
-          'The last start. If it is not among the newest 10,000 of the workflow, the last one before the next definition was registered.\nAbsent if none is found.',
+          'The last start, or that before the next definition was registered. Absent if none is found.',
         type: 'string',
       },
+      open: {
+        description:
+          'The number of its executions that have not ended, among the oldest 10,000 of the tenant with each status.',
+        $ref: '#/components/schemas/CappedCount',
+      },
     },
-    required: ['open', 'definitionId', 'registeredAt'],
+    required: ['definitionId', 'registeredAt', 'open'],
   },
   VersionsResponse: {
     description:

@@ -1,7 +1,7 @@
 import { expect, it } from '@jest/globals';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
 import type { CloacinaRunner } from '../../../lib/runner/cloacina-runner.js';
-import type { ExecutionFilter } from '../../../lib/runner/execution.js';
+import type { ExecutionFilter } from '../../../lib/runner/execution-filter.js';
 import { openTenant } from '../../support/open-tenant.js';
 
 const task = (name: string) =>
