@@ -11,17 +11,17 @@ const LARGE = 10_000;
 /** When most of what such a process runs has been compiled, in milliseconds from the load. */
 const KEPT_AFTER_MS = 1_500;
 
+const load = require.extensions['.js'];
+
 /**
  * Loads the bundles that `bundle-dependencies.mjs` and `bundle-library.mjs` have made with what V8 made of them in a process before:
  * half of the processor time that a process spends until it has booted. Node keeps such code by itself from version 22 on, of
  * ES modules, and not in processes that are killed.
  */
-// The hooks of Node for this have underscores.
-/* oxlint-disable no-underscore-dangle */
-Module._extensions['.cjs'] = (module, filename) => {
-  if (!filename.startsWith(bundles)) return Module._extensions['.js'](module, filename);
+function loadCached(module, filename) {
+  if (!filename.startsWith(bundles)) return load(module, filename);
   const code = readFileSync(filename, 'latin1');
-  if (code.length < LARGE) return module._compile(code, filename);
+  if (code.length < LARGE) return load(module, filename);
   const file = `${filename}.cache`;
   const cachedData = contentOf(file);
   const script = new vm.Script(Module.wrap(code), { filename, cachedData });
@@ -35,7 +35,7 @@ Module._extensions['.cjs'] = (module, filename) => {
     path.dirname(filename),
   );
   if (cachedData === undefined || script.cachedDataRejected) keepLater(script, file);
-};
+}
 
 function contentOf(file) {
   try {
@@ -53,3 +53,7 @@ function keepLater(script, file) {
     renameSync(draft, file);
   }, KEPT_AFTER_MS).unref();
 }
+
+module.exports = function keepCompiledCode() {
+  require.extensions['.cjs'] = loadCached;
+};

@@ -1,8 +1,9 @@
 import module, { register } from 'node:module';
-import './cached-code.cjs';
+import keepCompiledCode from './cached-code.cjs';
 import { endWithParent } from './end-with-parent.mjs';
 
 endWithParent();
+keepCompiledCode();
 // What `compile-for-children.mjs` has compiled needs no loader, which would take more time than all else.
 if (process.argv[1]?.endsWith('.ts')) register('./typescript-loader.mjs', import.meta.url);
 
