@@ -61,7 +61,6 @@ export {
   describeDuplicateSchema,
   DuplicateSchemaError,
   TenantMovingError,
-  type MovingFacts,
   TenantExistsError,
   TenantIncompleteError,
 } from './tenant-errors.js';

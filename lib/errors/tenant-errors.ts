@@ -77,17 +77,6 @@ export function describeDuplicateSchema(schema: string, servers: readonly string
   );
 }
 
-/** How a tenant moves, as its processes know it. */
-export interface MovingFacts {
-  readonly tenant: string;
-  /** The name of the other server. */
-  readonly peer: string;
-  /** The state of the schema that refused the call. */
-  readonly state: 'stopping' | 'moved' | 'arriving';
-  /** How long the call waited, in milliseconds. */
-  readonly waitedMs: number;
-}
-
 /** When a call that met a move should be made again, in milliseconds. A schema refuses writes for at most a few seconds. */
 const RETRY_AFTER_MS = 3_000;
 
@@ -110,7 +99,15 @@ export class TenantMovingError extends CloacinaError {
   readonly retryAfter: number;
 
   constructor(
-    facts: Omit<MovingFacts, 'tenant'> & { readonly tenant?: string | undefined },
+    facts: {
+      readonly tenant?: string | undefined;
+      /** The name of the other server. */
+      readonly peer: string;
+      /** The state of the schema that refused the call. */
+      readonly state: 'stopping' | 'moved' | 'arriving';
+      /** How long the call waited, in milliseconds. */
+      readonly waitedMs: number;
+    },
     options?: ErrorOptions,
   ) {
     const { tenant, peer, state, waitedMs } = facts;
