@@ -198,7 +198,6 @@ export {
   type ConnectionObstacle,
   type DatabasePlace,
   type MovePlaces,
-  type MovingFacts,
   type EndedChild,
   type EndedExecution,
   type FailedItems,

@@ -123,7 +123,10 @@ async function targetsOf(
   if (tenant !== undefined || schema !== undefined)
     throw new UsageError('Give --all, or name a tenant with --tenant or --schema.');
   const { tenants, away } = await context.reachableTenants();
-  return { targets: tenants.filter(livesThere).map((each) => placed(each, context.databases)), away };
+  return {
+    targets: tenants.filter(livesThere).map((each) => placed(each, context.databases)),
+    away,
+  };
 }
 
 async function outcomeOf(

@@ -15,7 +15,7 @@ const MIN_FENCE_MS = 5_000;
 const MAX_LISTED = 5;
 
 /** Tasks that did not end in time. */
-export class StillRunning extends Error {
+class StillRunning extends Error {
   constructor(readonly tasks: readonly string[]) {
     super(
       `these tasks did not end in time: ${tasks.slice(0, MAX_LISTED).join(', ')}` +

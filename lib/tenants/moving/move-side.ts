@@ -11,7 +11,7 @@ import { OWN_TYPES } from '../../store/postgres/connections/own-types.js';
 import { MOVE_SETTING } from './move-transaction.js';
 
 /** The setting that names the other server to the migrations of the target. See the table `cloacina_tenant`. */
-export const PEER_SETTING = 'cloacina.peer';
+const PEER_SETTING = 'cloacina.peer';
 
 /**
  * Both servers print values alike, because checksums are of their texts. Names resolve to pg_catalog only. Policies are an error

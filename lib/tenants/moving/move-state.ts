@@ -178,7 +178,7 @@ export async function makeLive(client: pg.ClientBase, move: Move): Promise<boole
 }
 
 /** Drops what a fence has left in a live schema. What can't be dropped now costs each statement a call, and harms nothing. */
-export async function removeOpenFence(client: pg.ClientBase, schema: string): Promise<void> {
+async function removeOpenFence(client: pg.ClientBase, schema: string): Promise<void> {
   await removeFence(client, schema, async () => {
     const row = await lockRow(client, schema);
     return row?.state === 'live' || row?.state === 'copying';

@@ -36,6 +36,6 @@ export async function inMoveTransaction<T>(
 }
 
 /** Lets the rest of the client's transaction write to a schema of the move that refuses other writes. */
-export async function passFence(client: pg.ClientBase, moveId: string): Promise<void> {
+async function passFence(client: pg.ClientBase, moveId: string): Promise<void> {
   await client.query(`SELECT pg_catalog.set_config('${MOVE_SETTING}', $1::text, true)`, [moveId]);
 }

@@ -45,7 +45,7 @@ export interface Carried {
 }
 
 /** The move could not be made because another process has changed its state. */
-export class MoveOvertaken extends Error {}
+class MoveOvertaken extends Error {}
 
 /**
  * Carries a tenant over, once its schema is made on the target. The states of both sides are those of `cloacina_tenant`:

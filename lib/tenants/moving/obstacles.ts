@@ -4,7 +4,7 @@ import { readRows } from '../../store/postgres/connections/own-types.js';
 import { foreignDependents } from '../admin/foreign-objects.js';
 
 /** Maximum size of a table without a primary key, in bytes. It is copied while the tenant stands still. */
-export const MAX_KEYLESS_BYTES = 64 * 1024 * 1024;
+const MAX_KEYLESS_BYTES = 64 * 1024 * 1024;
 
 /** What a move needs to know about a server. */
 interface ServerTraits {

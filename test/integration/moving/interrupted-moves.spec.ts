@@ -55,9 +55,7 @@ const newAdmin = (): CloacinaAdmin =>
 /** At most one side lives. */
 async function liveSides(schema: string): Promise<(string | undefined)[]> {
   const states = await Promise.all([stateOf(eu.url, schema), stateOf(us.url, schema)]);
-  return states.filter(
-    (state) => state === 'live' || state === 'copying' || state === 'stopping',
-  );
+  return states.filter((state) => state === 'live' || state === 'copying' || state === 'stopping');
 }
 
 async function expectMoved(

@@ -171,9 +171,12 @@ it('reads take at most half of the connections of a small pool, at least one', a
         reads.now(tenant, 'list', read),
       ]),
     );
-    let isOver = false;
-    void all.then(() => (isOver = true));
-    for (; !isOver; await Promise.resolve()) ends.shift()?.();
+    const over = new AbortController();
+    void all.then(() => over.abort());
+    while (!over.signal.aborted) {
+      ends.shift()?.();
+      await Promise.resolve();
+    }
     expect([size, most]).toEqual([size, expected]);
   }
 });
