@@ -58,12 +58,12 @@ async function work({ name, servers, tenants }: MovedWorkerSettings): Promise<vo
   })
   class WorkerModule {}
   const app = await NestFactory.createApplicationContext(WorkerModule, { logger: false });
-  const stop = new AbortController();
-  process.on('message', () => stop.abort());
+  const stopping = new AbortController();
+  process.on('message', () => stopping.abort());
   process.send?.({ ready: true });
   await Promise.all(
     Object.keys(tenants).map(async (tenant) => {
-      for (let n = 0; !stop.signal.aborted; n++) {
+      for (let n = 0; !stopping.signal.aborted; n++) {
         const { runner } = app.get(CloacinaTenants).get(tenant);
         // A start that failed may be stored, or not. Only an acknowledged one must be there.
         const started = await runner

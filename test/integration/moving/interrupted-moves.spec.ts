@@ -53,7 +53,7 @@ const newAdmin = (): CloacinaAdmin =>
   new CloacinaAdmin({ servers: { eu: { databaseUrl: eu.url }, us: { databaseUrl: us.url } } });
 
 /** At most one side lives. */
-async function liveSides(schema: string): Promise<(string | undefined)[]> {
+async function liveSides(schema: string): Promise<unknown[]> {
   const states = await Promise.all([stateOf(eu.url, schema), stateOf(us.url, schema)]);
   return states.filter((state) => state === 'live' || state === 'copying' || state === 'stopping');
 }
