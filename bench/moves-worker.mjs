@@ -31,21 +31,13 @@ const app = await NestFactory.createApplicationContext(WorkerModule, { logger: [
 const runner = app.get(getRunnerToken(schema));
 
 /** Whether the short executions go on. */
-<<<<<<< HEAD
-const starting = { isOn: false };
-=======
 const load = { isOn: false };
->>>>>>> bf3bb44b (test: follow the rules of the linter in the tests of moves)
 let executed = 0;
 let longestMs = 0;
 const failures = [];
 
 async function startShort() {
-<<<<<<< HEAD
-  while (starting.isOn) {
-=======
   while (load.isOn) {
->>>>>>> bf3bb44b (test: follow the rules of the linter in the tests of moves)
     const began = performance.now();
     await runner
       .execute('short', {}, { timeout: '60s' })
@@ -62,22 +54,14 @@ const ORDERS = {
     while ((await runner.list({ workflow: 'long', status: 'Pending', limit: 1 })).items.length > 0);
   },
   async load() {
-<<<<<<< HEAD
-    starting.isOn = true;
-=======
     load.isOn = true;
->>>>>>> bf3bb44b (test: follow the rules of the linter in the tests of moves)
     void startShort();
   },
   async move({ to }) {
     return app.get(CloacinaTenants).move(schema, { to });
   },
   async unload() {
-<<<<<<< HEAD
-    starting.isOn = false;
-=======
     load.isOn = false;
->>>>>>> bf3bb44b (test: follow the rules of the linter in the tests of moves)
     return { executed, longestMs, failures };
   },
 };
