@@ -103,7 +103,7 @@ export const LIBRARY_ROWS = `
   INSERT INTO cloacina_schedule_firing (schedule, scheduled_for, outcome) VALUES ('nightly', '2026-01-01Z', 'started');
   INSERT INTO cloacina_state (name, value) VALUES ('cursor', '{"at": 7}');
   INSERT INTO cloacina_paused_workflow (workflow, reason) VALUES ('paused', 'test');
-  INSERT INTO cloacina_action (kind, subject, actor) VALUES ('pauseWorkflow', 'paused', 'ada');
+  INSERT INTO cloacina_action (kind, subject, actor, call_id) VALUES ('pauseWorkflow', 'paused', 'ada', md5('2')::uuid);
   INSERT INTO cloacina_retention (rules) VALUES ('{"a": 1}') ON CONFLICT (id) DO UPDATE SET rules = EXCLUDED.rules;
   INSERT INTO cloacina_kept_key (workflow, idempotency_key, execution_id, expires_at) VALUES ('old', 'k', md5('1')::uuid, '2100-01-01Z');
   INSERT INTO cloacina_execution_event (execution_id, kind, detail) VALUES (md5('1')::uuid, 'end', '{"status": "Completed"}');

@@ -34,6 +34,7 @@ describe('A notification', () => {
     { kind: 'work', tenant: TENANT, named: [OWN] },
     { kind: 'work', tenant: TENANT, named: [OWN, OTHER, OTHER, OWN] },
     { kind: 'work', tenant: TENANT, passedOnBy: OWN },
+    { kind: 'moves', tenant: TENANT },
     { kind: 'cancelled', tenant: TENANT, executionId: ID },
     { kind: 'ended', tenant: TENANT, executionId: ID },
     { kind: 'paused', tenant: TENANT, executionId: ID },
@@ -44,7 +45,8 @@ describe('A notification', () => {
   it.each([
     '',
     'x',
-    `x${TENANT}`,
+    `x${TENANT.slice(1)}`,
+    `z${TENANT}`,
     `c${TENANT}`,
     `w${TENANT.slice(1)}`,
     `w${TENANT}!`,

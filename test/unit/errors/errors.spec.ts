@@ -95,6 +95,24 @@ const FAMILY: [errors.CloacinaError, errors.CloacinaErrorCode, string][] = [
     'Tenant "acme" moves to server "us". Nothing was written. Try again in 3000 ms.',
   ],
   [
+    new errors.MoveNotPossibleError({ schema: 'tenant_acme', from: 'eu', to: 'us' }, [
+      'Table "x" was not made by a migration.',
+      'Table "y" has a foreign key to schema "z".',
+    ]),
+    'MOVE_NOT_POSSIBLE',
+    'Moving schema "tenant_acme" from server "eu" to "us" is not possible:\n' +
+      '  1. Table "x" was not made by a migration.\n  2. Table "y" has a foreign key to schema "z".',
+  ],
+  [
+    new errors.MoveFailedError(
+      { schema: 'tenant_acme', from: 'eu', to: 'us' },
+      { why: 'server "us" is away', isUndone: true },
+    ),
+    'MOVE_FAILED',
+    'Moving schema "tenant_acme" from server "eu" to "us" failed: server "us" is away. It was undone: the tenant works on its ' +
+      'old server as before. Remove the cause and move the tenant again.',
+  ],
+  [
     new errors.ChildFailedError({
       id: 'c1',
       workflow: 'render',

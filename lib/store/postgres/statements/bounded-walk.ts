@@ -137,6 +137,9 @@ function probeOf(
 /**
  * How many rows the index of a source has for its condition ($1), up to $2. A source with few of them is read as a whole: a walk
  * would look at many executions for each.
+ *
+ * Children are asked for in the order of their index. Without an order, the planner may read the whole table: if many rows match, it
+ * expects to find enough of them soon.
  */
 export const PROBES = {
   tagged: probeOf(
@@ -151,13 +154,14 @@ export const PROBES = {
   children: probeOf(
     'probe_children',
     ({ execution }) =>
-      `SELECT FROM ${execution} e WHERE e.parent_execution_id = $1::uuid AND e.parent_execution_id IS NOT NULL`,
+      `SELECT FROM ${execution} e WHERE e.parent_execution_id = $1::uuid AND e.parent_execution_id IS NOT NULL ORDER BY e.id`,
   ),
   tree: probeOf(
     'probe_tree',
     () => 'SELECT FROM tree',
     ({ execution }) => `WITH RECURSIVE tree AS (
-    SELECT c.id FROM ${execution} c WHERE c.parent_execution_id = $1::uuid AND c.parent_execution_id IS NOT NULL
+    (SELECT c.id FROM ${execution} c WHERE c.parent_execution_id = $1::uuid AND c.parent_execution_id IS NOT NULL
+     ORDER BY c.id LIMIT $2::integer)
     UNION ALL
     SELECT c.id FROM tree t CROSS JOIN LATERAL (
       SELECT c.id FROM ${execution} c WHERE c.parent_execution_id = t.id AND c.parent_execution_id IS NOT NULL
