@@ -138,10 +138,12 @@ describe('a server that restarts', () => {
       if (end.code === 'MOVE_FAILED' && end.isUndone === true) {
         expect(await stateOf(eu.url, schema)).toBe('live');
         expect(await acceptsWrites(eu.url, schema)).toBe(true);
-        expectSame(await contentsOf(eu.url, schema), before);
       }
+      // A crash may take sequences forward, and nothing else.
+      const after = await contentsOf(eu.url, schema);
+      expectSame(after, { ...before, sequences: after.sequences });
       await newAdmin().moveTenant({ schema, to: 'us', migrations });
-      await expectMoved(schema, before);
+      await expectMoved(schema, after);
       await newAdmin().finishMove({ schema });
     },
     180_000,
