@@ -61,9 +61,9 @@ export async function addRest(client, { schedules, definitions, actions, recover
     [definitions],
   );
   await client.query(
-    `INSERT INTO ${schema}.cloacina_action (kind, subject, actor)
+    `INSERT INTO ${schema}.cloacina_action (kind, subject, actor, call_id)
      SELECT 'schedule.run', CASE WHEN n < 10 THEN 'seldom' ELSE 'schedule ' || n % 100 END,
-       CASE WHEN n < 10 THEN 'zoe' ELSE 'user ' || n % 10 END
+       CASE WHEN n < 10 THEN 'zoe' ELSE 'user ' || n % 10 END, gen_random_uuid()
      FROM generate_series(1, $1::integer) n`,
     [actions],
   );

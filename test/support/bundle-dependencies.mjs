@@ -155,8 +155,8 @@ async function bundle(output) {
   await moveImportsApart(path.join(output, '.shared'));
   for (const name of PACKAGES) {
     const folder = path.join(output, name);
-    const exports = { require: './index.cjs', default: './index.mjs' };
-    const manifest = { name, type: 'module', exports };
+    // One copy for all that is loaded from here: `require` gets the ES module too.
+    const manifest = { name, type: 'module', exports: './index.mjs' };
     await writeFile(path.join(folder, 'package.json'), JSON.stringify(manifest));
     const exported = Object.keys(await import(path.join(folder, 'index.mjs')));
     await writeFile(path.join(folder, 'exports.json'), JSON.stringify(exported));

@@ -11,9 +11,9 @@ beforeAll(async () => {
   open = await openStore();
   // Of a subject and of an actor there are few, and these are old.
   await open.admin.query(
-    `INSERT INTO ${open.tables.action} (kind, subject, actor)
+    `INSERT INTO ${open.tables.action} (kind, subject, actor, call_id)
      SELECT 'schedule.run', CASE WHEN n < 10 THEN 'seldom' ELSE 'nightly ' || n % 3 END,
-       CASE WHEN n < 10 THEN 'Ann' ELSE 'user ' || n % 7 END
+       CASE WHEN n < 10 THEN 'Ann' ELSE 'user ' || n % 7 END, gen_random_uuid()
      FROM generate_series(1, ${ROWS}) n`,
   );
   await open.admin.query(`ANALYZE ${open.tables.action}`);

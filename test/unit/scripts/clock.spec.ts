@@ -23,6 +23,7 @@ const EXCEPTIONS: Readonly<Record<string, string>> = {
   'store/postgres/read-only.ts': 'How often the log says it, for all logins of the process.',
   'store/postgres/tenant-transaction.ts': SERVER,
   'tenants/admin/': SERVER,
+  'tenants/moving/': SERVER,
   'doctor/run-doctor.ts': 'It compares the real clock of this machine with that of the server.',
   'cli/option-values.ts': 'A person gives a time span before the real time.',
   'tenants/migrations/': SERVER,
