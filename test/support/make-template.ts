@@ -1,3 +1,4 @@
+import { Logger } from '@nestjs/common';
 import { connectAdmin, createDatabase, databaseUrl } from './postgres.js';
 import { withMigrators } from '../../lib/tenants/migrations/with-migrators.js';
 
@@ -6,6 +7,7 @@ import { withMigrators } from '../../lib/tenants/migrations/with-migrators.js';
  * tables and indexes takes the server longer than most tests, and a copy of their files next to nothing. Their history has
  * another name, so nothing that looks for tenants finds them.
  */
+Logger.overrideLogger(['warn', 'error', 'fatal']);
 const [name = '', count = ''] = process.argv.slice(2);
 const schemas = Array.from({ length: Number(count) }, (_, n) => `spare_${n}`);
 const server = await connectAdmin();
