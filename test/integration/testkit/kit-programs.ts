@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { defineSignal, defineWorkflow } from 'nestjs-cloacina';
-import { createTestingTenant, type CrashMoment } from 'nestjs-cloacina/testing';
+import { createTestingTenant } from 'nestjs-cloacina/testing';
 
 /** Number of executions that the operations of a program refer to. */
 const EXECUTIONS = 2;
@@ -27,7 +27,7 @@ type Operation =
   | { readonly do: 'start' | 'cancel' | 'pause' | 'resume'; readonly no: number }
   | { readonly do: 'signal'; readonly no: number; readonly value: number }
   | { readonly do: 'advance'; readonly minutes: number }
-  | { readonly do: 'crash'; readonly after: CrashMoment | undefined };
+  | { readonly do: 'crash' };
 
 const no = fc.nat({ max: EXECUTIONS - 1 });
 
@@ -57,10 +57,8 @@ export const programs: fc.Arbitrary<Operation[]> = fc.array(
     },
     {
       weight: 2,
-      arbitrary: fc.record({
-        do: fc.constant('crash' as const),
-        after: fc.constantFrom(undefined, 'claim' as const, 'handler' as const, 'record' as const),
-      }),
+      // Not after a claim, a handler or a record: of two tasks under way, the store's speed decides which one meets the moment.
+      arbitrary: fc.record({ do: fc.constant('crash' as const) }),
     },
   ),
   { minLength: 8, maxLength: 16 },
@@ -85,9 +83,7 @@ export async function resultsOf(
   const results: unknown[] = [];
   const perform = async (operation: Operation): Promise<unknown> => {
     if (operation.do === 'advance') return tenant.time.advance(operation.minutes * 60_000);
-    if (operation.do === 'crash') {
-      return tenant.crash(operation.after === undefined ? undefined : { after: operation.after });
-    }
+    if (operation.do === 'crash') return tenant.crash();
     const id = await idOf(operation.no);
     if (operation.do === 'signal') await tenant.signal(id, Go, operation.value);
     else if (operation.do !== 'start') await tenant.runner[operation.do](id);
