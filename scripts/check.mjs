@@ -36,6 +36,9 @@ const steps = {
   api: checkApi,
 };
 
+/** They only read texts, on one core, and run beside the others. */
+const BESIDE = new Set(['format', 'spelling']);
+
 function cached(tool) {
   // Contents are compared, not times: a checkout of another branch touches every file.
   const strategy = tool === 'knip' ? [] : ['--cache-strategy', 'content'];
@@ -123,14 +126,22 @@ async function check(names) {
     throw new Error(`No such step: ${unknown.join(', ')}. Steps: ${Object.keys(steps).join(', ')}`);
   }
   const failed = [];
-  for (const [name, step] of Object.entries(steps)) {
-    if (names.length > 0 && !names.includes(name)) continue;
-    const start = performance.now();
-    const error = await step().catch((reason) => reason);
-    const seconds = ((performance.now() - start) / 1000).toFixed(1);
-    console.log(`${error ? '✗' : '✓'} ${name} (${seconds} s)`);
-    if (error) failed.push(`${name}: ${error.message}`);
-  }
+  const takeInTurn = async (chosen) => {
+    for (const [name, step] of chosen) {
+      const start = performance.now();
+      const error = await step().catch((reason) => reason);
+      const seconds = ((performance.now() - start) / 1000).toFixed(1);
+      console.log(`${error ? '✗' : '✓'} ${name} (${seconds} s)`);
+      if (error) failed.push(`${name}: ${error.message}`);
+    }
+  };
+  const asked = Object.entries(steps).filter(
+    ([name]) => names.length === 0 || names.includes(name),
+  );
+  await Promise.all([
+    takeInTurn(asked.filter(([name]) => BESIDE.has(name))),
+    takeInTurn(asked.filter(([name]) => !BESIDE.has(name))),
+  ]);
   for (const message of failed) console.error(message);
   if (failed.length > 0) process.exitCode = 1;
 }
