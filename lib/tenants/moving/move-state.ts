@@ -147,7 +147,10 @@ export async function undoAbandonedStop(client: pg.ClientBase, move: Move): Prom
   return isUndone;
 }
 
-/** Makes the new schema on the target a copy that refuses writes: live → arriving. `peer` is the source. */
+/**
+ * Makes the copy on the target refuse writes. The migrations of this move have made its row `arriving`. False for any other row: a
+ * live one is a tenant's. `peer` is the source.
+ */
 export function beginArriving(
   client: pg.ClientBase,
   move: Move,
@@ -156,12 +159,7 @@ export function beginArriving(
   return raiseFence(client, move, {
     state: 'arriving',
     timeoutMs,
-    enter: async () => {
-      const row = await lockRow(client, move.schema);
-      if (row?.state !== 'live') return row?.state === 'arriving' && row.moveId === move.moveId;
-      await write(client, move, { to: 'arriving' });
-      return true;
-    },
+    enter: () => isIn(client, move, 'arriving'),
   });
 }
 

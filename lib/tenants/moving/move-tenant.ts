@@ -10,7 +10,7 @@ import {
 import { inAdminSession, joinRole, lockTenant, type AdminSession } from '../admin/admin-session.js';
 import { readTenantState } from '../admin/tenant-state.js';
 import { dropUnusedSchema } from './drop-copy.js';
-import { findTenantPlaces, type MoveServers, type TenantPlace } from './tenant-places.js';
+import { findTenantPlaces, isLiving, type MoveServers, type TenantPlace } from './tenant-places.js';
 import { insistently } from './insistently.js';
 import type { MoveOptions, MoveReport } from './move-options.js';
 import { MoveSide } from './move-side.js';
@@ -137,8 +137,8 @@ async function holdLock(control: pg.ClientBase, places: MovePlaces): Promise<voi
   throw new MoveNotPossibleError(places, ['Another process moves the tenant at the moment.']);
 }
 
-/** One attempt to move a tenant that lives on a server. */
-class MoveAttempt {
+/** One attempt to move a tenant that was found living on a server. */
+export class MoveAttempt {
   private readonly moveId = randomUUID();
   private readonly places: MovePlaces;
   private readonly progress: ProgressReport;
@@ -148,7 +148,7 @@ class MoveAttempt {
   constructor(
     private readonly servers: MoveServers,
     private readonly request: MoveRequest,
-    private readonly live: TenantPlace,
+    live: TenantPlace,
   ) {
     const { schema, to } = request;
     const from = live.server;
@@ -188,8 +188,8 @@ class MoveAttempt {
     this.to = this.to.as(login?.name);
     const control = await this.from.connect();
     await holdLock(control, this.places);
-    await this.undoEarlier(control);
     await lockTenant(here, { schema });
+    await this.undoEarlier(control);
     this.progress.enter('preparing');
     // From the first state of the move on, the mover says what becomes of the copy: the tenant may live there.
     let isPreparing = true;
@@ -221,18 +221,25 @@ class MoveAttempt {
     }
   }
 
-  /** Ends what a mover that died has begun: its source lives on, and its copy is dropped. */
+  /**
+   * Ends what a mover that died has begun: its source lives on, and its copy is dropped. It reads the state under the lock of the
+   * move, because another mover may have ended since the places were looked up, and the tenant may live on the target.
+   */
   private async undoEarlier(control: pg.Client): Promise<void> {
     const { schema } = this.places;
-    const { moveId, peer } = this.live.row;
+    const row = await readTenantRow(control, schema);
+    if (row === undefined || !isLiving(row)) throw this.changed();
+    const { moveId, peer } = row;
     if (moveId === null || peer === null) return;
-    if (!(await undoMove(control, { schema, moveId, peer }))) {
-      throw new MoveNotPossibleError(this.places, [
-        'Another process has changed the state of the tenant at the same time. Call it again.',
-      ]);
-    }
+    if (!(await undoMove(control, { schema, moveId, peer }))) throw this.changed();
     if (!this.servers.names.includes(peer)) return;
     await this.dropLeft(peer, moveId);
+  }
+
+  private changed(): MoveNotPossibleError {
+    return new MoveNotPossibleError(this.places, [
+      'Another process has changed the state of the tenant at the same time. Call it again.',
+    ]);
   }
 
   private async dropLeft(server: string, moveId: string): Promise<void> {

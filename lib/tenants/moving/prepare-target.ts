@@ -7,12 +7,15 @@ import {
 } from '../../errors/index.js';
 import { isAway } from '../../store/postgres/classify-failure.js';
 import { lockTenant, type AdminSession } from '../admin/admin-session.js';
+import { isComplete } from '../admin/create-tenant.js';
+import { readTenantState } from '../admin/tenant-state.js';
 import { quoteIdentifier } from '../quote-identifier.js';
 import { dropUnusedSchema } from './drop-copy.js';
-import { hasSchema } from './tenant-places.js';
+import { hasSchema, hasTables } from './tenant-places.js';
 import { makeIsolationRole, makeLogin } from './move-roles.js';
 import type { MoveReport } from './move-options.js';
 import type { MoveSide } from './move-side.js';
+import { readTenantRow } from './move-state.js';
 import { readMovedTables } from './moved-tables.js';
 import { compareServers, findObstacles, readLibraryHistory } from './obstacles.js';
 import { compareCatalogs, readCatalog } from './schema-catalog.js';
@@ -47,14 +50,14 @@ export async function prepareTarget(
   const { schema, from, to } = places;
   await lockTenant(there, { schema });
   const left = await readRefusal(there.client, schema);
-  // The source lives, and its mover is gone, so what is arriving from it can't become live any more.
-  if (left?.state === 'arriving' && left.peer === from)
+  // While the source lives and no other mover has its lock, what is arriving from it can't become live any more.
+  const isGivenAway = (await readTenantRow(control, schema))?.state === 'moved';
+  if (left?.state === 'arriving' && left.peer === from && !isGivenAway)
     await dropUnusedSchema(there, schema, left.moveId);
   const { problems, sameVersion } = await compareServers(control, there.client);
   problems.push(...(await findObstacles(control, schema)));
-  const isTaken = await hasSchema(there.client, schema);
   // The login's own schema without tables is what a call that was interrupted has left: it is used.
-  if (isTaken && preparation.login === undefined) {
+  if (await isTaken(preparation)) {
     problems.push(`Server ${JSON.stringify(to)} has a schema of that name. Rename or drop it.`);
   } else if (await isMade(preparation, problems)) {
     problems.push(...(await compare(preparation, sameVersion)));
@@ -69,6 +72,15 @@ export async function prepareTarget(
     rows: tables.reduce((sum, { estimatedRows }) => sum + estimatedRows, 0),
     bytes: tables.reduce((sum, { bytes }) => sum + bytes, 0),
   };
+}
+
+/** Whether the target has a schema of the name that this move may not use. */
+async function isTaken({ places: { schema }, there, login }: Preparation): Promise<boolean> {
+  const { client } = there;
+  if (login === undefined) return hasSchema(client, schema);
+  if (await hasTables(client, schema)) return true;
+  const names = { schema, username: login };
+  return isComplete(names, await readTenantState(there, names));
 }
 
 /** Makes the schema. What prevents that is a problem, unless a server is away. */

@@ -19,6 +19,11 @@ export interface TenantPlace {
   readonly row: TenantRow;
 }
 
+/** Whether the tenant lives where the row is: no other server has it, or the move to it can still be undone. */
+export function isLiving({ state }: TenantRow): boolean {
+  return state === 'live' || state === 'copying' || state === 'stopping';
+}
+
 /** A schema on all servers. */
 export interface TenantPlaces {
   /** The server where the tenant lives, also while it is copied. */
@@ -54,7 +59,7 @@ export async function findTenantPlaces(
   const found = looks.flatMap((look) => (look.status === 'fulfilled' ? look.value : []));
   const inState = (...states: readonly TenantRow['state'][]): TenantPlace[] =>
     found.filter(({ row }) => states.includes(row.state));
-  const [live, other] = inState('live', 'copying', 'stopping');
+  const [live, other] = found.filter(({ row }) => isLiving(row));
   if (live !== undefined && other !== undefined)
     throw new DuplicateSchemaError(schema, [live.server, other.server]);
   const moved = inState('moved');
@@ -77,5 +82,19 @@ export async function hasSchema(
   const rows = await readRows(client, 'SELECT FROM pg_catalog.pg_namespace WHERE nspname = $1', [
     schema,
   ]);
+  return rows.length > 0;
+}
+
+/** Whether the schema has any table, of the library or not. */
+export async function hasTables(
+  client: Parameters<typeof readRows>[0],
+  schema: string,
+): Promise<boolean> {
+  const rows = await readRows(
+    client,
+    `SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+      WHERE n.nspname = $1 AND c.relkind IN ('r', 'p', 'f') LIMIT 1`,
+    [schema],
+  );
   return rows.length > 0;
 }

@@ -72,9 +72,11 @@ export class PlainMove {
   /** Takes the lock, makes the empty copy, and begins. */
   async begin(): Promise<void> {
     expectTrue(await holdMoveLock(this.source, this.schema), 'the lock');
-    await withMigrators({ databaseUrl: this.to.url }, [this.schema], async ([migrator]) =>
-      migrator?.run(),
-    );
+    const { moveId, schema } = this;
+    // As the mover's migrations, which name the move, so the copy is never live.
+    const options = `-c cloacina.move=${moveId} -c cloacina.peer=${this.from.server}`;
+    const target = { databaseUrl: this.to.url, connection: { extra: { options } } };
+    await withMigrators(target, [schema], async ([migrator]) => migrator?.run());
     await this.target
       .query(`CREATE TABLE ${this.schema}.note (id integer PRIMARY KEY, text text NOT NULL);
       CREATE TABLE ${this.schema}.migrations (id serial PRIMARY KEY, timestamp bigint NOT NULL, name varchar NOT NULL)`);

@@ -1,0 +1,134 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { CloacinaAdmin } from '../../../lib/tenants/admin/cloacina-admin.js';
+import { beginArriving } from '../../../lib/tenants/moving/move-state.js';
+import { MoveAttempt } from '../../../lib/tenants/moving/move-tenant.js';
+import {
+  findTenantPlaces,
+  type MoveServers,
+  type TenantPlace,
+} from '../../../lib/tenants/moving/tenant-places.js';
+import { FaultyServer } from '../../faults/server/faulty-server.js';
+import { freshSchema } from '../../support/postgres.js';
+import { scratchDatabase } from '../../support/scratch-database.js';
+import { openFleet } from '../fleet/open-fleet.js';
+import { CreateNote1767225600000, PlainMove } from '../fleet/plain-move.js';
+import { acceptsWrites, onDatabase, stateOf } from './compare.js';
+
+const urls = { eu: '', us: '', ap: '' };
+type Server = keyof typeof urls;
+const source = (server: string): { databaseUrl: string } => ({
+  databaseUrl: urls[server as Server],
+});
+const servers: MoveServers = {
+  names: ['eu', 'us', 'ap'],
+  source,
+  explain: async (failure) => failure as Error,
+};
+let us: FaultyServer;
+let admin: CloacinaAdmin;
+beforeAll(async () => {
+  [urls.eu, urls.ap, us] = await Promise.all([
+    scratchDatabase(),
+    scratchDatabase(),
+    FaultyServer.start(),
+  ]);
+  urls.us = us.url;
+  admin = new CloacinaAdmin({
+    servers: Object.fromEntries(servers.names.map((name) => [name, source(name)])),
+  });
+}, 120_000);
+afterAll(() => us.close());
+
+const migrations = [CreateNote1767225600000];
+
+async function makeTenant(): Promise<string> {
+  const schema = freshSchema('overtaken');
+  const fleet = openFleet({ url: urls.eu, schemas: [schema], migrations });
+  await fleet.migrators[0]?.ensure();
+  await fleet.close();
+  return schema;
+}
+
+/** A tenant with a login of its own, which may use an empty schema that is there. */
+async function makeTenantWithLogin(): Promise<string> {
+  const schema = freshSchema('overtaken');
+  await admin.createTenant({ schema, username: `login_${schema}`, server: 'eu' });
+  return schema;
+}
+
+/** What a call has found before it waits for the lock. */
+async function foundLive(schema: string): Promise<TenantPlace> {
+  const { live } = await findTenantPlaces(servers, schema);
+  if (live === undefined) throw new Error('The tenant does not live.');
+  return live;
+}
+
+const attempt = (schema: string, live: TenantPlace, dryRun = false): Promise<unknown> =>
+  new MoveAttempt(servers, { schema, to: 'us', dryRun, drainMs: 5_000, migrations }, live)
+    .run()
+    .catch((error: unknown) => error);
+
+const statesOf = (schema: string): Promise<(string | undefined)[]> =>
+  Promise.all(servers.names.map((name) => stateOf(urls[name as Server], schema)));
+
+/** The mover dies after the source has given the tenant away. */
+async function dieAfterLeaving(schema: string, from: Server, to: Server): Promise<void> {
+  const plain = await openMove(schema, from, to);
+  await plain.begin();
+  await plain.stop();
+  await plain.fence();
+  await plain.copy();
+  await plain.leave();
+  await plain.close();
+}
+
+const openMove = (schema: string, from: Server, to: Server): Promise<PlainMove> =>
+  PlainMove.open(schema, { server: from, url: urls[from] }, { server: to, url: urls[to] });
+
+describe('a mover that another one has overtaken', () => {
+  it.each([true, false])(
+    'leaves the tenant that was moved (dry run: %s)',
+    async (dryRun) => {
+      const schema = await makeTenantWithLogin();
+      const found = await foundLive(schema);
+      await admin.moveTenant({ schema, to: 'us' });
+      expect(await attempt(schema, found, dryRun)).toMatchObject({
+        code: 'MOVE_NOT_POSSIBLE',
+        problems: [expect.stringContaining('Call it again.')],
+      });
+      expect(await statesOf(schema)).toEqual(['moved', 'live', undefined]);
+      expect(await acceptsWrites(urls.us, schema)).toBe(true);
+    },
+    60_000,
+  );
+
+  it('leaves the copy of a source that has given the tenant away', async () => {
+    const schema = await makeTenant();
+    const found = await foundLive(schema);
+    await dieAfterLeaving(schema, 'eu', 'us');
+    expect(await attempt(schema, found)).toMatchObject({ code: 'MOVE_NOT_POSSIBLE' });
+    expect(await statesOf(schema)).toEqual(['moved', 'arriving', undefined]);
+  }, 60_000);
+
+  it('leaves a complete tenant on the target', async () => {
+    const schema = await makeTenantWithLogin();
+    const username = `login_${schema}`;
+    const found = await foundLive(schema);
+    await new CloacinaAdmin(source('us')).createTenant({ schema, username });
+    expect(await attempt(schema, found)).toMatchObject({
+      code: 'MOVE_NOT_POSSIBLE',
+      problems: [expect.stringContaining('has a schema of that name')],
+    });
+    expect(await statesOf(schema)).toEqual(['live', 'live', undefined]);
+    expect(await acceptsWrites(urls.us, schema)).toBe(true);
+  }, 60_000);
+
+  it('does not turn a live schema into a copy', async () => {
+    const schema = await makeTenant();
+    const move = { schema, moveId: randomUUID(), peer: 'us' };
+    expect(await onDatabase(urls.eu, schema, (client) => beginArriving(client, move))).toBe(false);
+    expect(await stateOf(urls.eu, schema)).toBe('live');
+    expect(await acceptsWrites(urls.eu, schema)).toBe(true);
+  }, 60_000);
+});
