@@ -1,7 +1,7 @@
 import { NotAllowedError } from '../../errors/index.js';
 import { inAdminSession, lockTenant } from '../admin/admin-session.js';
 import { dropUnusedSchema } from './drop-copy.js';
-import { findTenantPlaces, type MoveServers, type TenantPlace } from './tenant-places.js';
+import { findTenantPlaces, isLiving, type MoveServers, type TenantPlace } from './tenant-places.js';
 import { finishSwitch, validateMoved } from './move-tenant.js';
 import { holdMoveLock, readTenantRow } from './move-state.js';
 
@@ -32,25 +32,45 @@ export async function finishMove(servers: MoveServers, schema: string): Promise<
   for (const place of [...places.moved, ...unused]) {
     if (place.row.state === 'moved' && place.row.peer === live.server)
       await validateMoved(servers, schema, place);
-    for (const name of await dropLeft(servers, schema, place, live))
-      dropped.push(`${name} on server ${JSON.stringify(place.server)}`);
+    const names =
+      place.row.state === 'moved'
+        ? await dropLeft(servers, schema, place)
+        : await dropUnarrived(servers, schema, place, live);
+    // The mover has ended between the look at the servers and the lock: that may have been the switch.
+    if (names === undefined) {
+      const rest = await finishMove(servers, schema);
+      return { schema, dropped: [...dropped, ...rest.dropped] };
+    }
+    dropped.push(...names.map((name) => `${name} on server ${JSON.stringify(place.server)}`));
   }
   return { schema, dropped };
+}
+
+/**
+ * Drops a copy whose mover is gone. The mover holds the lock of the move on the source, so the lock is held until the copy is
+ * dropped, and the state of the source is read under it.
+ *
+ * @returns what was dropped; undefined if the tenant does not live on the source any more, so the copy may be all there is of it
+ * @throws NotAllowedError if the move goes on
+ */
+export function dropUnarrived(
+  servers: MoveServers,
+  schema: string,
+  place: TenantPlace,
+  live: TenantPlace,
+): Promise<string[] | undefined> {
+  return inAdminSession(servers.source(live.server), async ({ client }) => {
+    if (!(await holdMoveLock(client, schema))) throw notLive(schema, place.server);
+    const row = await readTenantRow(client, schema);
+    return row !== undefined && isLiving(row) ? dropLeft(servers, schema, place) : undefined;
+  });
 }
 
 async function dropLeft(
   servers: MoveServers,
   schema: string,
   { server, row }: TenantPlace,
-  live: TenantPlace,
 ): Promise<string[]> {
-  // A copy that is arriving belongs to a move whose source is live, and holds the lock of the move while it goes on.
-  const isOver =
-    row.state === 'moved' ||
-    (await inAdminSession(servers.source(live.server), ({ client }) =>
-      holdMoveLock(client, schema),
-    ));
-  if (!isOver) throw notLive(schema, server);
   return inAdminSession(servers.source(server), async (session) => {
     await lockTenant(session, { schema });
     return dropUnusedSchema(session, schema, row.moveId ?? '');

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { CloacinaAdmin } from '../../../lib/tenants/admin/cloacina-admin.js';
+import { dropUnarrived, finishMove } from '../../../lib/tenants/moving/finish-move.js';
 import { beginArriving } from '../../../lib/tenants/moving/move-state.js';
 import { MoveAttempt } from '../../../lib/tenants/moving/move-tenant.js';
 import {
@@ -74,13 +75,19 @@ const statesOf = (schema: string): Promise<(string | undefined)[]> =>
 
 /** The mover dies after the source has given the tenant away. */
 async function dieAfterLeaving(schema: string, from: Server, to: Server): Promise<void> {
+  const plain = await stopped(schema, from, to);
+  await plain.leave();
+  await plain.close();
+}
+
+/** A move whose next step is the switch. */
+async function stopped(schema: string, from: Server, to: Server): Promise<PlainMove> {
   const plain = await openMove(schema, from, to);
   await plain.begin();
   await plain.stop();
   await plain.fence();
   await plain.copy();
-  await plain.leave();
-  await plain.close();
+  return plain;
 }
 
 const openMove = (schema: string, from: Server, to: Server): Promise<PlainMove> =>
@@ -130,5 +137,35 @@ describe('a mover that another one has overtaken', () => {
     expect(await onDatabase(urls.eu, schema, (client) => beginArriving(client, move))).toBe(false);
     expect(await stateOf(urls.eu, schema)).toBe('live');
     expect(await acceptsWrites(urls.eu, schema)).toBe(true);
+  }, 60_000);
+});
+
+describe('finishMove()', () => {
+  it('leaves the copy whose source gives the tenant away while it waits for the lock', async () => {
+    const schema = await makeTenant();
+    const plain = await stopped(schema, 'eu', 'us');
+    const { live, arriving } = await findTenantPlaces(servers, schema);
+    const [copy] = arriving;
+    if (live === undefined || copy === undefined) throw new Error('The move has not begun.');
+    await expect(dropUnarrived(servers, schema, copy, live)).rejects.toMatchObject({
+      code: 'NOT_ALLOWED',
+    });
+    await plain.leave();
+    await plain.close();
+
+    expect(await dropUnarrived(servers, schema, copy, live)).toBeUndefined();
+
+    expect(await statesOf(schema)).toEqual(['moved', 'arriving', undefined]);
+    const { dropped } = await finishMove(servers, schema);
+    expect(dropped).toEqual([`schema "${schema}" on server "eu"`]);
+    expect(await statesOf(schema)).toEqual([undefined, 'live', undefined]);
+  }, 60_000);
+
+  it('drops the copy of a mover that died', async () => {
+    const schema = await makeTenant();
+    const plain = await stopped(schema, 'eu', 'us');
+    await plain.close();
+    const { dropped } = await finishMove(servers, schema);
+    expect(dropped).toEqual([`schema "${schema}" on server "us"`]);
   }, 60_000);
 });
