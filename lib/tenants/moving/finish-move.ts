@@ -1,7 +1,13 @@
 import { NotAllowedError } from '../../errors/index.js';
 import { inAdminSession, lockTenant } from '../admin/admin-session.js';
 import { dropUnusedSchema } from './drop-copy.js';
-import { findTenantPlaces, isLiving, type MoveServers, type TenantPlace } from './tenant-places.js';
+import {
+  findTenantPlaces,
+  isLiving,
+  unfinishedSwitch,
+  type MoveServers,
+  type TenantPlace,
+} from './tenant-places.js';
 import { finishSwitch, validateMoved } from './move-tenant.js';
 import { holdMoveLock, readTenantRow } from './move-state.js';
 
@@ -18,9 +24,9 @@ export interface FinishedMove {
  */
 export async function finishMove(servers: MoveServers, schema: string): Promise<FinishedMove> {
   let places = await findTenantPlaces(servers, schema);
-  const [moved] = places.moved;
-  if (places.live === undefined && moved !== undefined) {
-    await finishSwitch(servers, schema, moved);
+  const unfinished = unfinishedSwitch(places);
+  if (unfinished !== undefined) {
+    await finishSwitch(servers, schema, unfinished);
     places = await findTenantPlaces(servers, schema);
   }
   const { live } = places;

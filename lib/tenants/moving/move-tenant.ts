@@ -10,7 +10,13 @@ import {
 import { inAdminSession, joinRole, lockTenant, type AdminSession } from '../admin/admin-session.js';
 import { readTenantState } from '../admin/tenant-state.js';
 import { dropUnusedSchema } from './drop-copy.js';
-import { findTenantPlaces, isLiving, type MoveServers, type TenantPlace } from './tenant-places.js';
+import {
+  findTenantPlaces,
+  isLiving,
+  unfinishedSwitch,
+  type MoveServers,
+  type TenantPlace,
+} from './tenant-places.js';
 import { insistently } from './insistently.js';
 import type { MoveOptions, MoveReport } from './move-options.js';
 import { MoveSide } from './move-side.js';
@@ -52,7 +58,7 @@ export async function moveTenant(servers: MoveServers, request: MoveRequest): Pr
   });
   let places = await findTenantPlaces(servers, schema);
   if (places.live === undefined) {
-    const [moved] = places.moved;
+    const moved = unfinishedSwitch(places);
     if (dryRun || moved === undefined) return report(moved?.server ?? to);
     await finishSwitch(servers, schema, moved);
     if (moved.row.peer === to) return report(moved.server);

@@ -74,6 +74,17 @@ export async function findTenantPlaces(
   return { live, moved, arriving: inState('arriving') };
 }
 
+/**
+ * The place whose switch is not complete, if the tenant lives on no server. A tenant that has moved on from a server has left more
+ * than one `moved` place: that of the last move is the one whose copy is still there.
+ */
+export function unfinishedSwitch({ live, moved, arriving }: TenantPlaces): TenantPlace | undefined {
+  if (live !== undefined) return undefined;
+  const hasCopy = ({ row: { peer, moveId } }: TenantPlace): boolean =>
+    arriving.some(({ server, row }) => server === peer && row.moveId === moveId);
+  return moved.find(hasCopy) ?? moved.find(({ row }) => !moved.some((b) => b.server === row.peer));
+}
+
 /** Whether the database has the schema at all, whatever is in it. */
 export async function hasSchema(
   client: Parameters<typeof readRows>[0],

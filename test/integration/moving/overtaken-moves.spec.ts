@@ -169,3 +169,29 @@ describe('finishMove()', () => {
     expect(dropped).toEqual([`schema "${schema}" on server "us"`]);
   }, 60_000);
 });
+
+describe('a tenant that moves on before the first move is finished', () => {
+  /** From eu to us, and from there to ap, where it does not live yet. */
+  async function moveOn(): Promise<string> {
+    const schema = await makeTenant();
+    await admin.moveTenant({ schema, to: 'us', migrations });
+    await dieAfterLeaving(schema, 'us', 'ap');
+    expect(await statesOf(schema)).toEqual(['moved', 'moved', 'arriving']);
+    return schema;
+  }
+
+  it('is completed by the next call of the move', async () => {
+    const schema = await moveOn();
+    expect(await admin.moveTenant({ schema, to: 'ap', migrations })).toMatchObject({ from: 'us' });
+    expect(await statesOf(schema)).toEqual(['moved', 'moved', 'live']);
+  }, 60_000);
+
+  it('is completed by finishMove(), which drops what both moves have left', async () => {
+    const schema = await moveOn();
+    expect((await admin.finishMove({ schema })).dropped).toEqual([
+      `schema "${schema}" on server "eu"`,
+      `schema "${schema}" on server "us"`,
+    ]);
+    expect(await statesOf(schema)).toEqual([undefined, undefined, 'live']);
+  }, 60_000);
+});
