@@ -7,6 +7,7 @@ import {
   InvalidArgumentError,
   listNames,
   messageWithoutSecrets,
+  NotAllowedError,
 } from '../../errors/index.js';
 import { formatValue } from '../../errors/option-checks.js';
 import { atServer, serverProblems } from '../../options/index.js';
@@ -153,7 +154,7 @@ export class AdminServers {
 
   /** The named server, unless another one that can be reached has the schema. */
   private async placeOn(schema: string, wanted: string): Promise<string> {
-    const holders = await this.holders(schema, false);
+    const holders = await this.holders(schema, { needsAll: false, isNew: true });
     const other = holders.find((server) => server !== wanted);
     if (other !== undefined) throw new DuplicateSchemaError(schema, [other, wanted]);
     return wanted;
@@ -161,7 +162,7 @@ export class AdminServers {
 
   /** The server for a schema: the one that has it, else the chosen one. */
   private async place(schema: string): Promise<string> {
-    const [holder, other] = await this.holders(schema, true);
+    const [holder, other] = await this.holders(schema, { needsAll: true, isNew: true });
     if (holder !== undefined && other !== undefined)
       throw new DuplicateSchemaError(schema, [holder, other]);
     return holder ?? this.choose(schema);
@@ -176,7 +177,7 @@ export class AdminServers {
     this.check(wanted);
     const { names } = this;
     if (wanted !== undefined || names.length === 1) return wanted ?? names[0];
-    const [holder, other] = await this.holders(schema, true);
+    const [holder, other] = await this.holders(schema, { needsAll: true });
     if (holder !== undefined && other !== undefined)
       throw new DuplicateSchemaError(schema, [holder, other]);
     return holder ?? names[0];
@@ -201,20 +202,39 @@ export class AdminServers {
     }
   }
 
-  /** The servers on which a tenant of the schema lives, or a part of one is. */
-  private async holders(schema: string, needsAll: boolean): Promise<string[]> {
-    const found = await Promise.allSettled(
+  /**
+   * The servers on which a tenant of the schema lives, or a part of one is.
+   *
+   * @param choice.isNew - whether a tenant may be made on a server that has none
+   * @throws NotAllowedError for a new tenant if a move of the schema has left the tenant on no server: its data is there
+   */
+  private async holders(
+    schema: string,
+    { needsAll, isNew = false }: { readonly needsAll: boolean; readonly isNew?: boolean },
+  ): Promise<string[]> {
+    const looks = await Promise.allSettled(
       this.names.map(async (server) => {
         const { schema: its, login } = await this.on(server, (session) =>
           readTenantState(session, { schema }),
         );
-        if (its?.livesElsewhere === true) return [];
-        return its?.hasTables === true || login !== undefined ? [server ?? ''] : [];
+        const hasTables = its?.hasTables === true;
+        const livesElsewhere = its?.livesElsewhere === true;
+        const isHolder = !livesElsewhere && (hasTables || login !== undefined);
+        return { server: server ?? '', livesElsewhere, lives: isHolder && hasTables, isHolder };
       }),
     );
-    const failure = found.find((one) => one.status === 'rejected');
+    const failure = looks.find((look) => look.status === 'rejected');
     if (needsAll && failure !== undefined) throw failure.reason;
-    return found.flatMap((one) => (one.status === 'fulfilled' ? one.value : []));
+    const found = looks.flatMap((look) => (look.status === 'fulfilled' ? [look.value] : []));
+    const moving = found.filter(({ livesElsewhere }) => livesElsewhere);
+    if (isNew && moving.length > 0 && !found.some(({ lives }) => lives)) {
+      throw new NotAllowedError(
+        `createTenant() of ${JSON.stringify(schema)}`,
+        `a move of the tenant is not complete, and its data is on ${listNames(moving.map(({ server }) => server))}`,
+        'Complete the move with moveTenant() or finishMove().',
+      );
+    }
+    return found.flatMap(({ server, isHolder }) => (isHolder ? [server] : []));
   }
 
   private async choose(schema: string): Promise<string> {

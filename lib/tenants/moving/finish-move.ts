@@ -35,7 +35,7 @@ export async function finishMove(servers: MoveServers, schema: string): Promise<
   const isSwitching = ({ row }: TenantPlace): boolean =>
     places.moved.some(({ row: { moveId } }) => moveId === row.moveId);
   const unused = places.arriving.filter((place) => !isSwitching(place));
-  for (const place of [...places.moved, ...unused]) {
+  for (const place of [...inOrder(schema, places.moved, live), ...unused]) {
     if (place.row.state === 'moved' && place.row.peer === live.server)
       await validateMoved(servers, schema, place);
     const names =
@@ -50,6 +50,35 @@ export async function finishMove(servers: MoveServers, schema: string): Promise<
     dropped.push(...names.map((name) => `${name} on server ${JSON.stringify(place.server)}`));
   }
   return { schema, dropped };
+}
+
+/**
+ * The places in the order in which the tenant has left them: if this call is interrupted, each place that is left still leads to the
+ * server on which the tenant lives.
+ *
+ * @throws NotAllowedError for a place that does not lead there: it may have the only data of another tenant of the name
+ */
+function inOrder(
+  schema: string,
+  moved: readonly TenantPlace[],
+  live: TenantPlace,
+): readonly TenantPlace[] {
+  const steps = (place: TenantPlace, limit: number): number => {
+    if (place.row.peer === live.server) return 1;
+    const next = moved.find(({ server }) => server === place.row.peer);
+    return next === undefined || limit === 0 ? Infinity : 1 + steps(next, limit - 1);
+  };
+  const all = moved.map((place) => ({ place, count: steps(place, moved.length) }));
+  const lost = all.find(({ count }) => count === Infinity)?.place;
+  if (lost !== undefined) {
+    throw new NotAllowedError(
+      `finishMove() of ${JSON.stringify(schema)}`,
+      `server ${JSON.stringify(lost.server)} has given a tenant to ${JSON.stringify(lost.row.peer)}, from where it has not come ` +
+        `to ${JSON.stringify(live.server)}, on which a tenant of the schema lives`,
+      'Call it again when all servers answer. Otherwise keep the right one of the two, and rename or drop the other.',
+    );
+  }
+  return all.toSorted((a, b) => b.count - a.count).map(({ place }) => place);
 }
 
 /**

@@ -43,9 +43,9 @@ afterAll(() => us.close());
 
 const migrations = [CreateNote1767225600000];
 
-async function makeTenant(): Promise<string> {
+async function makeTenant(server: Server = 'eu'): Promise<string> {
   const schema = freshSchema('overtaken');
-  const fleet = openFleet({ url: urls.eu, schemas: [schema], migrations });
+  const fleet = openFleet({ url: urls[server], schemas: [schema], migrations });
   await fleet.migrators[0]?.ensure();
   await fleet.close();
   return schema;
@@ -193,5 +193,42 @@ describe('a tenant that moves on before the first move is finished', () => {
       `schema "${schema}" on server "us"`,
     ]);
     expect(await statesOf(schema)).toEqual([undefined, undefined, 'live']);
+  }, 60_000);
+});
+
+describe('a schema whose tenant is between two servers', () => {
+  it.each([undefined, 'ap'])(
+    'is not made anew on a third one (server: %s)',
+    async (server) => {
+      const schema = await makeTenant();
+      await dieAfterLeaving(schema, 'eu', 'us');
+      const username = `login_${schema}`;
+      const wanted = server === undefined ? {} : { server };
+      await expect(admin.createTenant({ schema, username, ...wanted })).rejects.toMatchObject({
+        code: 'NOT_ALLOWED',
+        message: expect.stringContaining('a move of the tenant is not complete'),
+      });
+      expect(await statesOf(schema)).toEqual(['moved', 'arriving', undefined]);
+    },
+    60_000,
+  );
+
+  it('is not dropped by finishMove() for another tenant of the name', async () => {
+    const schema = await makeTenant();
+    await dieAfterLeaving(schema, 'eu', 'us');
+    await new CloacinaAdmin(source('ap')).createTenant({ schema, username: `login_${schema}` });
+    await expect(admin.finishMove({ schema })).rejects.toMatchObject({ code: 'NOT_ALLOWED' });
+    expect(await statesOf(schema)).toEqual(['moved', 'arriving', 'live']);
+  }, 60_000);
+
+  it('leaves places that finishMove() drops from the first one on', async () => {
+    const schema = await makeTenant('ap');
+    await admin.moveTenant({ schema, to: 'eu', migrations });
+    await admin.moveTenant({ schema, to: 'us', migrations });
+    expect((await admin.finishMove({ schema })).dropped).toEqual([
+      `schema "${schema}" on server "ap"`,
+      `schema "${schema}" on server "eu"`,
+    ]);
+    expect(await statesOf(schema)).toEqual([undefined, 'live', undefined]);
   }, 60_000);
 });
