@@ -149,7 +149,8 @@ export class CloacinaAdmin {
    * @throws SchemaNameError, InvalidArgumentError for invalid names and passwords, and for names in use by others
    * @throws DuplicateSchemaError if another of the servers has a tenant on the schema
    * @throws DatabaseUnavailableError if a server could not be reached
-   * @throws PermissionError if the login lacks a right; NotAllowedError if every role may create objects in some schema
+   * @throws PermissionError if the login lacks a right; NotAllowedError if every role may create objects in some schema,
+   *   and if a move of the tenant to another server is not complete
    * @throws TenantIncompleteError if the tenant could not be completed, is being removed, or if its login has dropped the
    *   library's tables. The tenant's own process creates them again; this login runs nothing in a schema that the tenant
    *   can change

@@ -21,9 +21,9 @@ import { insistently } from './insistently.js';
 import type { MoveOptions, MoveReport } from './move-options.js';
 import { MoveSide } from './move-side.js';
 import { holdMoveLock, makeLive, readTenantRow, undoMove } from './move-state.js';
-import { hasMoved, Mover } from './mover.js';
+import { hasMoved, Mover, type Carried } from './mover.js';
 import { openLogin } from './move-roles.js';
-import { prepareTarget } from './prepare-target.js';
+import { prepareTarget, type Prepared } from './prepare-target.js';
 import { ProgressReport } from './progress-report.js';
 import { validateForeignKeys, type ApplicationMigrations } from './target-schema.js';
 
@@ -211,12 +211,12 @@ export class MoveAttempt {
         login: login?.name,
         isIsolated: isolationRole !== undefined,
       });
-      if (dryRun) return prepared;
+      if (dryRun) return prepared.size;
       const names = login && { schema, username: login.name };
       const notes = names === undefined ? [] : await openLogin(here, there, names);
       isPreparing = false;
-      const carried = await this.carry(control);
-      return { tables: prepared.tables, ...carried, bytes: this.progress.bytes, notes };
+      const carried = await this.carry(control, prepared);
+      return { tables: prepared.size.tables, ...carried, bytes: this.progress.bytes, notes };
     } catch (error) {
       if (error instanceof CloacinaError) throw error;
       const facts = { why: reasonOf(error), isUndone: true };
@@ -258,10 +258,10 @@ export class MoveAttempt {
     });
   }
 
-  private async carry(control: pg.Client): Promise<{ rows: number; stoppedMs: number }> {
+  private async carry(control: pg.Client, { catalog }: Prepared): Promise<Carried> {
     const { schema, drainMs } = this.request;
     const { from, to, moveId, progress } = this;
-    const mover = new Mover({ from, to, control, schema, moveId, drainMs, progress });
+    const mover = new Mover({ from, to, control, schema, catalog, moveId, drainMs, progress });
     try {
       return await mover.run();
     } catch (error) {

@@ -15,7 +15,7 @@ import {
 import type { Move } from './move-transaction.js';
 import { readMovedTables, type MovedTable } from './moved-tables.js';
 import { ProgressReport } from './progress-report.js';
-import { compareCatalogs, readCatalog } from './schema-catalog.js';
+import { compareCatalogs, readCatalog, type CatalogObject } from './schema-catalog.js';
 import { carrySequences } from './sequences.js';
 import { inSnapshot, type SourceSnapshot } from './snapshot.js';
 import {
@@ -69,6 +69,8 @@ export class Mover {
       /** Holds the lock of the move. */
       readonly control: pg.Client;
       readonly schema: string;
+      /** The catalog of the source with which the target was compared. */
+      readonly catalog: readonly CatalogObject[];
       readonly moveId: string;
       readonly drainMs: number;
       readonly progress: ProgressReport;
@@ -91,7 +93,6 @@ export class Mover {
     await passed(beginArriving(target, this.onTarget));
     const suspended = await suspendRules(target, this.onTarget, FENCE_TRIGGER);
     const tables = await readMovedTables(control, schema);
-    const catalog = await readCatalog(control, schema);
     progress.known(tables);
     const carriers: Carrier[] = [];
     for (let n = 0; n < AT_ONCE; n++) {
@@ -140,7 +141,7 @@ export class Mover {
     await copyTenantName(control, target, schema);
     await refreshViews(control, target, schema);
     await resumeRules(target, this.onTarget, suspended);
-    await this.assertUnchanged(catalog);
+    await this.assertUnchanged();
 
     this.mayHaveSwitched = true;
     await passed(markMoved(control, this.onSource));
@@ -185,11 +186,11 @@ export class Mover {
     );
   }
 
-  /** A migration that ran since the begin has changed the source only. */
-  private async assertUnchanged(before: Awaited<ReturnType<typeof readCatalog>>): Promise<void> {
-    const { control, schema } = this.parts;
+  /** A migration that ran since the comparison with the target has changed the source only. */
+  private async assertUnchanged(): Promise<void> {
+    const { control, schema, catalog } = this.parts;
     const now = await readCatalog(control, schema);
-    const [changed] = compareCatalogs(now, before, true);
+    const [changed] = compareCatalogs(now, catalog, true);
     if (changed !== undefined)
       throw new Error('the schema was changed during the move, such as by a migration');
   }

@@ -18,7 +18,7 @@ import type { MoveSide } from './move-side.js';
 import { readTenantRow } from './move-state.js';
 import { readMovedTables } from './moved-tables.js';
 import { compareServers, findObstacles, readLibraryHistory } from './obstacles.js';
-import { compareCatalogs, readCatalog } from './schema-catalog.js';
+import { compareCatalogs, readCatalog, type CatalogObject } from './schema-catalog.js';
 import { readRefusal } from './schema-places.js';
 import { makeTargetSchema, type ApplicationMigrations } from './target-schema.js';
 
@@ -37,15 +37,20 @@ export interface Preparation extends ApplicationMigrations {
   readonly isIsolated: boolean;
 }
 
+/** What a move begins with. */
+export interface Prepared {
+  readonly size: Pick<MoveReport, 'tables' | 'rows' | 'bytes'>;
+  /** The objects of the source that the target has too. */
+  readonly catalog: readonly CatalogObject[];
+}
+
 /**
  * Looks for everything that prevents the move, and makes the schema on the target. Nothing of the tenant changes.
  *
- * @returns the size of what there is to move
+ * @returns the size of what there is to move, and the catalog of the source as it was compared
  * @throws MoveNotPossibleError with all obstacles
  */
-export async function prepareTarget(
-  preparation: Preparation,
-): Promise<Pick<MoveReport, 'tables' | 'rows' | 'bytes'>> {
+export async function prepareTarget(preparation: Preparation): Promise<Prepared> {
   const { places, control, there } = preparation;
   const { schema, from, to } = places;
   await lockTenant(there, { schema });
@@ -56,22 +61,25 @@ export async function prepareTarget(
     await dropUnusedSchema(there, schema, left.moveId);
   const { problems, sameVersion } = await compareServers(control, there.client);
   problems.push(...(await findObstacles(control, schema)));
+  let catalog: readonly CatalogObject[] = [];
   // The login's own schema without tables is what a call that was interrupted has left: it is used.
   if (await isTaken(preparation)) {
     problems.push(`Server ${JSON.stringify(to)} has a schema of that name. Rename or drop it.`);
   } else if (await isMade(preparation, problems)) {
-    problems.push(...(await compare(preparation, sameVersion)));
+    catalog = await readCatalog(control, schema);
+    problems.push(...(await compare(preparation, catalog, sameVersion)));
   }
   if (problems.length > 0) {
     await dropUnusedSchema(there, schema, preparation.moveId).catch(() => undefined);
     throw new MoveNotPossibleError(places, problems);
   }
   const tables = await readMovedTables(control, schema);
-  return {
+  const size = {
     tables: tables.length,
     rows: tables.reduce((sum, { estimatedRows }) => sum + estimatedRows, 0),
     bytes: tables.reduce((sum, { bytes }) => sum + bytes, 0),
   };
+  return { size, catalog };
 }
 
 /** Whether the target has a schema of the name that this move may not use. */
@@ -104,6 +112,7 @@ async function isMade(preparation: Preparation, problems: string[]): Promise<boo
 /** The differences between the schema and what the migrations make. */
 async function compare(
   { places: { schema }, control, there: { client } }: Preparation,
+  catalog: readonly CatalogObject[],
   sameVersion: boolean,
 ): Promise<string[]> {
   const quoted = quoteIdentifier(schema);
@@ -118,9 +127,5 @@ async function compare(
         : `The schema lacks migrations of this release: ${pending.join(', ')}. Migrate it first.`,
     ];
   }
-  return compareCatalogs(
-    await readCatalog(control, schema),
-    await readCatalog(client, schema),
-    sameVersion,
-  );
+  return compareCatalogs(catalog, await readCatalog(client, schema), sameVersion);
 }

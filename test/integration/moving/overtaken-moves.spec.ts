@@ -1,9 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { inAdminSession } from '../../../lib/tenants/admin/admin-session.js';
 import { CloacinaAdmin } from '../../../lib/tenants/admin/cloacina-admin.js';
 import { dropUnarrived, finishMove } from '../../../lib/tenants/moving/finish-move.js';
-import { beginArriving } from '../../../lib/tenants/moving/move-state.js';
+import { MoveSide } from '../../../lib/tenants/moving/move-side.js';
+import { beginArriving, holdMoveLock } from '../../../lib/tenants/moving/move-state.js';
 import { MoveAttempt } from '../../../lib/tenants/moving/move-tenant.js';
+import { Mover } from '../../../lib/tenants/moving/mover.js';
+import { prepareTarget } from '../../../lib/tenants/moving/prepare-target.js';
+import { ProgressReport } from '../../../lib/tenants/moving/progress-report.js';
 import {
   findTenantPlaces,
   type MoveServers,
@@ -230,5 +235,34 @@ describe('a schema whose tenant is between two servers', () => {
       `schema "${schema}" on server "eu"`,
     ]);
     expect(await statesOf(schema)).toEqual([undefined, 'live', undefined]);
+  }, 60_000);
+});
+
+describe('a migration between the comparison of the schemas and the copying', () => {
+  it('undoes the move, which would carry half of it', async () => {
+    const schema = await makeTenant();
+    const moveId = randomUUID();
+    const from = new MoveSide({ server: 'eu', source: source('eu'), moveId, peer: 'us' });
+    const to = new MoveSide({ server: 'us', source: source('us'), moveId, peer: 'eu' });
+    try {
+      const control = await from.connect();
+      await holdMoveLock(control, schema);
+      const { catalog } = await inAdminSession(source('us'), (there) =>
+        prepareTarget({
+          places: { schema, from: 'eu', to: 'us' },
+          ...{ moveId, from, to, control, there, migrations },
+          login: undefined,
+          isIsolated: false,
+        }),
+      );
+      await onDatabase(urls.eu, schema, (client) => client.query('CREATE INDEX ON note (text)'));
+      const progress = new ProgressReport(undefined);
+      const parts = { from, to, control, schema, catalog, moveId, drainMs: 5_000, progress };
+      await expect(new Mover(parts).run()).rejects.toThrow('the schema was changed');
+      expect(await statesOf(schema)).toEqual(['stopping', 'arriving', undefined]);
+    } finally {
+      from.close();
+      to.close();
+    }
   }, 60_000);
 });
