@@ -46,7 +46,7 @@ export class RuntimeMoves {
     const { logins } = this.parts;
     const { options, group } = runtime;
     const at = await this.locate(options);
-    if (at === options) return false;
+    if (at.server === options.server) return false;
     const next = logins.acquire(at);
     try {
       await this.take(runtime, at, () => runtime.moveTo(at, next));

@@ -101,7 +101,7 @@ export class TenantBootstrapper {
       if (runtime !== undefined) await this.parts.moves.relocate(runtime);
       else if (!isDiscovered) {
         const lives = await this.parts.moves.locate(options);
-        if (lives !== options) throw new LivesElsewhere(lives);
+        if (lives.server !== options.server) throw new LivesElsewhere(lives);
       }
       const { general: pool, statements } = at.pools;
       const bulk = this.bulkStepsOf(at);

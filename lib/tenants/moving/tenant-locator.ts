@@ -42,17 +42,29 @@ export class TenantLocator {
     if (options.server === undefined || servers.length < 2) return options;
     const { tenant, schema } = options;
     const passed = new Set<string>();
+    let lacking: string | undefined;
     let at = options;
     for (;;) {
       const { server = '' } = at;
       if (passed.has(server)) {
+        if (server === lacking) throw lostOn(options, server, [...passed]);
         throw new ConfigurationError([
           `Tenant "${tenant}": none of the servers ${listNames([...passed])} has schema "${schema}" whole. Run "nestjs-cloacina doctor".`,
         ]);
       }
       passed.add(server);
       const { isTenant, refusal } = await (at === options ? this.look(at) : this.lookAt(at));
-      if (!isTenant) return this.elsewhere(options, at, passed);
+      if (!isTenant) {
+        const there = await this.elsewhere(options, passed);
+        // A schema that a server says has moved is not a new one, so it is not created where it should be.
+        if (there === undefined) {
+          if (passed.size > 1) throw lostOn(options, server, [...passed]);
+          return options;
+        }
+        lacking = server;
+        at = there;
+        continue;
+      }
       if (refusal === undefined || refusal.state === 'stopping') return at;
       const peer = optionsAt(options, refusal.peer);
       if (peer === undefined) throw unknownServer(options, refusal.peer);
@@ -61,24 +73,22 @@ export class TenantLocator {
     }
   }
 
-  /** The server that has a schema that is missing where it should be. */
+  /** A server that has a schema that is missing where it should be: one where it lives, else one that has given it away. */
   private async elsewhere(
     options: ResolvedTenantOptions,
-    at: ResolvedTenantOptions,
     passed: ReadonlySet<string>,
-  ): Promise<ResolvedTenantOptions> {
+  ): Promise<ResolvedTenantOptions | undefined> {
     const others = serversOf(options).filter((server) => !passed.has(server));
     const found = await Promise.all(
       others.map(async (server) => {
         const there = optionsAt(options, server);
         if (there === undefined) return [];
         const { isTenant, refusal } = await this.lookAt(there);
-        return isTenant && refusal?.state !== 'arriving' ? [there] : [];
+        return isTenant && refusal?.state !== 'arriving' ? [{ there, refusal }] : [];
       }),
     );
-    const [there] = found.flat();
-    if (there === undefined) return at === options ? options : at;
-    return this.locate(there);
+    const places = found.flat();
+    return (places.find(({ refusal }) => refusal?.state !== 'moved') ?? places[0])?.there;
   }
 
   /** Makes a copy live whose source has moved. False if the source is still the tenant. */
@@ -171,5 +181,18 @@ export function unknownServer(options: ResolvedTenantOptions, peer: string): Con
   return new ConfigurationError([
     `Tenant "${tenant}": its schema "${schema}" has moved${from} to server "${peer}", which is not one of the servers of this ` +
       'process. Add it to the option servers of CloacinaModule.forRoot().',
+  ]);
+}
+
+/** The error of a tenant that was given to a server that does not have it. */
+function lostOn(
+  { tenant, schema }: ResolvedTenantOptions,
+  server: string,
+  passed: readonly string[],
+): ConfigurationError {
+  const others = listNames(passed.filter((name) => name !== server));
+  return new ConfigurationError([
+    `Tenant "${tenant}": its schema "${schema}" has moved to server "${server}", which does not have it. Restore it there from a ` +
+      `backup. What is left of it on ${others} has all data up to the move; drop it only for a new, empty tenant.`,
   ]);
 }

@@ -443,6 +443,28 @@ describe('a boot', () => {
     );
   }, 300_000);
 
+  it('makes no empty tenant on the server to which it has moved if that has lost it', async () => {
+    const schema = freshSchema('lost');
+    const before = await serve(schema);
+    await before.app.close();
+    await move(schema, eu, us);
+    await server.query(`DROP SCHEMA ${schema} CASCADE`);
+    await expect(serve(schema)).rejects.toThrow(
+      `"${schema}" has moved to server "us", which does not have it. Restore it there`,
+    );
+    const application = await serve(freshSchema('other'));
+    for (const name of ['eu', 'us']) {
+      await expect(application.tenants.add({ schema, server: name })).rejects.toMatchObject({
+        code: 'CONFIGURATION',
+        message: expect.stringContaining('has moved to server "us", which does not have it'),
+      });
+    }
+    expect(await Promise.all([eu, us].map((end) => stateOn(end, schema)))).toEqual([
+      'moved',
+      undefined,
+    ]);
+  }, 300_000);
+
   it('completes a move whose mover died at its end', async () => {
     const schema = freshSchema('halfway');
     const before = await serve(schema);
