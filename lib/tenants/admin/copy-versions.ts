@@ -73,6 +73,33 @@ async function copy<T>(
 }
 
 /**
+ * The columns of a table of one schema, in the same way. Undefined without a relation of that name.
+ *
+ * @throws Error if the relation is not a table
+ */
+export async function copyOne(
+  client: pg.Client,
+  schema: string,
+  { table, columns }: CopiedTable,
+): Promise<(string | undefined)[][] | undefined> {
+  const { rows: found } = await client.query<{ kind: string }>(
+    `SELECT c.relkind AS kind FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+      WHERE n.nspname = $1::text AND c.relname = $2::text`,
+    [schema, table],
+  );
+  if (found[0] === undefined) return undefined;
+  if (found[0].kind !== 'r') throw new Error(`"${schema}"."${table}" is not a table.`);
+  const text = `SET row_security TO off; COPY ${pg.escapeIdentifier(schema)}.${table} (${columns}) TO STDOUT`;
+  const { rows } = await collectRows(client, () => client.query(text));
+  return rows.map((row) => row.split('\t').map(valueOf));
+}
+
+/** A value in the text format of COPY. */
+function valueOf(text: string): string | undefined {
+  return text === String.raw`\N` ? undefined : text.replaceAll(/\\(.)/g, '$1');
+}
+
+/**
  * Collects the rows of COPY. The driver reports only their count, and drops the rows, which arrive in separate
  * messages.
  */

@@ -2,14 +2,15 @@ import { NotAllowedError } from '../../errors/index.js';
 import { inAdminSession, lockTenant } from '../admin/admin-session.js';
 import { dropUnusedSchema } from './drop-copy.js';
 import {
+  copyTenantRow,
   findTenantPlaces,
   isLiving,
   unfinishedSwitch,
   type MoveServers,
   type TenantPlace,
 } from './tenant-places.js';
-import { finishSwitch, validateMoved } from './move-tenant.js';
-import { holdMoveLock, readTenantRow } from './move-state.js';
+import { finishSwitch, validateMoved } from './finish-switch.js';
+import { holdMoveLock } from './move-state.js';
 
 /** What {@link CloacinaTenants.finishMove} has dropped. */
 export interface FinishedMove {
@@ -96,7 +97,7 @@ export function dropUnarrived(
 ): Promise<string[] | undefined> {
   return inAdminSession(servers.source(live.server), async ({ client }) => {
     if (!(await holdMoveLock(client, schema))) throw notLive(schema, place.server);
-    const row = await readTenantRow(client, schema);
+    const row = await copyTenantRow(client, schema);
     return row !== undefined && isLiving(row) ? dropLeft(servers, schema, place) : undefined;
   });
 }
@@ -129,7 +130,7 @@ export async function dropCopies(servers: MoveServers, schema: string): Promise<
   const dropped: string[] = [];
   for (const server of servers.names) {
     const names = await inAdminSession(servers.source(server), async (session) => {
-      const row = await readTenantRow(session.client, schema);
+      const row = await copyTenantRow(session.client, schema);
       if (row === undefined || row.moveId === null) return [];
       await lockTenant(session, { schema });
       return dropUnusedSchema(session, schema, row.moveId);

@@ -10,6 +10,7 @@ import {
 import { inAdminSession, joinRole, lockTenant, type AdminSession } from '../admin/admin-session.js';
 import { readTenantState } from '../admin/tenant-state.js';
 import { dropUnusedSchema } from './drop-copy.js';
+import { finishSwitch, holdLock, validateMoved } from './finish-switch.js';
 import {
   findTenantPlaces,
   isLiving,
@@ -20,12 +21,12 @@ import {
 import { insistently } from './insistently.js';
 import type { MoveOptions, MoveReport } from './move-options.js';
 import { MoveSide } from './move-side.js';
-import { holdMoveLock, makeLive, readTenantRow, undoMove } from './move-state.js';
+import { holdMoveLock, readTenantRow, undoMove } from './move-state.js';
 import { hasMoved, Mover, type Carried } from './mover.js';
 import { openLogin } from './move-roles.js';
 import { prepareTarget, type Prepared } from './prepare-target.js';
 import { ProgressReport } from './progress-report.js';
-import { validateForeignKeys, type ApplicationMigrations } from './target-schema.js';
+import type { ApplicationMigrations } from './target-schema.js';
 
 /** A move that is asked for. */
 export interface MoveRequest extends ApplicationMigrations, Pick<MoveOptions, 'to' | 'onProgress'> {
@@ -79,68 +80,6 @@ export async function moveTenant(servers: MoveServers, request: MoveRequest): Pr
   }
   const facts = await new MoveAttempt(servers, request, live).run();
   return report(from, facts);
-}
-
-/** Makes the target of a move live whose source has given the tenant away. */
-export async function finishSwitch(
-  servers: MoveServers,
-  schema: string,
-  { server, row }: TenantPlace,
-): Promise<void> {
-  const { moveId, peer } = row;
-  if (moveId === null || peer === null) return;
-  const from = new MoveSide({ server, source: servers.source(server), moveId, peer });
-  const to = new MoveSide({ server: peer, source: servers.source(peer), moveId, peer: server });
-  const places = { schema, from: server, to: peer };
-  try {
-    const control = await from.connect();
-    await holdLock(control, places);
-    const target = await to.connect();
-    if (!(await makeLive(target, { schema, moveId, peer: server }))) {
-      throw new MoveFailedError(places, {
-        why: `server ${JSON.stringify(peer)} has no copy of this move`,
-        isUndone: false,
-        instead: 'Restore it there from a backup. The old server still has all data.',
-      });
-    }
-    await validateForeignKeys(control, target, schema);
-  } finally {
-    from.close();
-    to.close();
-  }
-}
-
-/** Validates what the mover has not, if it died after the switch. */
-export async function validateMoved(
-  servers: MoveServers,
-  schema: string,
-  moved: TenantPlace,
-): Promise<void> {
-  const { moveId, peer } = moved.row;
-  if (moveId === null || peer === null) return;
-  const from = new MoveSide({
-    server: moved.server,
-    source: servers.source(moved.server),
-    moveId,
-    peer,
-  });
-  const to = new MoveSide({
-    server: peer,
-    source: servers.source(peer),
-    moveId,
-    peer: moved.server,
-  });
-  try {
-    await validateForeignKeys(await from.connect(), await to.connect(), schema);
-  } finally {
-    from.close();
-    to.close();
-  }
-}
-
-async function holdLock(control: pg.ClientBase, places: MovePlaces): Promise<void> {
-  if (await holdMoveLock(control, places.schema)) return;
-  throw new MoveNotPossibleError(places, ['Another process moves the tenant at the moment.']);
 }
 
 /** One attempt to move a tenant that was found living on a server. */
@@ -301,7 +240,7 @@ export class MoveAttempt {
       throw new MoveFailedError(this.places, { why, isUndone: true }, { cause: failure });
     }
     if (ended === 'moved') {
-      const row = { state: 'moved', moveId: this.moveId, peer: to, deadlineInMs: null } as const;
+      const row = { state: 'moved', moveId: this.moveId, peer: to } as const;
       const place = { server: this.places.from, row };
       const isLive = await insistently(AWAY_MS, () =>
         finishSwitch(this.servers, schema, place),

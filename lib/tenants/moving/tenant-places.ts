@@ -1,8 +1,10 @@
+import type pg from 'pg';
 import { DuplicateSchemaError, InvalidArgumentError } from '../../errors/index.js';
 import type { ConnectionSource } from '../../store/postgres/connections/connection-config.js';
 import { readRows } from '../../store/postgres/connections/own-types.js';
 import { inAdminSession } from '../admin/admin-session.js';
-import { readTenantRow, type TenantRow } from './move-state.js';
+import { copyOne } from '../admin/copy-versions.js';
+import type { TenantRow, TenantState } from './move-state.js';
 
 /** The servers among which tenants move. */
 export interface MoveServers {
@@ -13,14 +15,17 @@ export interface MoveServers {
   readonly explain: (failure: unknown, server: string) => Promise<Error>;
 }
 
+/** The row of the tenant as the admin's login reads it. */
+export type KnownRow = Omit<TenantRow, 'deadlineInMs'>;
+
 /** A server that has the schema of a tenant. */
 export interface TenantPlace {
   readonly server: string;
-  readonly row: TenantRow;
+  readonly row: KnownRow;
 }
 
 /** Whether the tenant lives where the row is: no other server has it, or the move to it can still be undone. */
-export function isLiving({ state }: TenantRow): boolean {
+export function isLiving({ state }: Pick<TenantRow, 'state'>): boolean {
   return state === 'live' || state === 'copying' || state === 'stopping';
 }
 
@@ -48,7 +53,7 @@ export async function findTenantPlaces(
     servers.names.map(async (server): Promise<TenantPlace[]> => {
       try {
         return await inAdminSession(servers.source(server), async ({ client }) => {
-          const row = await readTenantRow(client, schema);
+          const row = await copyTenantRow(client, schema);
           return row === undefined ? [] : [{ server, row }];
         });
       } catch (error) {
@@ -108,4 +113,33 @@ export async function hasTables(
     [schema],
   );
   return rows.length > 0;
+}
+
+const STATES: readonly string[] = [
+  'live',
+  'copying',
+  'stopping',
+  'moved',
+  'arriving',
+] satisfies TenantState[];
+const UUID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/;
+
+/**
+ * The state of a tenant, for a session of the admin's login. The table is the tenant's, which may have put a view in its place:
+ * this way none of its code runs with the rights of the session.
+ *
+ * @throws Error if the table is not a table, or has something else than a state
+ */
+export async function copyTenantRow(
+  client: pg.Client,
+  schema: string,
+): Promise<KnownRow | undefined> {
+  const columns = 'state, move_id, peer';
+  const rows = await copyOne(client, schema, { table: 'cloacina_tenant', columns });
+  const [row] = rows ?? [];
+  if (row === undefined) return undefined;
+  const [state = '', moveId = null, peer = null] = row;
+  if (!STATES.includes(state) || (moveId !== null && !UUID.test(moveId)))
+    throw new Error(`"${schema}".cloacina_tenant has an unknown state.`);
+  return { state: state as TenantState, moveId, peer };
 }
