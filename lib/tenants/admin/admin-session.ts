@@ -4,6 +4,7 @@ import {
   connectionConfig,
   type ConnectionSource,
 } from '../../store/postgres/connections/connection-config.js';
+import { destroySocket } from '../../store/postgres/connections/destroy-socket.js';
 import { OWN_TYPES } from '../../store/postgres/connections/own-types.js';
 import { quoteIdentifier } from '../quote-identifier.js';
 import { untraced } from '../../runtime/untraced.js';
@@ -27,6 +28,18 @@ export interface AdminSession {
  * How long a call waits for another call for the same tenant, or for a lock on the tenant's tables, in milliseconds.
  */
 const LOCK_TIMEOUT_MS = 60_000;
+const END_TIMEOUT_MS = 5_000;
+
+/**
+ * The server ends a session whose client's host or network is gone after some seconds. Until then the session holds its locks, such
+ * as that of a move, whose stop nothing undoes.
+ */
+export const GONE_CLIENT_SETTINGS: Readonly<Record<string, string>> = {
+  tcp_keepalives_idle: '5',
+  tcp_keepalives_interval: '2',
+  tcp_keepalives_count: '3',
+  tcp_user_timeout: '15000',
+};
 
 /** Runs `work` on a connection of its own. Admin calls are rare, so no connection is kept open for them. */
 export function inAdminSession<T>(
@@ -51,11 +64,20 @@ async function runInSession<T>(
   try {
     await client.connect();
     // Unqualified names resolve to pg_catalog only, never to objects of a tenant or of others in `public`.
-    await client.query('SET search_path TO pg_catalog, pg_temp');
+    const settings = { search_path: 'pg_catalog, pg_temp', ...GONE_CLIENT_SETTINGS };
+    const set = Object.entries(settings).map(([name, value]) => `SET ${name} TO ${value}`);
+    await client.query(set.join('; '));
     return await work(await describeSession(client));
   } finally {
-    await client.end().catch(() => undefined);
+    await end(client);
   }
+}
+
+/** Ends the session. A server that does not answer is not waited for. */
+async function end(client: pg.Client): Promise<void> {
+  const timer = setTimeout(() => destroySocket(client), END_TIMEOUT_MS);
+  await client.end().catch(() => undefined);
+  clearTimeout(timer);
 }
 
 async function describeSession(client: pg.Client): Promise<AdminSession> {

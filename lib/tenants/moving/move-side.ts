@@ -8,6 +8,7 @@ import {
 } from '../../store/postgres/connections/connection-config.js';
 import { destroySocket } from '../../store/postgres/connections/destroy-socket.js';
 import { OWN_TYPES } from '../../store/postgres/connections/own-types.js';
+import { GONE_CLIENT_SETTINGS } from '../admin/admin-session.js';
 import { MOVE_SETTING } from './move-transaction.js';
 
 /** The setting that names the other server to the migrations of the target. See the table `cloacina_tenant`. */
@@ -33,6 +34,8 @@ const SETTINGS: Readonly<Record<string, string>> = {
 };
 
 const CONNECT_MS = 10_000;
+/** After how long without a byte the mover looks whether the host of the server is there, in milliseconds. */
+const KEEP_ALIVE_MS = 5_000;
 
 /** What the connections to a server are for. */
 export interface SideOfMove {
@@ -77,6 +80,7 @@ export class MoveSide {
     const given = connectionConfig(source);
     const all = {
       ...settings,
+      ...GONE_CLIENT_SETTINGS,
       [MOVE_SETTING]: moveId,
       [PEER_SETTING]: peer,
       ...(role === undefined ? {} : { role }),
@@ -89,6 +93,7 @@ export class MoveSide {
       application_name: 'cloacina-move',
       connectionTimeoutMillis: CONNECT_MS,
       keepAlive: true,
+      keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
     };
   }
 

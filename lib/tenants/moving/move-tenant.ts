@@ -33,6 +33,8 @@ export interface MoveRequest extends ApplicationMigrations, Pick<MoveOptions, 't
   readonly schema: string;
   readonly dryRun: boolean;
   readonly drainMs: number;
+  /** How long the tenant may stand still beyond `drainMs`, in milliseconds. Default: 5 minutes. */
+  readonly stopBoundMs?: number;
 }
 
 /** How long a server may be away before a move that it interrupts is left as it is, in milliseconds. */
@@ -198,9 +200,10 @@ export class MoveAttempt {
   }
 
   private async carry(control: pg.Client, { catalog }: Prepared): Promise<Carried> {
-    const { schema, drainMs } = this.request;
+    const { schema, drainMs, stopBoundMs } = this.request;
     const { from, to, moveId, progress } = this;
-    const mover = new Mover({ from, to, control, schema, catalog, moveId, drainMs, progress });
+    const bounds = { drainMs, stopBoundMs };
+    const mover = new Mover({ from, to, control, schema, catalog, moveId, ...bounds, progress });
     try {
       return await mover.run();
     } catch (error) {

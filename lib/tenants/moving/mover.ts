@@ -23,6 +23,7 @@ import {
   refreshViews,
   resumeRules,
   suspendRules,
+  type Suspended,
   validateForeignKeys,
 } from './target-schema.js';
 import { FENCE_TRIGGER } from './write-fence.js';
@@ -38,14 +39,38 @@ const MAX_ROUNDS = 5;
 /** On a busy source, each time takes about as long as the one before. Then one more gains nothing. */
 const GAIN = 0.7;
 
+/** How long the tenant may stand still, beyond the wait for its tasks, in milliseconds. Then the move is undone. */
+const STOP_BOUND_MS = 5 * 60_000;
+
 /** What a move has carried. */
 export interface Carried {
   readonly rows: number;
   readonly stoppedMs: number;
 }
 
+/** What the mover has made while the tenant worked. */
+interface Copied {
+  readonly carriers: readonly Carrier[];
+  readonly tables: readonly MovedTable[];
+  /** The snapshot of the last copy. */
+  readonly since: SourceSnapshot;
+  readonly suspended: Suspended;
+  readonly target: pg.Client;
+}
+
 /** The move could not be made because another process has changed its state. */
 class MoveOvertaken extends Error {}
+
+/** The mover has closed its connections, so that the tenant does not stand still any longer. */
+class StoppedTooLong extends Error {
+  constructor(afterMs: number, options: ErrorOptions) {
+    super(
+      `the tenant was stopped for more than ${Math.round(afterMs / 1000)} s; a server does not answer, or the last changes are ` +
+        'too many',
+      options,
+    );
+  }
+}
 
 /**
  * Carries a tenant over, once its schema is made on the target. The states of both sides are those of `cloacina_tenant`:
@@ -59,6 +84,7 @@ class MoveOvertaken extends Error {}
 export class Mover {
   private rows = 0;
   private stoppedAt = 0;
+  private isLate = false;
   /** Whether the source has, or may have, given the tenant away. */
   mayHaveSwitched = false;
 
@@ -73,6 +99,8 @@ export class Mover {
       readonly catalog: readonly CatalogObject[];
       readonly moveId: string;
       readonly drainMs: number;
+      /** See {@link STOP_BOUND_MS}. */
+      readonly stopBoundMs?: number | undefined;
       readonly progress: ProgressReport;
     },
   ) {}
@@ -88,7 +116,7 @@ export class Mover {
   }
 
   private async carry(): Promise<Carried> {
-    const { from, to, control, progress, drainMs, schema } = this.parts;
+    const { from, to, control, progress, schema } = this.parts;
     const target = await to.connect();
     await passed(beginArriving(target, this.onTarget));
     const suspended = await suspendRules(target, this.onTarget, FENCE_TRIGGER);
@@ -126,6 +154,34 @@ export class Mover {
       lastMs = tookMs;
     }
 
+    await this.inTime(() => this.giveAway({ carriers, tables, since, suspended, target }));
+    const { carried } = this;
+    progress.enter('validating');
+    await validateForeignKeys(control, target, schema);
+    return carried;
+  }
+
+  /** Runs `work`, and closes all connections if it takes too long: a server that is silent would keep the tenant stopped. */
+  private async inTime(work: () => Promise<void>): Promise<void> {
+    const { from, to, drainMs, stopBoundMs = STOP_BOUND_MS } = this.parts;
+    const ms = drainMs + stopBoundMs;
+    const timer = setTimeout(() => {
+      this.isLate = true;
+      from.close();
+      to.close();
+    }, ms);
+    try {
+      await work();
+    } catch (error) {
+      throw this.isLate ? new StoppedTooLong(ms, { cause: error }) : error;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Stops the tenant, carries the last changes over, and switches. */
+  private async giveAway({ carriers, tables, since, suspended, target }: Copied): Promise<void> {
+    const { control, progress, drainMs, schema } = this.parts;
     await passed(beginStopping(control, this.onSource, STOP_DEADLINE_MS));
     this.stoppedAt = performance.now();
     progress.enter('stopping');
@@ -147,10 +203,6 @@ export class Mover {
     await passed(markMoved(control, this.onSource));
     progress.enter('switching');
     await passed(makeLive(target, this.onTarget));
-    const { carried } = this;
-    progress.enter('validating');
-    await validateForeignKeys(control, target, schema);
-    return carried;
   }
 
   /** Works through the tables with all connections, and returns what the snapshot was. */
