@@ -250,7 +250,12 @@ describe('a migration between the comparison of the schemas and the copying', ()
       const { catalog } = await inAdminSession(source('us'), (there) =>
         prepareTarget({
           places: { schema, from: 'eu', to: 'us' },
-          ...{ moveId, from, to, control, there, migrations },
+          moveId,
+          from,
+          to,
+          control,
+          there,
+          migrations,
           login: undefined,
           isIsolated: false,
         }),
