@@ -2,6 +2,7 @@ import { quietPool } from '../../store/postgres/connections/pools.js';
 import { readRows } from '../../store/postgres/connections/own-types.js';
 import type { AdminSession } from '../admin/admin-session.js';
 import {
+  alreadyThere,
   assertMayCreate,
   isComplete,
   makeRoleAndSchema,
@@ -15,7 +16,7 @@ import type { MoveSide } from './move-side.js';
 
 /** Makes the tenant's own login on the target, which can't log in yet, and its empty schema. As createTenant() does. */
 export async function makeLogin(there: AdminSession, names: TenantNames): Promise<void> {
-  isComplete(names, await readTenantState(there, names));
+  if (isComplete(names, await readTenantState(there, names))) throw alreadyThere(names);
   assertMayCreate(there);
   await makeRoleAndSchema(there, names);
 }

@@ -7,8 +7,6 @@ import {
 } from '../../errors/index.js';
 import { isAway } from '../../store/postgres/classify-failure.js';
 import { lockTenant, type AdminSession } from '../admin/admin-session.js';
-import { isComplete } from '../admin/create-tenant.js';
-import { readTenantState } from '../admin/tenant-state.js';
 import { quoteIdentifier } from '../quote-identifier.js';
 import { dropUnusedSchema } from './drop-copy.js';
 import { hasSchema, hasTables } from './tenant-places.js';
@@ -83,12 +81,8 @@ export async function prepareTarget(preparation: Preparation): Promise<Prepared>
 }
 
 /** Whether the target has a schema of the name that this move may not use. */
-async function isTaken({ places: { schema }, there, login }: Preparation): Promise<boolean> {
-  const { client } = there;
-  if (login === undefined) return hasSchema(client, schema);
-  if (await hasTables(client, schema)) return true;
-  const names = { schema, username: login };
-  return isComplete(names, await readTenantState(there, names));
+function isTaken({ places: { schema }, there, login }: Preparation): Promise<boolean> {
+  return login === undefined ? hasSchema(there.client, schema) : hasTables(there.client, schema);
 }
 
 /** Makes the schema. What prevents that is a problem, unless a server is away. */
