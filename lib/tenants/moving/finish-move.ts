@@ -42,7 +42,7 @@ export async function finishMove(servers: MoveServers, schema: string): Promise<
     const names =
       place.row.state === 'moved'
         ? await dropLeft(servers, schema, place)
-        : await dropUnarrived(servers, schema, place, live);
+        : await dropIncomplete(servers, schema, place, live);
     // The mover has ended between the look at the servers and the lock: that may have been the switch.
     if (names === undefined) {
       const rest = await finishMove(servers, schema);
@@ -89,7 +89,7 @@ function inOrder(
  * @returns what was dropped; undefined if the tenant does not live on the source any more, so the copy may be all there is of it
  * @throws NotAllowedError if the move goes on
  */
-export function dropUnarrived(
+export function dropIncomplete(
   servers: MoveServers,
   schema: string,
   place: TenantPlace,

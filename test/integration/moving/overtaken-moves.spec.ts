@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { inAdminSession } from '../../../lib/tenants/admin/admin-session.js';
 import { CloacinaAdmin } from '../../../lib/tenants/admin/cloacina-admin.js';
-import { dropUnarrived, finishMove } from '../../../lib/tenants/moving/finish-move.js';
+import { dropIncomplete, finishMove } from '../../../lib/tenants/moving/finish-move.js';
 import { MoveSide } from '../../../lib/tenants/moving/move-side.js';
 import { beginArriving, holdMoveLock } from '../../../lib/tenants/moving/move-state.js';
 import { MoveAttempt } from '../../../lib/tenants/moving/move-tenant.js';
@@ -152,13 +152,13 @@ describe('finishMove()', () => {
     const { live, arriving } = await findTenantPlaces(servers, schema);
     const [copy] = arriving;
     if (live === undefined || copy === undefined) throw new Error('The move has not begun.');
-    await expect(dropUnarrived(servers, schema, copy, live)).rejects.toMatchObject({
+    await expect(dropIncomplete(servers, schema, copy, live)).rejects.toMatchObject({
       code: 'NOT_ALLOWED',
     });
     await plain.leave();
     await plain.close();
 
-    expect(await dropUnarrived(servers, schema, copy, live)).toBeUndefined();
+    expect(await dropIncomplete(servers, schema, copy, live)).toBeUndefined();
 
     expect(await statesOf(schema)).toEqual(['moved', 'arriving', undefined]);
     const { dropped } = await finishMove(servers, schema);
