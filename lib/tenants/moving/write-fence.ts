@@ -115,10 +115,10 @@ export async function removeFence(
   return !left;
 }
 
-/** The tables of the schema that don't refuse writes. */
+/** The tables of the schema that don't refuse writes: a trigger that is disabled, or not for replicas, refuses none or few. */
 export async function unfencedTables(client: pg.ClientBase, schema: string): Promise<string[]> {
   const tables = await tablesOfSchema(client, schema);
-  return tables.filter(({ hasFence }) => !hasFence).map(({ name }) => name);
+  return tables.filter(({ isFenced }) => !isFenced).map(({ name }) => name);
 }
 
 interface FencedTable {
@@ -126,6 +126,8 @@ interface FencedTable {
   /** The qualified and quoted name. */
   readonly path: string;
   readonly hasFence: boolean;
+  /** Whether its trigger fires in every session. */
+  readonly isFenced: boolean;
 }
 
 /** Sorted by name: two sessions that lock them can't deadlock. */
@@ -133,8 +135,9 @@ function tablesOfSchema(client: pg.ClientBase, schema: string): Promise<FencedTa
   return readRows<FencedTable>(
     client,
     `SELECT c.relname AS name, format('%I.%I', n.nspname, c.relname) AS path,
-            EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid AND t.tgname = '${FENCE_TRIGGER}') AS "hasFence"
+            t.oid IS NOT NULL AS "hasFence", coalesce(t.tgenabled = 'A', false) AS "isFenced"
        FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+       LEFT JOIN pg_catalog.pg_trigger t ON t.tgrelid = c.oid AND t.tgname = '${FENCE_TRIGGER}'
       WHERE n.nspname = $1 AND c.relkind IN ('r', 'p') ORDER BY c.relname`,
     [schema],
   );
@@ -149,20 +152,23 @@ async function lockTables(client: pg.ClientBase, schema: string, ms: number): Pr
 }
 
 /**
- * The trigger fires in every replication role. It is created on the tables that lack it: an earlier fence may have left some.
+ * The trigger fires in every replication role. It is created on the tables that lack it, and enabled again where it is not:
+ * an earlier fence may have left some.
  */
 function createTriggers(schema: string): string {
   const name = pg.escapeLiteral(schema);
-  return `DO ${pg.escapeLiteral(`DECLARE target text; BEGIN
-  FOR target IN
-    SELECT format('%I.%I', n.nspname, c.relname)
+  return `DO ${pg.escapeLiteral(`DECLARE target text; has_fence boolean; BEGIN
+  FOR target, has_fence IN
+    SELECT format('%I.%I', n.nspname, c.relname), t.oid IS NOT NULL
       FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-     WHERE n.nspname = ${name} AND c.relkind IN ('r', 'p')
-       AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid AND t.tgname = '${FENCE_TRIGGER}')
+      LEFT JOIN pg_catalog.pg_trigger t ON t.tgrelid = c.oid AND t.tgname = '${FENCE_TRIGGER}'
+     WHERE n.nspname = ${name} AND c.relkind IN ('r', 'p') AND t.tgenabled IS DISTINCT FROM 'A'
      ORDER BY c.relname
   LOOP
-    EXECUTE 'CREATE TRIGGER ${FENCE_TRIGGER} BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON ' || target
-         || format(' FOR EACH STATEMENT EXECUTE FUNCTION %I.${FENCE_FUNCTION}()', ${name});
+    IF NOT has_fence THEN
+      EXECUTE 'CREATE TRIGGER ${FENCE_TRIGGER} BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON ' || target
+           || format(' FOR EACH STATEMENT EXECUTE FUNCTION %I.${FENCE_FUNCTION}()', ${name});
+    END IF;
     EXECUTE 'ALTER TABLE ONLY ' || target || ' ENABLE ALWAYS TRIGGER ${FENCE_TRIGGER}';
   END LOOP;
 END`)}`;

@@ -362,6 +362,24 @@ describe('the fence', () => {
     expect(await rowsOf(eu.url, `SELECT text FROM ${schema}.note`)).toHaveLength(1);
   }, 300_000);
 
+  it('is none if its trigger on a table is disabled, until it is raised again', async () => {
+    const schema = freshSchema('disabled');
+    await serve(schema);
+    const steps = await openMove(schema);
+    await steps.begin();
+    await steps.stop();
+    await steps.fence();
+    for (const how of ['DISABLE', 'ENABLE', 'ENABLE REPLICA']) {
+      await rowsOf(eu.url, `ALTER TABLE ${schema}.note ${how} TRIGGER cloacina_move_fence`);
+      await expect(steps.leave()).rejects.toThrow('note would accept writes');
+    }
+    await steps.fence();
+    await steps.leave();
+    await expect(rowsOf(eu.url, `DELETE FROM ${schema}.note`)).rejects.toMatchObject({
+      code: 'CLMOV',
+    });
+  }, 300_000);
+
   it('refuses every write to every table, also in a transaction with an old snapshot and as a replica', async () => {
     const schema = freshSchema('refuses');
     await serve(schema);
