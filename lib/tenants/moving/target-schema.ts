@@ -77,7 +77,7 @@ export interface Suspended {
 
 /**
  * Drops the foreign keys and disables the triggers of the application: the rows are copied table by table, and what a trigger does
- * has been done. The owner of the tables may do that; `session_replication_role` would need more rights.
+ * has been done. No row is copied into a view, whose triggers can't be disabled. The owner of the tables may do that; `session_replication_role` would need more rights.
  */
 export async function suspendRules(
   client: pg.ClientBase,
@@ -98,7 +98,7 @@ export async function suspendRules(
     `SELECT format('%I.%I', n.nspname, c.relname) AS table, quote_ident(g.tgname) AS name, g.tgenabled::text AS enabled
        FROM pg_catalog.pg_trigger g JOIN pg_catalog.pg_class c ON c.oid = g.tgrelid
        JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-      WHERE n.nspname = $1 AND NOT g.tgisinternal AND g.tgname <> $2 AND g.tgenabled <> 'D' ORDER BY 1, 2`,
+      WHERE n.nspname = $1 AND c.relkind = 'r' AND NOT g.tgisinternal AND g.tgname <> $2 AND g.tgenabled <> 'D' ORDER BY 1, 2`,
     [move.schema, fenceTrigger],
   );
   await inMoveTransaction(client, move.moveId, async () => {
