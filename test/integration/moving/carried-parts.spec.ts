@@ -6,6 +6,7 @@ import { freshSchema } from '../../support/postgres.js';
 import { scratchDatabase } from '../../support/scratch-database.js';
 import { openFleet } from '../fleet/open-fleet.js';
 import { onDatabase } from './compare.js';
+import { LIBRARY_ROWS } from './shop.js';
 
 class CreateView1700000000000 implements MigrationInterface {
   readonly name = 'CreateView1700000000000';
@@ -50,5 +51,27 @@ describe('a move', () => {
       return client.query('SELECT id FROM kept ORDER BY id');
     });
     expect(rows).toEqual([{ id: 1 }, { id: 2 }]);
+  }, 120_000);
+
+  it('ends the leases of lost processes by the clock of the new server', async () => {
+    const schema = await makeTenant();
+    await onDatabase(eu, schema, (client) => client.query(LIBRARY_ROWS));
+    await onDatabase(eu, schema, (client) =>
+      client.query(
+        `INSERT INTO cloacina_runner_lease (instance_id, process_id, name, expires_at)
+           VALUES (md5('owner')::uuid, md5('process')::uuid, 'host 7', '2000-01-01Z');
+         INSERT INTO cloacina_claim_batch VALUES (md5('owner')::uuid, 1, ARRAY[md5('5')::uuid], '{0}', '{0}');
+         UPDATE cloacina_task_execution SET status = 'Running', owner = md5('owner')::uuid
+          WHERE execution_id = md5('5')::uuid AND task_no = 0`,
+      ),
+    );
+    await admin.moveTenant({ schema, to: 'us', migrations });
+    const { rows } = await onDatabase(us, schema, (client) =>
+      client.query(
+        `SELECT l.name, b.task_nos, l.expires_at BETWEEN clock_timestamp() - interval '1 hour' AND clock_timestamp() AS ended
+           FROM cloacina_runner_lease l JOIN cloacina_claim_batch b USING (instance_id)`,
+      ),
+    );
+    expect(rows).toEqual([{ name: 'host 7', task_nos: [0], ended: true }]);
   }, 120_000);
 });
