@@ -48,6 +48,29 @@ async function readTraits(client: pg.ClientBase): Promise<ServerTraits> {
   return traits;
 }
 
+/**
+ * The right that the role lacks on the target, as a sentence: changes are compared in temporary tables.
+ *
+ * @param role - the role of the mover's connections. Undefined for the client's own
+ */
+export async function findMissingRight(
+  target: pg.ClientBase,
+  role: string | undefined,
+): Promise<string[]> {
+  const rows = await readRows<{ database: string; role: string }>(
+    target,
+    `SELECT quote_ident(current_database()) AS database, quote_ident(r.name) AS role
+       FROM (SELECT coalesce($1::name, current_user) AS name) r
+      WHERE NOT has_database_privilege(r.name, current_database(), 'TEMPORARY')`,
+    [role ?? null],
+  );
+  return rows.map(
+    (lacks) =>
+      `On the new server, the role ${lacks.role} may not make temporary tables. Run there, until the move is made: ` +
+      `GRANT TEMPORARY ON DATABASE ${lacks.database} TO PUBLIC`,
+  );
+}
+
 /** The parts of a schema that can't be moved, whatever has made them, as sentences. */
 export async function findObstacles(client: pg.ClientBase, schema: string): Promise<string[]> {
   const rows = await readRows<{ problem: string }>(client, OBSTACLES, [

@@ -15,7 +15,12 @@ import type { MoveReport } from './move-options.js';
 import type { MoveSide } from './move-side.js';
 import { readTenantRow } from './move-state.js';
 import { readMovedTables } from './moved-tables.js';
-import { compareServers, findObstacles, readLibraryHistory } from './obstacles.js';
+import {
+  compareServers,
+  findMissingRight,
+  findObstacles,
+  readLibraryHistory,
+} from './obstacles.js';
 import { compareCatalogs, readCatalog, type CatalogObject } from './schema-catalog.js';
 import { readRefusal } from './schema-places.js';
 import { makeTargetSchema, type ApplicationMigrations } from './target-schema.js';
@@ -66,6 +71,7 @@ export async function prepareTarget(preparation: Preparation): Promise<Prepared>
   } else if (await isMade(preparation, problems)) {
     catalog = await readCatalog(control, schema);
     problems.push(...(await compare(preparation, catalog, sameVersion)));
+    problems.push(...(await findMissingRight(there.client, preparation.login)));
   }
   if (problems.length > 0) {
     await dropUnusedSchema(there, schema, preparation.moveId).catch(() => undefined);

@@ -5,7 +5,7 @@ import { FaultyServer } from '../../faults/server/faulty-server.js';
 import { freshSchema } from '../../support/postgres.js';
 import { scratchDatabase } from '../../support/scratch-database.js';
 import { openFleet } from '../fleet/open-fleet.js';
-import { onDatabase } from './compare.js';
+import { onDatabase, stateOf } from './compare.js';
 import { LIBRARY_ROWS } from './shop.js';
 
 class CreateView1700000000000 implements MigrationInterface {
@@ -73,5 +73,27 @@ describe('a move', () => {
       ),
     );
     expect(rows).toEqual([{ name: 'host 7', task_nos: [0], ended: true }]);
+  }, 120_000);
+
+  it('finds that the role may not make temporary tables', async () => {
+    const schema = freshSchema('temporary');
+    const username = `login_${schema}`;
+    await admin.createTenant({ schema, username, server: 'eu' });
+    const database = decodeURIComponent(new URL(us).pathname.slice(1));
+    await server.query(`REVOKE TEMPORARY ON DATABASE "${database}" FROM PUBLIC`);
+    try {
+      await expect(admin.moveTenant({ schema, to: 'us' })).rejects.toMatchObject({
+        code: 'MOVE_NOT_POSSIBLE',
+        problems: [
+          expect.stringMatching(
+            new RegExp(`the role ${username} may not make temporary tables.* GRANT TEMPORARY ON`),
+          ),
+        ],
+      });
+    } finally {
+      await server.query(`GRANT TEMPORARY ON DATABASE "${database}" TO PUBLIC`);
+    }
+    expect(await stateOf(us, schema)).toBeUndefined();
+    await admin.moveTenant({ schema, to: 'us' });
   }, 120_000);
 });
