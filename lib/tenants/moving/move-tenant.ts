@@ -35,6 +35,8 @@ export interface MoveRequest extends ApplicationMigrations, Pick<MoveOptions, 't
   readonly drainMs: number;
   /** How long the tenant may stand still beyond `drainMs`, in milliseconds. Default: 5 minutes. */
   readonly stopBoundMs?: number;
+  /** How long the last copy of changes may take, in milliseconds, so that the tenant is stopped at all. Default: 30 s. */
+  readonly maxRoundMs?: number;
 }
 
 /** How long a server may be away before a move that it interrupts is left as it is, in milliseconds. */
@@ -200,10 +202,8 @@ export class MoveAttempt {
   }
 
   private async carry(control: pg.Client, { catalog }: Prepared): Promise<Carried> {
-    const { schema, drainMs, stopBoundMs } = this.request;
     const { from, to, moveId, progress } = this;
-    const bounds = { drainMs, stopBoundMs };
-    const mover = new Mover({ from, to, control, schema, catalog, moveId, ...bounds, progress });
+    const mover = new Mover({ ...this.request, from, to, control, catalog, moveId, progress });
     try {
       return await mover.run();
     } catch (error) {

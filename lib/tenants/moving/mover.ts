@@ -17,7 +17,7 @@ import { readMovedTables, type MovedTable } from './moved-tables.js';
 import { ProgressReport } from './progress-report.js';
 import { compareCatalogs, readCatalog, type CatalogObject } from './schema-catalog.js';
 import { carrySequences } from './sequences.js';
-import { inSnapshot, type SourceSnapshot } from './snapshot.js';
+import { inSnapshot, tooManyChanges, type SourceSnapshot } from './snapshot.js';
 import {
   copyTenantName,
   refreshViews,
@@ -41,6 +41,9 @@ const GAIN = 0.7;
 
 /** How long the tenant may stand still, beyond the wait for its tasks, in milliseconds. Then the move is undone. */
 const STOP_BOUND_MS = 5 * 60_000;
+
+/** The tenant is not stopped if the changes since the last copy took longer to copy, in milliseconds. */
+const MAX_ROUND_MS = 30_000;
 
 /** What a move has carried. */
 export interface Carried {
@@ -101,6 +104,8 @@ export class Mover {
       readonly drainMs: number;
       /** See {@link STOP_BOUND_MS}. */
       readonly stopBoundMs?: number | undefined;
+      /** See {@link MAX_ROUND_MS}. */
+      readonly maxRoundMs?: number | undefined;
       readonly progress: ProgressReport;
     },
   ) {}
@@ -140,6 +145,7 @@ export class Mover {
 
     progress.enter('catchingUp');
     let lastMs = Infinity;
+    let tookMs = 0;
     for (let round = 1; round <= MAX_ROUNDS; round++) {
       const began = performance.now();
       const before = since;
@@ -149,10 +155,13 @@ export class Mover {
           carryChanges(carrier, table, before),
         );
       });
-      const tookMs = performance.now() - began;
+      tookMs = performance.now() - began;
       if (tookMs <= SOON_MS || tookMs > lastMs * GAIN) break;
       lastMs = tookMs;
     }
+    // The stop takes as long as the last round.
+    if (tookMs > (this.parts.maxRoundMs ?? MAX_ROUND_MS))
+      throw await tooManyChanges(control, tookMs);
 
     await this.inTime(() => this.giveAway({ carriers, tables, since, suspended, target }));
     const { carried } = this;

@@ -48,3 +48,22 @@ export async function inSnapshot<T>(
 export function writtenSince({ oldest }: SourceSnapshot): string {
   return `age(t.xmin) <= age('${oldest}'::xid)`;
 }
+
+/** The error of a copy of the changes that takes too long, with the transaction that may be the cause. */
+export async function tooManyChanges(client: pg.ClientBase, tookMs: number): Promise<Error> {
+  const [oldest] = await readRows<{ pid: number; database: string }>(
+    client,
+    `SELECT pid, coalesce(datname, '')::text AS database FROM pg_catalog.pg_stat_activity
+      WHERE pid <> pg_backend_pid()
+        AND (backend_xmin IS NOT NULL OR backend_xid IS NOT NULL)
+      ORDER BY greatest(age(backend_xmin), age(backend_xid)) DESC LIMIT 1`,
+  );
+  const cause =
+    oldest === undefined
+      ? 'the tenant writes too much at the moment'
+      : `the oldest transaction of the old server keeps them from getting fewer: end process ${oldest.pid} of database ` +
+        `"${oldest.database}", or wait for it`;
+  return new Error(
+    `the last changes took ${Math.ceil(tookMs / 1000)} s to copy, and the tenant would be stopped as long; ${cause}`,
+  );
+}

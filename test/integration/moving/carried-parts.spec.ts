@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 import { CloacinaAdmin } from '../../../lib/tenants/admin/cloacina-admin.js';
+import type { MovePhase } from '../../../lib/tenants/moving/move-options.js';
+import { moveTenant } from '../../../lib/tenants/moving/move-tenant.js';
 import { FaultyServer } from '../../faults/server/faulty-server.js';
 import { freshSchema } from '../../support/postgres.js';
 import { scratchDatabase } from '../../support/scratch-database.js';
@@ -73,6 +75,39 @@ describe('a move', () => {
       ),
     );
     expect(rows).toEqual([{ name: 'host 7', task_nos: [0], ended: true }]);
+  }, 120_000);
+
+  it('does not stop a tenant whose changes an old transaction keeps from getting fewer', async () => {
+    const schema = await makeTenant();
+    const phases = new Set<MovePhase>();
+    await onDatabase(eu, schema, async (old) => {
+      await old.query('BEGIN');
+      await old.query('SELECT pg_current_xact_id()');
+      const moving = moveTenant(
+        {
+          names: ['eu', 'us'],
+          source: (name) => ({ databaseUrl: name === 'eu' ? eu : us }),
+          explain: async (failure) => failure as Error,
+        },
+        {
+          schema,
+          to: 'us',
+          migrations,
+          dryRun: false,
+          drainMs: 500,
+          maxRoundMs: 0,
+          onProgress: ({ phase }) => void phases.add(phase),
+        },
+      );
+      await expect(moving).rejects.toMatchObject({
+        code: 'MOVE_FAILED',
+        isUndone: true,
+        // Another one of this server may be older.
+        message: expect.stringMatching(/took 1 s to copy.*: end process \d+ of database "/),
+      });
+    });
+    expect([...phases]).toEqual(['preparing', 'copying', 'catchingUp']);
+    expect(await stateOf(eu, schema)).toBe('live');
   }, 120_000);
 
   it('finds that the role may not make temporary tables', async () => {
