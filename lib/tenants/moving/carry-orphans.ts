@@ -5,7 +5,7 @@ import { quoteIdentifier } from '../quote-identifier.js';
 import { copyRows } from './copy-rows.js';
 
 /**
- * Copies the leases and the lists of claims of lost processes whose tasks nobody has recovered, which are Running. Recovery on the
+ * Copies the leases and the lists of claims of lost processes. Their tasks were not recovered, and are Running. Recovery on the
  * target finds the tasks by them: the leases end now by the clock of the target, which may be behind.
  */
 export async function carryOrphans(

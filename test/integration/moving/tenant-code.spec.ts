@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type pg from 'pg';
 import { CloacinaAdmin } from '../../../lib/tenants/admin/cloacina-admin.js';
-import { beginArriving } from '../../../lib/tenants/moving/move-state.js';
 import { copyTenantRow } from '../../../lib/tenants/moving/tenant-places.js';
 import { FaultyServer } from '../../faults/server/faulty-server.js';
 import { freshSchema } from '../../support/postgres.js';
@@ -79,7 +78,11 @@ describe('the code of a tenant does not run with the rights of the login that mo
       expect(row).toMatchObject({ state: 'moved', peer: 'us' });
       return row?.moveId ?? '';
     });
-    await asTenant(us, (client) => beginArriving(client, { schema, moveId, peer: 'eu' }));
+    await asTenant(us, (client) =>
+      client.query(`UPDATE cloacina_tenant SET state = 'arriving', move_id = $1, peer = 'eu'`, [
+        moveId,
+      ]),
+    );
     await asTenant(
       us,
       `${SPY} CREATE TRIGGER spy BEFORE UPDATE ON cloacina_tenant FOR EACH ROW EXECUTE FUNCTION spy_trigger()`,
