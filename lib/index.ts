@@ -328,16 +328,9 @@ export type { BatchOptions } from './runner/batch-request.js';
 export type { DebounceOptions } from './runner/debounce-request.js';
 export type { StartOptions } from './runner/start-request.js';
 export type { TaskRunner } from './runner/task-runner.js';
-export {
-  CloacinaAdmin,
-  type CloacinaAdminOptions,
-  type ListedTenant,
-  type TenantMove,
-  type CreateTenantOptions,
-  type MoveTenantOptions,
-  type RemoveTenantOptions,
-  type TenantCredentials,
-} from './tenants/admin/cloacina-admin.js';
+export { CloacinaAdmin } from './tenants/admin/cloacina-admin.js';
+export type * from './tenants/admin/admin-options.js';
+export type { TenantMove } from './tenants/admin/list-tenants.js';
 export { CloacinaMigrator, type MigrationResult } from './tenants/migrations/cloacina-migrator.js';
 export { withMigrators } from './tenants/migrations/with-migrators.js';
 export { CloacinaTokens, type CompletedToken } from './tenants/hosting/cloacina-tokens.js';

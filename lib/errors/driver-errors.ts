@@ -16,7 +16,8 @@ export function sqlStateOf(error: unknown): string | undefined {
 
 /**
  * Replaces an error of the driver by a {@link DatabaseRefusedError}, because a driver's error contains a `detail` with
- * the row, the query and its parameters. If the tenant moves to another server, it is a {@link TenantMovingError}. Other errors, of the library or the application, are returned unchanged.
+ * the row, the query and its parameters. If the tenant moves to another server, it is a {@link TenantMovingError}. Other
+ * errors, of the library or the application, are returned unchanged.
  */
 export function withoutDriver(error: unknown, tenant?: string): unknown {
   if (error instanceof CloacinaError) return error;

@@ -3,6 +3,7 @@ import { messageWithoutSecrets, withoutSecrets } from './without-secrets.js';
 
 /** A tenant, and the two servers of its move. */
 export interface MovePlaces {
+  /** The schema of the tenant. */
   readonly schema: string;
   /** The name of the server that has the tenant. */
   readonly from: string;

@@ -63,7 +63,7 @@ export function ActionsView({ tenant }: { tenant: string }) {
           empty={
             isFiltered
               ? 'No action matches. Names are compared as a whole.'
-              : 'Nobody has changed a workflow or a schedule of this tenant yet.'
+              : 'No workflow or schedule of this tenant has been changed yet.'
           }
         >
           {({ items, nextCursor }) => (

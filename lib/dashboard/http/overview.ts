@@ -26,8 +26,8 @@ export interface TenantOverview {
 }
 
 /**
- * Response of `GET api/tenants?search=…&limit=50&after=…`: tenants by name. `search` is a part of the name; upper and lower case do
- * not count. `limit` is 1 to 200. Default: 50. `nextCursor` is the `after` of the next call.
+ * Response of `GET api/tenants?search=…&limit=50&after=…`: tenants by name. `search` is a part of the name; upper and lower
+ * case do not count. `limit` is 1 to 200. Default: 50. `nextCursor` is the `after` of the next call.
  */
 export type TenantsResponse = Page<TenantOverview>;
 

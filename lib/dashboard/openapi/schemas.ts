@@ -2605,7 +2605,7 @@ export const SCHEMAS: Readonly<Record<string, object>> = {
   },
   TenantsResponse: {
     description:
-      'Response of `GET api/tenants?search=…&limit=50&after=…`: tenants by name. `search` is a part of the name; upper and lower case do\nnot count. `limit` is 1 to 200. Default: 50. `nextCursor` is the `after` of the next call.',
+      'Response of `GET api/tenants?search=…&limit=50&after=…`: tenants by name. `search` is a part of the name; upper and lower\ncase do not count. `limit` is 1 to 200. Default: 50. `nextCursor` is the `after` of the next call.',
     type: 'object',
     properties: {
       items: {

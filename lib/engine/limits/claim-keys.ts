@@ -23,7 +23,7 @@ export interface ChosenKeys {
   readonly keys: readonly string[];
   /** Those whose turn it is: of the lap, without those that come first because they are known to be ready. */
   readonly inTurn: readonly string[];
-  /** The key before those of the lap. Undefined if there are none. */
+  /** The key before those of the lap. Undefined without such keys. */
   readonly from: string | undefined;
   /** Whether the lap was asked for keys. */
   readonly usesLap: boolean;

@@ -13,8 +13,8 @@ interface KeptPlace {
 
 /**
  * By workflow: when the first of its newest executions was created, which are kept. A read walks over all of these. So a place is
- * used for a while, the longer the more executions it counts, whichever lap has read it: laps may follow one another in seconds, and one may
- * take hours.
+ * used for a while, the longer the more executions it counts, whichever lap has read it: laps may follow one another in
+ * seconds, and one may take hours.
  *
  * An older place keeps more executions, because those that end later move it forward. Only a manual retry or the deletion of
  * one of the newest moves it back; until the next read, as many fewer are kept.

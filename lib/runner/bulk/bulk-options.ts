@@ -72,7 +72,8 @@ export interface BulkResult {
 
 /**
  * An execution of the workflow `cloacina.bulk`. Its result's context has `matched` and `changed`; while it runs, its task
- * reports `{ done, total }` as progress. To cancel it stops the work between two statements. Executions that were changed before stay changed.
+ * reports `{ done, total }` as progress. To cancel it stops the work between two statements. Executions that were changed
+ * before stay changed.
  */
 export type BulkHandle = ExecutionHandle<BulkContext>;
 

@@ -73,8 +73,9 @@ export class CloacinaStatistics {
   constructor(private readonly parts: StatisticsParts) {}
 
   /**
-   * Counts the executions of each status, exactly up to a cap, without those of the library's own workflows. Of a large table, a part is read for the number of Completed
-   * executions; so this number may be smaller than the cap and have more behind it, as `isCapped` says.
+   * Counts the executions of each status, exactly up to a cap, without those of the library's own workflows. Of a large
+   * table, a part is read for the number of Completed executions; so this number may be smaller than the cap and have more
+   * behind it, as `isCapped` says.
    *
    * @throws InvalidArgumentError for an invalid option
    * @throws DatabaseUnavailableError if the database was unavailable for `startTimeout`, as all methods of this class
@@ -95,8 +96,8 @@ export class CloacinaStatistics {
   }
 
   /**
-   * Counts the executions of each workflow of the application that are not Completed. Of each status, the newest are read up to a cap: if the tenant
-   * has more, the counts of the status are lower limits, as `isCapped` says.
+   * Counts the executions of each workflow of the application that are not Completed. Of each status, the newest are read up
+   * to a cap: if the tenant has more, the counts of the status are lower limits, as `isCapped` says.
    *
    * @throws InvalidArgumentError for an invalid option
    * @example

@@ -129,7 +129,8 @@ export type WaitingTask = Pick<
 
 /**
  * Selects the task that shows what an execution waits for: a task of a lost process, else the Ready or Waiting task that
- * is due first, else a Waiting one without a time. Undefined while a living process runs one of the tasks. The statements that list executions select the same task.
+ * is due first, else a Waiting one without a time. Undefined while a living process runs one of the tasks. The statements
+ * that list executions select the same task.
  */
 export function waitingTaskOf<T extends WaitingTask>(tasks: readonly T[]): T | undefined {
   const running = tasks.filter(({ status }) => status === 'Running');

@@ -1,8 +1,7 @@
 import type { BulkCount, ExecutionListFilter, ListedExecution, ListedPage } from '../port/index.js';
-import { isUnfinished, listSourceOf } from './list-source.js';
+import { isUnfinished, listSourceOf, pageValues } from './list-source.js';
 import { BOUNDED_COUNTS, PROBES, type Walk } from './statements/bounded-walk.js';
 import { bulkFinding } from './statements/bulk-finding.js';
-import { plainArray } from './statements/encoding.js';
 import { BOUNDED_LISTS, LISTS } from './statements/execution-list.js';
 import type { SourceName } from './statements/execution-sources.js';
 import type { TenantDatabase } from './tenant-database.js';
@@ -10,7 +9,7 @@ import type { TenantDatabase } from './tenant-database.js';
 type Filter = Omit<ExecutionListFilter, 'limit'>;
 type Runner = Pick<TenantDatabase['cold'], 'run'>;
 
-/** A source with at most so many rows is read as a whole: there are matches that a bounded look would not reach. */
+/** Maximum number of rows of a source that is read as a whole: a bounded look would not reach all its matches. */
 const FEW = 5_000;
 /** The first look of a source that may have many rows: a multiple of the page, so that a filter that most match ends here. */
 const FIRST_LOOK = 20;
@@ -89,15 +88,9 @@ function walkValues(
   withBuiltIns: boolean,
   isTop: boolean,
 ): unknown[] {
-  const { statuses, tags, idempotencyKey, waitingFor, parent, root } = filter;
+  const { tags, idempotencyKey, waitingFor, parent, root } = filter;
   return [
-    filter.workflow ?? null,
-    filter.createdAfter ?? null,
-    filter.createdBefore ?? null,
-    filter.after?.id ?? null,
-    filter.after?.createdAtMicros ?? null,
-    statuses === undefined ? null : plainArray(statuses),
-    filter.limit,
+    ...pageValues(filter),
     maxRead,
     tags ?? null,
     idempotencyKey ?? null,

@@ -2,22 +2,31 @@ import type { ExecutionListFilter } from '../port/index.js';
 import type { SourceName } from './statements/execution-sources.js';
 import { plainArray } from './statements/encoding.js';
 
+type Listed = Omit<ExecutionListFilter, 'limit'> & { readonly limit: number | null };
+
+/** The parameters $1 to $7 of all lists. */
+export function pageValues(filter: Listed): unknown[] {
+  const { workflow, createdAfter, createdBefore, after, statuses, limit } = filter;
+  return [
+    workflow ?? null,
+    createdAfter ?? null,
+    createdBefore ?? null,
+    after?.id ?? null,
+    after?.createdAtMicros ?? null,
+    statuses === undefined ? null : plainArray(statuses),
+    limit,
+  ];
+}
+
 /** The source of executions that suits a filter, with its parameters. Without a limit, it has all executions. */
-export function listSourceOf(
-  filter: Omit<ExecutionListFilter, 'limit'> & { readonly limit: number | null },
-): { readonly source: SourceName; readonly values: unknown[] } {
-  const { statuses, tags = null, idempotencyKey: key = null, waitingFor = null } = filter;
+export function listSourceOf(filter: Listed): {
+  readonly source: SourceName;
+  readonly values: unknown[];
+} {
+  const { tags = null, idempotencyKey: key = null, waitingFor = null } = filter;
   const { ids } = filter;
   const { parent = null, root = null, limitKey = null } = filter;
-  const values = [
-    filter.workflow ?? null,
-    filter.createdAfter ?? null,
-    filter.createdBefore ?? null,
-    filter.after?.id ?? null,
-    filter.after?.createdAtMicros ?? null,
-    statuses === undefined ? null : plainArray(statuses),
-    filter.limit,
-  ];
+  const values = pageValues(filter);
   if (ids !== undefined)
     return { source: 'given', values: [...values, plainArray(ids), key, tags] };
   if (parent !== null || root !== null) {

@@ -5,7 +5,7 @@ import {
 } from '../../store/postgres/connections/connection-config.js';
 import type { TenantManager } from '../hosting/tenant-manager.js';
 import { adminSource } from './admin-source.js';
-import type { CloacinaAdminOptions } from './cloacina-admin.js';
+import type { CloacinaAdminOptions } from './admin-options.js';
 
 /** Makes this process stop serving a schema of the admin's database before the admin drops it. */
 export function releaseFrom(

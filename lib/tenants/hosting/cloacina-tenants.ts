@@ -165,8 +165,8 @@ export class CloacinaTenants {
 
   /**
    * Moves a tenant with everything in its schema to another server of the option `servers`. It works as usual while its rows are
-   * copied, and stands still for a short time at the end: no task begins then, and starts wait. All processes that serve the
-   * tenant follow, without a restart. The migrations of the application make its tables on the new server.
+   * copied. At the end it stands still for a short time: no task begins then, and calls wait for the last seconds. All processes that
+   * serve the tenant follow, without a restart. The migrations of the application make its tables on the new server.
    *
    * A call after an interruption at any point, in this or another process, goes on with the move, or makes it anew. The old server
    * keeps its copy, which refuses all writes, until {@link finishMove}.

@@ -44,8 +44,8 @@ export async function copyRows(copy: RowCopy): Promise<number> {
 }
 
 /**
- * Passes chunks on, at the pace of the writer. In place of `pipeline()`, which would destroy the writer after a failure: that waits for
- * an answer of the server, and its connection may be gone.
+ * Passes chunks on, at the pace of the writer. In place of `pipeline()`, which would destroy the writer after a failure: that
+ * waits for an answer of the server, and its connection may be gone.
  */
 function pump(
   rows: Readable,

@@ -25,8 +25,8 @@ class StillRunning extends Error {
 }
 
 /**
- * Waits until no living process runs a task of the stopping source, and makes it refuse writes. A process that has not heard of the stop may
- * claim up to that moment; then writes are let through again, and the wait goes on.
+ * Waits until no living process runs a task of the stopping source, and makes it refuse writes. A process that has not heard
+ * of the stop may claim up to that moment; then writes are let through again, and the wait goes on.
  *
  * Tasks of a process whose lease has expired do not count: they are carried over with its lease, and recovered on the target.
  *

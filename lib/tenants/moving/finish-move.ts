@@ -74,8 +74,8 @@ function inOrder(
   if (lost !== undefined) {
     throw new NotAllowedError(
       `finishMove() of ${JSON.stringify(schema)}`,
-      `server ${JSON.stringify(lost.server)} has given a tenant to ${JSON.stringify(lost.row.peer)}, from where it has not come ` +
-        `to ${JSON.stringify(live.server)}, on which a tenant of the schema lives`,
+      `server ${JSON.stringify(lost.server)} has given a tenant to ${JSON.stringify(lost.row.peer)}, but a tenant of the schema lives ` +
+        `on ${JSON.stringify(live.server)}`,
       'Call it again when all servers answer. Otherwise keep the right one of the two, and rename or drop the other.',
     );
   }

@@ -141,7 +141,7 @@ export class MoveFollower {
     this.enter('stopped');
     if (row.deadlineInMs === null || row.deadlineInMs > -AFTER_DEADLINE_MS) return;
     await this.parts.undo(row);
-    // Whoever has ended the move, the row says how.
+    // The row says how the move has ended: undone by this call or another one, or completed.
     const after = await this.parts.read();
     if (after?.state === 'live' || after?.state === 'copying') {
       this.logger.warn(

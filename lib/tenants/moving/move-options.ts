@@ -1,8 +1,8 @@
 import type { Duration } from '../../workflow/duration.js';
 
 /**
- * The parts of a move, in their order. Until `stopping` the tenant works as usual; from `stopping` to `switching` no task begins,
- * and starts wait.
+ * The parts of a move, in their order. Until `stopping` the tenant works as usual. From `stopping` to `switching` no task begins. In
+ * `carrying` and `switching`, calls wait for the end of the move.
  *
  * - `preparing`: obstacles are looked for, and the schema is made on the new server
  * - `copying`: all rows are copied
@@ -50,6 +50,7 @@ export interface MoveOptions {
 
 /** What a move has done. */
 export interface MoveReport {
+  /** The schema of the tenant. */
   readonly schema: string;
   /** The name of the server that had the tenant. */
   readonly from: string;

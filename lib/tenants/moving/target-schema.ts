@@ -77,7 +77,8 @@ export interface Suspended {
 
 /**
  * Drops the foreign keys and disables the triggers of the application: the rows are copied table by table, and what a trigger does
- * has been done. No row is copied into a view, whose triggers can't be disabled. The owner of the tables may do that; `session_replication_role` would need more rights.
+ * has been done. Triggers of views stay: no row is copied into a view. The owner of the tables may do this;
+ * `session_replication_role` would need more rights.
  */
 export async function suspendRules(
   client: pg.ClientBase,

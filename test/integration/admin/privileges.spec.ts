@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import type { Client } from 'pg';
-import type { TenantCredentials } from '../../../lib/tenants/admin/cloacina-admin.js';
+import type { TenantCredentials } from '../../../lib/tenants/admin/admin-options.js';
 import { isolationRoleName } from '../../../lib/tenants/admin/role-name.js';
 import { openTenant, type OpenTenant } from '../../support/open-tenant.js';
 import { type AdminDatabase, createAdminDatabase, failureOf, rowsOf } from './admin-database.js';

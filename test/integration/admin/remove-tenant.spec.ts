@@ -9,10 +9,8 @@ import {
   SchemaNameError,
   TenantIncompleteError,
 } from '../../../lib/errors/index.js';
-import {
-  CloacinaAdmin,
-  type TenantCredentials,
-} from '../../../lib/tenants/admin/cloacina-admin.js';
+import type { TenantCredentials } from '../../../lib/tenants/admin/admin-options.js';
+import { CloacinaAdmin } from '../../../lib/tenants/admin/cloacina-admin.js';
 import { releaseFrom } from '../../../lib/tenants/admin/release-here.js';
 import { TenantManager } from '../../../lib/tenants/hosting/tenant-manager.js';
 import { gate } from '../../support/gate.js';

@@ -44,7 +44,7 @@ describe('calls that name a server for one tenant', () => {
     ['all servers answer', {}],
     // Its name is the first, and with it its lock.
     ['another server is away', { away: { databaseUrl: NOWHERE } }],
-  ])('are refused, if another call places it on another server meanwhile; %s', async (_, more) => {
+  ])('are refused, if another call places it on another server first; %s', async (_, more) => {
     const names = newTenant();
     let release: () => void = () => undefined;
     const released = new Promise<void>((resolve) => {

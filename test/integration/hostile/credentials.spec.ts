@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { Client } from 'pg';
 import { NotAllowedError, TenantIncompleteError } from '../../../lib/errors/index.js';
-import type { TenantCredentials } from '../../../lib/tenants/admin/cloacina-admin.js';
+import type { TenantCredentials } from '../../../lib/tenants/admin/admin-options.js';
 import { findTenants } from '../../../lib/tenants/hosting/tenant-marker.js';
 import { type OpenTenant, openTenant, poolsOf } from '../../support/open-tenant.js';
 import { type AdminDatabase, createAdminDatabase, failureOf } from '../admin/admin-database.js';

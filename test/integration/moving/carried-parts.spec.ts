@@ -6,8 +6,8 @@ import { moveTenant } from '../../../lib/tenants/moving/move-tenant.js';
 import { FaultyServer } from '../../faults/server/faulty-server.js';
 import { freshSchema } from '../../support/postgres.js';
 import { scratchDatabase } from '../../support/scratch-database.js';
-import { openFleet } from '../fleet/open-fleet.js';
 import { onDatabase, stateOf } from './compare.js';
+import { makeTenant } from './make-tenant.js';
 import { LIBRARY_ROWS } from './shop.js';
 
 class CreateView1700000000000 implements MigrationInterface {
@@ -35,17 +35,9 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => server.close());
 
-async function makeTenant(): Promise<string> {
-  const schema = freshSchema('parts');
-  const fleet = openFleet({ url: eu, schemas: [schema], migrations });
-  await fleet.migrators[0]?.ensure();
-  await fleet.close();
-  return schema;
-}
-
 describe('a move', () => {
   it('carries a view with a trigger', async () => {
-    const schema = await makeTenant();
+    const schema = await makeTenant(eu, migrations);
     await onDatabase(eu, schema, (client) => client.query('INSERT INTO all_kept VALUES (1)'));
     await admin.moveTenant({ schema, to: 'us', migrations });
     const { rows } = await onDatabase(us, schema, async (client) => {
@@ -56,7 +48,7 @@ describe('a move', () => {
   }, 120_000);
 
   it('ends the leases of lost processes by the clock of the new server', async () => {
-    const schema = await makeTenant();
+    const schema = await makeTenant(eu, migrations);
     await onDatabase(eu, schema, (client) => client.query(LIBRARY_ROWS));
     await onDatabase(eu, schema, (client) =>
       client.query(
@@ -78,7 +70,7 @@ describe('a move', () => {
   }, 120_000);
 
   it('does not stop a tenant whose changes an old transaction keeps from getting fewer', async () => {
-    const schema = await makeTenant();
+    const schema = await makeTenant(eu, migrations);
     const phases = new Set<MovePhase>();
     await onDatabase(eu, schema, async (old) => {
       await old.query('BEGIN');

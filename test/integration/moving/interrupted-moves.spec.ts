@@ -3,12 +3,11 @@ import { CloacinaAdmin } from '../../../lib/tenants/admin/cloacina-admin.js';
 import type { MovePhase } from '../../../lib/tenants/moving/move-options.js';
 import { FaultyServer } from '../../faults/server/faulty-server.js';
 import { startChild, type TestChild } from '../../support/child-process.js';
-import { freshSchema } from '../../support/postgres.js';
 import { cases, pairs } from '../../support/sizes.js';
 import { waitFor } from '../../support/wait-for.js';
-import { openFleet } from '../fleet/open-fleet.js';
 import { acceptsWrites, contentsOf, expectSame, onDatabase, stateOf } from './compare.js';
 import type { Moving, MovingMessage } from './moving-process.js';
+import { makeTenant } from './make-tenant.js';
 import { CreateShop1700000000000, LIBRARY_ROWS, SHOP_ROWS } from './shop.js';
 
 let eu: FaultyServer;
@@ -29,11 +28,8 @@ const BEFORE_SWITCH: readonly MovePhase[] = [
   'carrying',
 ];
 
-async function makeTenant(): Promise<string> {
-  const schema = freshSchema('interrupted');
-  const fleet = openFleet({ url: eu.url, schemas: [schema], migrations });
-  await fleet.migrators[0]?.ensure();
-  await fleet.close();
+async function makeShop(): Promise<string> {
+  const schema = await makeTenant(eu.url, migrations);
   await onDatabase(eu.url, schema, (client) => client.query(SHOP_ROWS));
   await onDatabase(eu.url, schema, (client) => client.query(LIBRARY_ROWS));
   return schema;
@@ -76,7 +72,7 @@ describe('a mover that is killed', () => {
   it.each(cases(phases, (phase) => phase === 'carrying'))(
     'in the phase %s: the next call ends the move',
     async (phase) => {
-      const schema = await makeTenant();
+      const schema = await makeShop();
       const before = await contentsOf(eu.url, schema);
       const mover = startMove(schema, phase);
       expect(await mover.exit).toMatchObject({ signal: 'SIGKILL' });
@@ -103,7 +99,7 @@ describe('a mover that is killed', () => {
   );
 
   it('leaves a tenant that finishMove() completes too', async () => {
-    const schema = await makeTenant();
+    const schema = await makeShop();
     const before = await contentsOf(eu.url, schema);
     await startMove(schema, 'switching').exit;
     expect(await stateOf(us.url, schema)).toBe('arriving');
@@ -122,7 +118,7 @@ describe('a server that restarts', () => {
   it.each(cases(moments, ([phase]) => phase === 'catchingUp'))(
     'in the phase %s, %s: the move is undone or ends',
     async (phase, name) => {
-      const schema = await makeTenant();
+      const schema = await makeShop();
       // A crash of a server empties unlogged tables, with and without a move.
       await onDatabase(eu.url, schema, (client) => client.query('TRUNCATE cloacina_task_progress'));
       const before = await contentsOf(eu.url, schema);

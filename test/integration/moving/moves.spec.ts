@@ -5,8 +5,8 @@ import { FaultyServer } from '../../faults/server/faulty-server.js';
 import { connectAdmin, freshSchema } from '../../support/postgres.js';
 import { scratchDatabase } from '../../support/scratch-database.js';
 import { runCli } from '../../support/run-cli.js';
-import { openFleet } from '../fleet/open-fleet.js';
 import { acceptsWrites, contentsOf, expectSame, onDatabase, stateOf } from './compare.js';
+import { makeTenant } from './make-tenant.js';
 import {
   CreateShop1700000000000,
   LIBRARY_CHANGES,
@@ -28,24 +28,12 @@ afterAll(() => server.close());
 
 const migrations = [CreateShop1700000000000];
 
-/** A tenant on a server, with the tables of the application. */
-async function makeTenant(url = eu): Promise<string> {
-  const schema = freshSchema('moving');
-  const fleet = openFleet({ url, schemas: [schema], migrations });
-  try {
-    await fleet.migrators[0]?.ensure();
-  } finally {
-    await fleet.close();
-  }
-  return schema;
-}
-
 const run = (schema: string, sql: string, url = eu): Promise<unknown> =>
   onDatabase(url, schema, (client) => client.query(sql));
 
 describe('a move', () => {
   it('carries everything: rows, changes and deletions of its time, sequences, views', async () => {
-    const schema = await makeTenant();
+    const schema = await makeTenant(eu, migrations);
     await run(schema, SHOP_ROWS);
     await run(schema, LIBRARY_ROWS);
     await run(schema, `COMMENT ON TABLE cloacina_migrations IS 'tenant: Acme Ltd.'`);
@@ -125,7 +113,7 @@ describe('a move', () => {
   }
 
   it('there and back again, and a second call has nothing to do', async () => {
-    const schema = await makeTenant();
+    const schema = await makeTenant(eu, migrations);
     await run(schema, SHOP_ROWS);
     const before = await contentsOf(eu, schema);
     await admin.moveTenant({ schema, to: 'us', migrations });
@@ -178,7 +166,7 @@ describe('a move', () => {
   }, 120_000);
 
   it('is undone if a task does not end in time, and names it', async () => {
-    const schema = await makeTenant();
+    const schema = await makeTenant(eu, migrations);
     await run(schema, LIBRARY_ROWS);
     await run(
       schema,
@@ -211,7 +199,7 @@ describe('a move', () => {
   }, 120_000);
 
   it('is undone if a transaction of the application does not end, and waits for one that does', async () => {
-    const schema = await makeTenant();
+    const schema = await makeTenant(eu, migrations);
     await onDatabase(eu, schema, async (client) => {
       await client.query('BEGIN');
       await client.query(`INSERT INTO line VALUES ('open')`);
@@ -233,7 +221,7 @@ describe('a move', () => {
   }, 120_000);
 
   it('is refused for a tenant that another process moves', async () => {
-    const schema = await makeTenant();
+    const schema = await makeTenant(eu, migrations);
     let other: Promise<unknown> | undefined;
     await admin.moveTenant({
       schema,
@@ -274,7 +262,7 @@ describe('the command line', () => {
   }, 120_000);
 
   it('says what is wrong with the call, and what prevents the move', async () => {
-    const schema = await makeTenant();
+    const schema = await makeTenant(eu, migrations);
     expect(await cli(`tenants move ${schema}`)).toMatchObject({ code: 2 });
     expect(await cli(`tenants move ${schema} --to mars`)).toMatchObject({ code: 2 });
     expect(await cli(`tenants move unknown --to us`)).toMatchObject({ code: 2 });

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { CloacinaAdmin } from '../../../lib/tenants/admin/cloacina-admin.js';
-import { connectAdmin, createDatabase, databaseUrl, freshSchema } from '../../support/postgres.js';
+import { connectAdmin, createDatabase, databaseUrl } from '../../support/postgres.js';
 import { cases } from '../../support/sizes.js';
 import { scratchDatabase } from '../../support/scratch-database.js';
-import { openFleet } from '../fleet/open-fleet.js';
 import { acceptsWrites, onDatabase, stateOf } from './compare.js';
+import { makeTenant } from './make-tenant.js';
 import { CreateShop1700000000000 } from './shop.js';
 
 let eu = '';
@@ -16,14 +16,6 @@ beforeAll(async () => {
 });
 
 const migrations = [CreateShop1700000000000];
-
-async function makeTenant(): Promise<string> {
-  const schema = freshSchema('obstacle');
-  const fleet = openFleet({ url: eu, schemas: [schema], migrations });
-  await fleet.migrators[0]?.ensure();
-  await fleet.close();
-  return schema;
-}
 
 /** What a move says before it stops anything. Nothing is left of it. */
 async function problemsOf(schema: string, dryRun: boolean): Promise<readonly string[]> {
@@ -107,13 +99,13 @@ const OBSTACLES: readonly (readonly [what: string, sql: string, problem: RegExp]
 
 describe('a move finds before anything stops', () => {
   it('that there is none', async () => {
-    const schema = await makeTenant();
+    const schema = await makeTenant(eu, migrations);
     expect(await problemsOf(schema, true)).toEqual([]);
     expect(await stateOf(us, schema)).toBeUndefined();
   });
 
   it.each(cases(OBSTACLES, (_, n) => n % 3 === 0))('%s', async (_what, sql, problem) => {
-    const schema = await makeTenant();
+    const schema = await makeTenant(eu, migrations);
     await onDatabase(eu, schema, (client) => client.query(sql));
     expect(await problemsOf(schema, false)).toContainEqual(expect.stringMatching(problem));
     expect(await stateOf(us, schema)).toBeUndefined();
@@ -121,7 +113,7 @@ describe('a move finds before anything stops', () => {
   });
 
   it('all of them at once', async () => {
-    const schema = await makeTenant();
+    const schema = await makeTenant(eu, migrations);
     await onDatabase(eu, schema, (client) =>
       client.query('CREATE TABLE extra (id oid); CREATE SEQUENCE numbers; DROP VIEW red'),
     );
@@ -134,7 +126,7 @@ describe('a move finds before anything stops', () => {
   }, 60_000);
 
   it('a large table without a primary key', async () => {
-    const schema = await makeTenant();
+    const schema = await makeTenant(eu, migrations);
     await onDatabase(eu, schema, (client) =>
       client.query(
         `ALTER TABLE line ALTER text SET STORAGE EXTERNAL;
@@ -148,7 +140,7 @@ describe('a move finds before anything stops', () => {
   }, 60_000);
 
   it('a schema of that name on the new server, which it leaves alone', async () => {
-    const schema = await makeTenant();
+    const schema = await makeTenant(eu, migrations);
     await onDatabase(us, 'public', (client) =>
       client.query(`CREATE SCHEMA ${schema}; CREATE TABLE ${schema}.mine AS SELECT 1 AS one`),
     );
@@ -165,7 +157,7 @@ describe('a move finds before anything stops', () => {
         throw new Error('type "geometry" does not exist');
       }
     }
-    const schema = await makeTenant();
+    const schema = await makeTenant(eu, migrations);
     const moving = admin.moveTenant({ schema, to: 'us', migrations: [Fails] });
     await expect(moving).rejects.toMatchObject({
       code: 'MOVE_NOT_POSSIBLE',
@@ -193,7 +185,7 @@ describe('databases that differ', () => {
     await client.end();
     const url = new URL(databaseUrl());
     url.pathname = `/${latin}`;
-    const schema = await makeTenant();
+    const schema = await makeTenant(eu, migrations);
     const other = new CloacinaAdmin({
       servers: { eu: { databaseUrl: eu }, latin: { databaseUrl: url.href } },
     });

@@ -17,9 +17,9 @@ import {
 import { FaultyServer } from '../../faults/server/faulty-server.js';
 import { freshSchema } from '../../support/postgres.js';
 import { scratchDatabase } from '../../support/scratch-database.js';
-import { openFleet } from '../fleet/open-fleet.js';
 import { CreateNote1767225600000, PlainMove } from '../fleet/plain-move.js';
 import { acceptsWrites, onDatabase, stateOf } from './compare.js';
+import { makeTenant } from './make-tenant.js';
 
 const urls = { eu: '', us: '', ap: '' };
 type Server = keyof typeof urls;
@@ -47,14 +47,6 @@ beforeAll(async () => {
 afterAll(() => us.close());
 
 const migrations = [CreateNote1767225600000];
-
-async function makeTenant(server: Server = 'eu'): Promise<string> {
-  const schema = freshSchema('overtaken');
-  const fleet = openFleet({ url: urls[server], schemas: [schema], migrations });
-  await fleet.migrators[0]?.ensure();
-  await fleet.close();
-  return schema;
-}
 
 /** A tenant with a login of its own, which may use an empty schema that is there. */
 async function makeTenantWithLogin(): Promise<string> {
@@ -116,7 +108,7 @@ describe('a mover that another one has overtaken', () => {
   );
 
   it('leaves the copy of a source that has given the tenant away', async () => {
-    const schema = await makeTenant();
+    const schema = await makeTenant(urls.eu, migrations);
     const found = await foundLive(schema);
     await dieAfterLeaving(schema, 'eu', 'us');
     expect(await attempt(schema, found)).toMatchObject({ code: 'MOVE_NOT_POSSIBLE' });
@@ -137,7 +129,7 @@ describe('a mover that another one has overtaken', () => {
   }, 60_000);
 
   it('does not turn a live schema into a copy', async () => {
-    const schema = await makeTenant();
+    const schema = await makeTenant(urls.eu, migrations);
     const move = { schema, moveId: randomUUID(), peer: 'us' };
     expect(await onDatabase(urls.eu, schema, (client) => beginArriving(client, move))).toBe(false);
     expect(await stateOf(urls.eu, schema)).toBe('live');
@@ -147,7 +139,7 @@ describe('a mover that another one has overtaken', () => {
 
 describe('finishMove()', () => {
   it('leaves the copy whose source gives the tenant away while it waits for the lock', async () => {
-    const schema = await makeTenant();
+    const schema = await makeTenant(urls.eu, migrations);
     const plain = await stopped(schema, 'eu', 'us');
     const { live, arriving } = await findTenantPlaces(servers, schema);
     const [copy] = arriving;
@@ -167,7 +159,7 @@ describe('finishMove()', () => {
   }, 60_000);
 
   it('drops the copy of a mover that died', async () => {
-    const schema = await makeTenant();
+    const schema = await makeTenant(urls.eu, migrations);
     const plain = await stopped(schema, 'eu', 'us');
     await plain.close();
     const { dropped } = await finishMove(servers, schema);
@@ -178,7 +170,7 @@ describe('finishMove()', () => {
 describe('a tenant that moves on before the first move is finished', () => {
   /** From eu to us, and from there to ap, where it does not live yet. */
   async function moveOn(): Promise<string> {
-    const schema = await makeTenant();
+    const schema = await makeTenant(urls.eu, migrations);
     await admin.moveTenant({ schema, to: 'us', migrations });
     await dieAfterLeaving(schema, 'us', 'ap');
     expect(await statesOf(schema)).toEqual(['moved', 'moved', 'arriving']);
@@ -205,7 +197,7 @@ describe('a schema whose tenant is between two servers', () => {
   it.each([undefined, 'ap'])(
     'is not made anew on a third one (server: %s)',
     async (server) => {
-      const schema = await makeTenant();
+      const schema = await makeTenant(urls.eu, migrations);
       await dieAfterLeaving(schema, 'eu', 'us');
       const username = `login_${schema}`;
       const wanted = server === undefined ? {} : { server };
@@ -219,7 +211,7 @@ describe('a schema whose tenant is between two servers', () => {
   );
 
   it('is not dropped by finishMove() for another tenant of the name', async () => {
-    const schema = await makeTenant();
+    const schema = await makeTenant(urls.eu, migrations);
     await dieAfterLeaving(schema, 'eu', 'us');
     await new CloacinaAdmin(source('ap')).createTenant({ schema, username: `login_${schema}` });
     await expect(admin.finishMove({ schema })).rejects.toMatchObject({ code: 'NOT_ALLOWED' });
@@ -227,7 +219,7 @@ describe('a schema whose tenant is between two servers', () => {
   }, 60_000);
 
   it('leaves places that finishMove() drops from the first one on', async () => {
-    const schema = await makeTenant('ap');
+    const schema = await makeTenant(urls.ap, migrations);
     await admin.moveTenant({ schema, to: 'eu', migrations });
     await admin.moveTenant({ schema, to: 'us', migrations });
     expect((await admin.finishMove({ schema })).dropped).toEqual([
@@ -240,7 +232,7 @@ describe('a schema whose tenant is between two servers', () => {
 
 describe('a migration between the comparison of the schemas and the copying', () => {
   it('undoes the move, which would carry half of it', async () => {
-    const schema = await makeTenant();
+    const schema = await makeTenant(urls.eu, migrations);
     const moveId = randomUUID();
     const from = new MoveSide({ server: 'eu', source: source('eu'), moveId, peer: 'us' });
     const to = new MoveSide({ server: 'us', source: source('us'), moveId, peer: 'eu' });

@@ -4,11 +4,10 @@ import { inAdminSession } from '../../../lib/tenants/admin/admin-session.js';
 import { MoveSide } from '../../../lib/tenants/moving/move-side.js';
 import { moveTenant } from '../../../lib/tenants/moving/move-tenant.js';
 import { FaultyServer } from '../../faults/server/faulty-server.js';
-import { freshSchema } from '../../support/postgres.js';
 import { scratchDatabase } from '../../support/scratch-database.js';
 import { waitFor } from '../../support/wait-for.js';
-import { openFleet } from '../fleet/open-fleet.js';
 import { acceptsWrites, onDatabase, stateOf } from './compare.js';
+import { makeTenant } from './make-tenant.js';
 import { CreateShop1700000000000, LIBRARY_ROWS } from './shop.js';
 
 let eu = '';
@@ -22,10 +21,7 @@ const migrations = [CreateShop1700000000000];
 
 describe('a server that goes silent', () => {
   it('does not keep the tenant stopped: the move is undone', async () => {
-    const schema = freshSchema('silent');
-    const fleet = openFleet({ url: eu, schemas: [schema], migrations });
-    await fleet.migrators[0]?.ensure();
-    await fleet.close();
+    const schema = await makeTenant(eu, migrations);
     await onDatabase(eu, schema, (client) => client.query(LIBRARY_ROWS));
     let isSilent = false;
     const moving = moveTenant(

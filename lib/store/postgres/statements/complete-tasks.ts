@@ -35,9 +35,9 @@ const READY = 'NOT (d.claim AND NOT t.paused) AND t.pending_dependencies = d.ter
  *
  * The batch arrives sorted, grouping sorts again, and each update is a nested loop over that, because {@link taskOf} allows
  * no other plan. An edge leads to a task, or from an item to its task, so the row of a dependent is always that of item
- * 0. A task that waits for its items keeps its times until the last one, and one that still stores items its owner. Locking the rows of a phase by a separate
- * statement would cost a fifth more. Only failed tasks that are handled are locked beforehand, because they precede the
- * tasks that handle them.
+ * 0. A task that waits for its items keeps its times until the last one, and one that still stores items its owner. Locking
+ * the rows of a phase by a separate statement would cost a fifth more. Only failed tasks that are handled are locked
+ * beforehand, because they precede the tasks that handle them.
  *
  * The claim token alone is the fence. Every way out of Running changes it, so a matching token proves a valid claim. And
  * without a condition on the status the planner can't choose a partial index.

@@ -43,7 +43,8 @@ function pausedOf(tenant: number): string {
 
 /**
  * Reads the definitions of these names ($1) in many tenants: the newest of each name, and those that unfinished executions
- * are pinned to. Also the workflows that are paused, because a boot must not claim their tasks. Other stored definitions are not read: with a commit hash as `version`, each deploy stores another one.
+ * are pinned to. Also the workflows that are paused, because a boot must not claim their tasks. Other stored definitions are
+ * not read: with a commit hash as `version`, each deploy stores another one.
  *
  * An unfinished execution has a waiting task (found by a loose scan over the index of claims, one entry per definition) or
  * a Running one, or it is Paused. One that only waits to be woken is found once it has been.

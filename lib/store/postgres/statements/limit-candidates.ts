@@ -26,9 +26,9 @@ const COLUMNS = 't.execution_id, t.task_no, t.item_no, t.priority, t.run_at';
  * **By definition.** The tasks of each definition are a range of the index. So those of a paused workflow, and of workflows of other
  * processes, which may be a hundred thousand of the same key, are not read.
  *
- * **Several definitions.** A first pass, which locks nothing, finds how many of the next tasks each definition has. Then so many are
- * locked of each, and a few more: another claim may have taken what the snapshot shows. If one of them had as many as that, there
- * may be more than were looked for (`is_cut`).
+ * **Several definitions.** A first pass, which locks nothing, finds how many of the next tasks each definition has. Then this number
+ * is locked of each, and a few more: another claim may have taken what the snapshot shows. If one of them had as many as that,
+ * there may be more than were looked for (`is_cut`).
  *
  * @param isFree - a further condition that begins with AND; empty for none
  */

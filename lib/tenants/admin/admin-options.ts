@@ -1,0 +1,89 @@
+import type { Duration } from '../../workflow/duration.js';
+import type { MoveOptions } from '../moving/move-options.js';
+import type { ApplicationMigrations } from '../moving/target-schema.js';
+import type { AdminServersOptions } from './admin-servers.js';
+import type { TenantMove } from './list-tenants.js';
+
+/** Options of {@link CloacinaAdmin}: the connection of the login that creates and removes tenants. */
+export interface CloacinaAdminOptions extends AdminServersOptions {
+  /**
+   * Stops serving the schema in this process. {@link CloacinaAdmin.removeTenant} calls it first. The module's own admin
+   * removes the tenant from `CloacinaTenants`.
+   */
+  readonly release?: (schema: string, drainMs: number, server?: string) => Promise<void>;
+}
+
+/** Options of {@link CloacinaAdmin.createTenant} and {@link CloacinaAdmin.rotatePassword}. */
+export interface CreateTenantOptions {
+  /** 1 to 63 letters, digits and underscores. `public` is not allowed. */
+  schema: string;
+  /** Name of the role to create, by the same rules. Roles belong to the whole server, so the name must be new there. */
+  username: string;
+  /** 8 to 256 printable ASCII characters. Default: a generated password of 192 random bits. */
+  password?: string;
+  /**
+   * The name of the tenant's server, with the option `servers`. Default: the server that has the tenant already, else the one
+   * that `placeTenant` chooses.
+   */
+  server?: string;
+}
+
+/** The login of a tenant. The library does not store it: a lost password can only be replaced. */
+export interface TenantCredentials {
+  /** The schema of the tenant. */
+  schema: string;
+  /** The name of the role, which is the login of the tenant. */
+  username: string;
+  /** The password of the role. */
+  password: string;
+  /** The name of the tenant's server. Absent without the option `servers`. */
+  server?: string;
+  /** URL for `databaseUrl` of `CloacinaModule.forTenant()`. Special characters in it are encoded. */
+  connectionString: string;
+}
+
+/**
+ * Options of {@link CloacinaAdmin.removeTenant}.
+ *
+ * @example
+ * ```ts
+ * await admin.removeTenant({ schema: 'tenant_acme', drain: '1m' });
+ * ```
+ */
+export interface RemoveTenantOptions {
+  /** The schema to drop, with everything in it. */
+  schema: string;
+  /** The role that `createTenant()` created for the schema, which is dropped too. Default: found by the schema. */
+  username?: string;
+  /** How long running handlers may continue before their connections are ended. Default: 30 s. */
+  drain?: Duration;
+  /** The name of the tenant's server, with the option `servers`. Default: the server that has the tenant. */
+  server?: string;
+}
+
+/**
+ * Options of {@link CloacinaAdmin.moveTenant}.
+ *
+ * @example
+ * ```ts
+ * await admin.moveTenant({ schema: 'tenant_acme', to: 'us' });
+ * ```
+ */
+export interface MoveTenantOptions extends MoveOptions, ApplicationMigrations {
+  /** The schema to move. */
+  readonly schema: string;
+}
+
+/** A tenant in the list of {@link CloacinaAdmin.listTenants}. */
+export interface ListedTenant {
+  /** The schema of the tenant. */
+  schema: string;
+  /** The name of the tenant. */
+  tenant: string;
+  /** The newest migration that is applied. */
+  version: string;
+  /** The name of its server. Absent without the option `servers`. */
+  server?: string;
+  /** Its move to another server. Absent without one. */
+  move?: TenantMove;
+}
