@@ -208,4 +208,20 @@ export function describeFence(tested: TestedStore): void {
     const [row] = await tested.store.outcomes([{ executionId: id, taskNo: 0, itemNo: 0 }]);
     expect([row?.status, JSON.parse(row?.error ?? 'null')]).toEqual(['Failed', error]);
   });
+
+  test('the events of outcomes have the order of the batch', async () => {
+    const failed = (taskNo: number) => {
+      const events = ['first', 'second'].map((no) => ({ kind: 'taskFailed', detail: { no } }));
+      return failureOf(of, id, taskNo, { detail: { error: { message: 'no' }, events } });
+    };
+    await worker.complete([failed(0), failed(2)]);
+    const { events } = await tested.rowsOf(id);
+    const told = events.filter(({ kind }) => kind === 'taskFailed');
+    expect(told.map(({ task_no, detail }) => [task_no, detail])).toEqual([
+      [0, { no: 'first' }],
+      [0, { no: 'second' }],
+      [2, { no: 'first' }],
+      [2, { no: 'second' }],
+    ]);
+  });
 }
