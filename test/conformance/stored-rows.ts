@@ -49,7 +49,11 @@ export interface StoredRows {
   readonly execution: ExecutionColumns | undefined;
   /** By task number. */
   readonly tasks: readonly TaskColumns[];
-  readonly events: readonly { readonly kind: string; readonly task_no: number | null }[];
+  readonly events: readonly {
+    readonly kind: string;
+    readonly task_no: number | null;
+    readonly detail?: unknown;
+  }[];
 }
 
 export interface LeaseColumns {
