@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import { isAway, leavesSession } from '../classify-failure.js';
 import { SqlState } from '../sql-state.js';
+import { ReconnectGate } from './reconnect-gate.js';
 import type { Clock } from '../../../runtime/clock.js';
 import { untraced } from '../../../runtime/untraced.js';
 import type { Permit } from '../../../runtime/permit.js';
@@ -41,13 +42,16 @@ export class FairConnectionPool {
   private nextAffinity = 0;
   private latest: object | undefined;
   private changedAt = -Infinity;
+  private readonly gate: ReconnectGate;
 
   /** @param maxHomeWaitMs - after this time a statement takes any free connection */
   constructor(
     private readonly pools: readonly pg.Pool[],
     private readonly clock: Pick<Clock, 'now'>,
     private readonly maxHomeWaitMs = MAX_HOME_WAIT_MS,
-  ) {}
+  ) {
+    this.gate = new ReconnectGate(clock, isAway);
+  }
 
   /** The number of statements that wait for a connection. */
   get waitingCount(): number {
@@ -140,8 +144,9 @@ export class FairConnectionPool {
   private async connect(place: number): Promise<pg.PoolClient> {
     const pool = this.pools[place];
     if (pool === undefined) throw new Error(`There is no pool ${place}.`);
+    const open = (): Promise<pg.PoolClient> => untraced(() => pool.connect());
     try {
-      return await untraced(() => pool.connect());
+      return await (pool.idleCount > 0 ? open() : this.gate.connect(open));
     } catch (error) {
       throw isAway(error) ? notConnected(error) : error;
     }
