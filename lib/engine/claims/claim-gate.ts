@@ -27,13 +27,15 @@ export class ClaimGate {
    * Sends a statement that commits by itself. `follow` adds its claims to memory while their room is still reserved.
    *
    * @param wanted - number of tasks that the statement would claim; it may get room for fewer
+   * @param isHoped - whether the statement may find fewer tasks: see {@link TenantQueue.reserve}
    */
   async withRoom<Reply, T>(
     wanted: number,
     statement: ClaimingStatement<Reply>,
     follow: (reply: Reply, room: number) => T | Promise<T>,
+    isHoped = false,
   ): Promise<T> {
-    const room = this.queue.reserve(wanted);
+    const room = this.queue.reserve(wanted, isHoped);
     try {
       return await this.send(
         room > 0,
@@ -41,7 +43,7 @@ export class ClaimGate {
         (reply) => follow(reply, room),
       );
     } finally {
-      this.queue.unreserve(room);
+      this.queue.unreserve(room, isHoped);
     }
   }
 

@@ -156,6 +156,7 @@ export class Claimer {
         else this.parts.telemetry?.batch('claim', this.parts.tenant, claimed.length);
         return claimed.length === room;
       },
+      true,
     );
   }
 

@@ -36,7 +36,7 @@ export class SlotScheduler {
   reserved = 0;
   /** Number of given-up handlers that have not returned. */
   abandonedHandlers = 0;
-  /** Number of slots that the occupied tasks of all tenants need, at most `limit` for each tenant. */
+  /** Number of slots that the certain tasks of all tenants need, at most `limit` for each tenant. */
   private occupiedSlots = 0;
   /** When the first handler of this turn of the event loop began. */
   private burstSince: number | undefined;
@@ -149,8 +149,8 @@ export class SlotScheduler {
 
   /** A tenant occupies `count` more slots, or fewer if it is negative. */
   occupy(queue: TenantQueue, count: number): void {
-    const { occupied, limit } = queue;
-    this.occupiedSlots += Math.min(limit, occupied) - Math.min(limit, occupied - count);
+    const { certain, limit } = queue;
+    this.occupiedSlots += Math.min(limit, certain) - Math.min(limit, certain - count);
   }
 
   /** Puts the tenant in line for a slot if it can begin a task. */

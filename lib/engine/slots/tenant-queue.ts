@@ -37,6 +37,8 @@ export class TenantQueue {
   running = 0;
   /** Room that is reserved for statements under way, and for claims that are not queued yet. */
   reserved = 0;
+  /** The part of `reserved` that claims under way may fill, or leave empty. */
+  private hoped = 0;
   /** Number of this tenant's given-up handlers that have not returned. They no longer have a slot. */
   abandonedHandlers = 0;
   /** Sorted by priority, then by arrival. */
@@ -105,6 +107,11 @@ export class TenantQueue {
     return this.running + this.waiting.length + this.reserved;
   }
 
+  /** Number of tasks that run or are queued, or that are sure to come. */
+  get certain(): number {
+    return this.occupied - this.hoped;
+  }
+
   /** Time since a handler of this tenant last began or ended, in milliseconds. */
   get stalledMs(): number {
     return this.slots.clock.now() - this.progressedAt;
@@ -167,10 +174,14 @@ export class TenantQueue {
 
   /**
    * Reserves room for up to `wanted` tasks and returns for how many. Call {@link unreserve} when the claims are known.
+   *
+   * @param isHoped - for a claim, which may find fewer tasks. Its room is nobody else's, but it does not take slots: ten
+   *   claims of idle tenants would otherwise take those of the whole process, and no start could claim its tasks.
    */
-  reserve(wanted: number): number {
+  reserve(wanted: number, isHoped = false): number {
     const granted = Math.max(0, Math.min(wanted, this.capacity));
-    this.occupy(granted);
+    if (isHoped) this.hope(granted);
+    else this.occupy(granted);
     return granted;
   }
 
@@ -181,12 +192,17 @@ export class TenantQueue {
     this.slots.occupy(this, count);
   }
 
+  private hope(count: number): void {
+    this.hoped += count;
+    this.reserved += count;
+    this.slots.reserved += count;
+  }
+
   /** Ends a reservation. Its unused room is capacity again, also for other tenants. */
-  unreserve(count: number): void {
+  unreserve(count: number, isHoped = false): void {
     if (count === 0) return;
-    this.reserved -= count;
-    this.slots.reserved -= count;
-    this.slots.occupy(this, -count);
+    if (isHoped) this.hope(-count);
+    else this.occupy(-count);
     queueMicrotask(() => this.slots.notifyCapacity());
   }
 

@@ -76,6 +76,23 @@ describe('The capacity of a tenant', () => {
     expect(queue.capacity).toBe(10);
   });
 
+  it('is left to starts while claims of idle tenants are under way', async () => {
+    scheduler(100);
+    const tenants = Array.from({ length: 11 }, (_, n) => tenant(`${n}`));
+    for (const queue of tenants) await runInOneTurn(queue, 0, 0);
+    const [starting, ...claiming] = tenants;
+    for (const queue of claiming) expect(queue.reserve(Infinity, true)).toBeGreaterThan(10);
+    expect(starting?.reserve(1)).toBe(1);
+    for (const queue of claiming) queue.unreserve(queue.reserved, true);
+    expect(slots.reserved).toBe(1);
+  });
+
+  it('is taken by starts under way, which are sure to bring their tasks', () => {
+    scheduler(100);
+    for (let n = 0; n < 10; n++) expect(tenant(`${n}`).reserve(Infinity)).toBe(10);
+    expect(tenant('starting').reserve(1)).toBe(0);
+  });
+
   it('is a share where others are known to wait', () => {
     const [first, second] = [tenant('a'), tenant('b')];
     second.hasBacklog = true;
