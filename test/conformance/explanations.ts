@@ -35,7 +35,7 @@ export function describeExplanations(tested: TestedStore): void {
       first: expect.any(Number) as unknown as number,
       last: expect.any(Number) as unknown as number,
     };
-    const groups = await reads().openItems(id, [0]);
+    const groups = await reads().openItems(id, [0], ITEMS);
     expect(groups).toHaveLength(3);
     expect(groups[0]).toEqual(rest);
     const one = { count: 1, first: failed!.itemNo, last: failed!.itemNo };
@@ -48,7 +48,20 @@ export function describeExplanations(tested: TestedStore): void {
       first: running!.itemNo,
       last: running!.itemNo,
     });
-    expect(await reads().openItems(id, [1])).toEqual([]);
+    expect(await reads().openItems(id, [1], ITEMS)).toEqual([]);
+  });
+
+  test('look at the first and the last items of a map, and at none twice', async () => {
+    const counts = [2, 3, 4, 100].map(async (atEach) => {
+      const [group] = await reads().openItems(id, [0], atEach);
+      return [atEach, group?.count, group?.first, group?.last];
+    });
+    expect(await Promise.all(counts)).toEqual([
+      [2, 4, 1, ITEMS],
+      [3, ITEMS, 1, ITEMS],
+      [4, ITEMS, 1, ITEMS],
+      [100, ITEMS, 1, ITEMS],
+    ]);
   });
 
   test('read the rows of items, without those that are missing', async () => {

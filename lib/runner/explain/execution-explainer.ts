@@ -30,6 +30,8 @@ import { withOwnProcess } from './own-process.js';
 const MAX_WAITS = 50;
 const MAX_CHILDREN = 50;
 const MAX_LIMIT_KEYS = 20;
+/** Max number of items that an explanation looks at, of all maps of the execution together. */
+const MAX_ITEMS = 100_000;
 /** Max number of reads until the rows of the tasks and of the processes agree. */
 const MAX_LOOKS = 3;
 
@@ -79,7 +81,8 @@ export class ExecutionExplainer {
     const { workflow } = definition;
     const tasks = hasEnded ? [] : openTasks({ execution }).slice(0, MAX_TASKS);
     const maps = tasks.filter(({ itemCount }) => itemCount !== null).map(({ taskNo }) => taskNo);
-    const groups = maps.length === 0 ? [] : await store.explanations.openItems(id, maps);
+    const atEach = Math.floor(MAX_ITEMS / 2 / Math.max(1, maps.length));
+    const groups = maps.length === 0 ? [] : await store.explanations.openItems(id, maps, atEach);
     const examples = examplesOf(id, groups);
     const items = examples.length === 0 ? [] : await store.explanations.items(examples);
     const rows = [...tasks, ...items];
@@ -96,6 +99,7 @@ export class ExecutionExplainer {
       unreadable,
       now,
       groups,
+      atEach,
       items,
       listening: messages.length === 0 ? [] : await explanations.listening(messages),
       children: new Map(

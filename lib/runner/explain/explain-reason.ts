@@ -116,6 +116,11 @@ export type ExplainReason =
       isComplete: boolean;
       /** The open items by cause, the most frequent first. Their sum may differ a little from `open` while items end. */
       groups: ItemGroup[];
+      /**
+       * Whether items are missing in `groups`. An explanation looks at 100,000 items; if the maps of the execution have more, at
+       * the first and the last ones of each map.
+       */
+      isCapped: boolean;
     }
   /** All slots of its limit are taken: those of the key, those of all keys (`total`), or those of its map. */
   | {

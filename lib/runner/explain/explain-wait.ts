@@ -50,7 +50,7 @@ function childReason(
 
 /** What a map waits for whose items are stored. `items` are the explanations of those that stand for the groups. */
 export function itemsReason(
-  { groups }: Facts,
+  { groups, atEach }: Facts,
   row: TaskRow,
   items: readonly TaskExplanation[],
 ): ExplainReason {
@@ -64,7 +64,8 @@ export function itemsReason(
   found.sort((a, b) => b.count - a.count);
   const counted = countItems(row).items;
   const { total = 0, completed = 0, failed = 0, open = 0, isComplete = false } = counted ?? {};
-  return { kind: 'items', total, completed, failed, open, isComplete, groups: found };
+  const isCapped = total > 2 * atEach;
+  return { kind: 'items', total, completed, failed, open, isComplete, groups: found, isCapped };
 }
 
 /** The kind of cause of a group: that of an item of it which is still as it was when the group was read. */

@@ -40,11 +40,11 @@ const TEXTS: Texts = {
   child: ({ child, workflow, status, wait, since, until }) =>
     `It has been waiting for its child ${child}${workflow === undefined ? '' : ` of workflow ${quoted(workflow)}`}${waitName(wait, child)} since ` +
     `${at(since)}${untilOf(until)}. ${status === undefined ? 'That execution no longer exists' : `The child is ${status}; explain it next`}.`,
-  items: ({ total, completed, failed, open, isComplete, groups }) =>
+  items: ({ total, completed, failed, open, isComplete, groups, isCapped }) =>
     `It waits for its items: ${open} of ${total}${isComplete ? '' : ' so far'} are open, ${completed} completed, ${failed} failed.` +
     (groups.length === 0
       ? ''
-      : ` The open ones by cause: ${groups.map(({ kind, count }) => `${kind} ${count}`).join(', ')}.`),
+      : ` The open ones by cause: ${groups.map(({ kind, count }) => `${kind} ${count}${isCapped ? '+' : ''}`).join(', ')}.`),
   limit: ({ scope, limit, inUse, concurrency, holders, waiting }) => {
     const held = holders.map(({ executionId, task }) => `${task} of ${executionId}`);
     const by = held.length === 0 ? '' : `, held by ${list(held, inUse)}`;

@@ -37,10 +37,14 @@ export interface AwaitedChild {
   readonly status: string;
 }
 
-/** Reads for explanations. Each reads a bounded number of rows, except {@link openItems}, which counts the items of a map. */
+/** Reads for explanations. Each reads a bounded number of rows. */
 export interface ExplanationStore {
-  /** The items of maps of an execution that have not ended, in groups, the largest first. */
-  openItems(executionId: string, maps: readonly number[]): Promise<OpenItems[]>;
+  /**
+   * The items of maps of an execution that have not ended, in groups, the largest first.
+   *
+   * @param atEach - of each map, so many of its first items are looked at, and so many of its last
+   */
+  openItems(executionId: string, maps: readonly number[], atEach: number): Promise<OpenItems[]>;
   /** The rows of items, without contexts and steps. */
   items(keys: readonly TaskKey[]): Promise<TaskRow[]>;
   /** What the open waits of these tasks listen for; at most 200. */

@@ -2,20 +2,29 @@ import { MAX_ITEM_GROUPS, type ItemCause, type OpenItems } from '../../store/por
 import { isOpenTask, type MemoryTask } from './memory-rows.js';
 import type { MemoryTables } from './memory-tables.js';
 
-/** The items of maps that have not ended, by cause. */
+/** The items of maps that have not ended, by cause, among the first and the last of each map. */
 export function openItems(
   tables: MemoryTables,
   executionId: string,
   maps: readonly number[],
+  atEach: number,
 ): OpenItems[] {
   const groups = new Map<string, OpenItems>();
-  for (const item of tables.tasks.get(executionId) ?? []) {
+  const rows = tables.tasks.get(executionId) ?? [];
+  const counts = new Map(
+    rows
+      .filter(({ taskNo, itemNo }) => itemNo === 0 && maps.includes(taskNo))
+      .map(({ taskNo, itemCount }) => [taskNo, Math.abs(itemCount ?? 0)]),
+  );
+  for (const item of rows) {
     const { taskNo, itemNo, owner, limitKey } = item;
-    if (itemNo === 0 || !maps.includes(taskNo) || !isOpenTask(item)) continue;
+    const count = counts.get(taskNo);
+    if (itemNo === 0 || count === undefined || !isOpenTask(item)) continue;
+    if (itemNo > atEach && itemNo <= count - atEach) continue;
     const cause = causeOf(item, tables.now());
     const key = JSON.stringify([taskNo, cause, owner, limitKey]);
-    const { count, first } = groups.get(key) ?? { count: 0, first: itemNo };
-    const group = { taskNo, cause, owner, limitKey, count: count + 1, first, last: itemNo };
+    const { count: before, first } = groups.get(key) ?? { count: 0, first: itemNo };
+    const group = { taskNo, cause, owner, limitKey, count: before + 1, first, last: itemNo };
     groups.set(key, group);
   }
   return [...groups.values()]

@@ -9,11 +9,11 @@ const PAGE = 50;
 let open: OpenStore;
 beforeAll(async () => {
   open = await openStore();
-  // Of a subject and of an actor there are few, and these are old.
+  // Of a subject and of an actor there are few, and these are old. A subject and an actor with many meet seldom.
   await open.admin.query(
     `INSERT INTO ${open.tables.action} (kind, subject, actor, call_id)
      SELECT 'schedule.run', CASE WHEN n < 10 THEN 'seldom' ELSE 'nightly ' || n % 3 END,
-       CASE WHEN n < 10 THEN 'Ann' ELSE 'user ' || n % 7 END, gen_random_uuid()
+       CASE WHEN n < 10 THEN 'Ann' WHEN n % 3 = 0 AND n > 60 THEN 'user 1' ELSE 'user 2' END, gen_random_uuid()
      FROM generate_series(1, ${ROWS}) n`,
   );
   await open.admin.query(`ANALYZE ${open.tables.action}`);
@@ -27,6 +27,7 @@ test.each<[string, keyof typeof LIST_ACTIONS, string | null, string | null]>([
   ['an actor with few', 'of_actor', null, 'Ann'],
   ['an actor with many', 'of_actor', null, 'user 1'],
   ['an actor and a subject', 'of_both', 'seldom', 'Ann'],
+  ['an actor and a subject with many, and few together', 'of_both', 'nightly 0', 'user 2'],
 ])('a page of the actions of %s reads a page', async (_, conditions, subject, actor) => {
   for (const mode of ['generic', 'custom'] satisfies PlanMode[]) {
     for (const before of [null, String(ROWS / 2)]) {

@@ -14,6 +14,7 @@ import {
 } from '../../../lib/store/postgres/statements/end-children.js';
 import { LISTS } from '../../../lib/store/postgres/statements/execution-list.js';
 import { limitedValues } from '../../../lib/store/postgres/statements/limited-rows.js';
+import { readOpenItems } from '../../../lib/store/postgres/statements/explanations.js';
 import {
   pruneLimitKeys,
   pruneValues,
@@ -161,6 +162,8 @@ const PLANNED: readonly Planned[] = [
     rows: 1_000 * 10,
     cold: true,
   },
+  // The first and the last thousand.
+  { statement: readOpenItems, values: () => [id, '{0}', 1_000], rows: 2_000 * 7, cold: true },
   {
     statement: resetItems,
     values: () =>

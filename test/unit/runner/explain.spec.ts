@@ -583,6 +583,7 @@ describe('The explanation of an execution', () => {
           { kind: 'limit', count: 30 },
           { kind: 'running', count: 10 },
         ],
+        isCapped: false,
       },
     });
     expect(found.slice(1).map(({ item, reason }) => [item, reason.kind])).toEqual([

@@ -45,7 +45,12 @@ export async function openMemory(database = new MemoryDatabase(systemClock)): Pr
         const pending = { pendingDependencies: 0, status: 'Ready', owner: null, runAt: now() };
         rows.push({ ...head, ...pending, itemNo, claimToken: 0, startedAt: null });
       }
-      const waiting = { status: 'Waiting', owner: null, pendingDependencies: count };
+      const waiting = {
+        status: 'Waiting',
+        owner: null,
+        pendingDependencies: count,
+        itemCount: count,
+      };
       Object.assign(head, waiting, { claimToken: head.claimToken + 1 });
     },
     deleteExecution: async (id) => {

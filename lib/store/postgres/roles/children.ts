@@ -1,6 +1,6 @@
 import { PostgresRole } from './postgres-role.js';
 import { attachChildren, attachedOf, attachmentValues } from '../statements/attach-children.js';
-import { readChildEnds, readHeldUp, readTree, readUnsettled } from '../statements/child-reads.js';
+import { readChildEnds, readHeldUp, readTree, readTreeIn, readUnsettled } from '../statements/child-reads.js';
 import { childrenEnded } from '../statements/children-ended.js';
 import { plainArray } from '../statements/encoding.js';
 import {
@@ -146,11 +146,10 @@ export class PostgresChildStore extends PostgresRole implements ChildStore {
   }
 
   async tree(id: string, limit: number, statuses?: readonly string[]): Promise<TreeRow[]> {
-    return this.db.cold.run(readTree, [
-      id,
-      limit,
-      statuses === undefined ? null : plainArray(statuses),
-    ]);
+    const { cold } = this.db;
+    return statuses === undefined
+      ? cold.run(readTree, [id, limit])
+      : cold.run(readTreeIn, [id, limit, plainArray(statuses)]);
   }
 }
 

@@ -19,8 +19,13 @@ import type {
 
 /** Reads for explanations, on PostgreSQL. */
 export class PostgresExplanationStore extends PostgresRole implements ExplanationStore {
-  async openItems(executionId: string, maps: readonly number[]): Promise<OpenItems[]> {
-    return groupsOf(await this.db.cold.run(readOpenItems, [executionId, plainArray(maps)]));
+  async openItems(
+    executionId: string,
+    maps: readonly number[],
+    atEach: number,
+  ): Promise<OpenItems[]> {
+    const values = [executionId, plainArray(maps), atEach];
+    return groupsOf(await this.db.cold.run(readOpenItems, values));
   }
 
   async items(keys: readonly TaskKey[]): Promise<TaskRow[]> {

@@ -120,18 +120,16 @@ const TREE = columns({
   depth: integer,
 });
 
-/** An execution and those under it, level by level, each by the index of parents. Optionally only those in some statuses. */
-export const readTree: Statement<TreeRow> = {
-  name: 'read_tree',
-  columns: TREE,
-  text: (tables) => `WITH RECURSIVE tree AS (
+/** An execution and those under it, level by level, each by the index of parents. */
+function treeOf(tables: TenantTables, limitOfEach: string, condition: string): string {
+  return `WITH RECURSIVE tree AS (
     SELECT x.id, x.parent_execution_id, x.parent_step, x.workflow, x.status, x.depth FROM ${tables.execution} x
     WHERE x.id = $1::uuid
     UNION ALL
     SELECT c.id, c.parent_execution_id, c.parent_step, c.workflow, c.status, c.depth
     FROM tree t CROSS JOIN LATERAL (
       SELECT * FROM ${tables.execution} c
-      WHERE c.parent_execution_id = t.id AND c.parent_execution_id IS NOT NULL ORDER BY c.id
+      WHERE c.parent_execution_id = t.id AND c.parent_execution_id IS NOT NULL ORDER BY c.id${limitOfEach}
     ) c
   )
   SELECT ${TREE.select({
@@ -141,5 +139,22 @@ export const readTree: Statement<TreeRow> = {
     workflow: 'workflow',
     status: 'status',
     depth: 'depth::integer',
-  })} FROM tree WHERE $3::text[] IS NULL OR status = ANY ($3::text[]) LIMIT $2::integer`,
+  })} FROM tree${condition} LIMIT $2::integer`;
+}
+
+/**
+ * The first $2 executions of a tree. A parent may have more children than that, so the limit is that of each parent too:
+ * otherwise a plan reads and sorts all of its children.
+ */
+export const readTree: Statement<TreeRow> = {
+  name: 'read_tree',
+  columns: TREE,
+  text: (tables) => treeOf(tables, ' LIMIT $2::integer', ''),
+};
+
+/** The first $2 executions of a tree that are in some statuses ($3). There may be any number of others before them. */
+export const readTreeIn: Statement<TreeRow> = {
+  name: 'read_tree_in',
+  columns: TREE,
+  text: (tables) => treeOf(tables, '', ' WHERE status = ANY ($3::text[])'),
 };

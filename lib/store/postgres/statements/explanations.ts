@@ -19,7 +19,12 @@ const GROUP = columns({
 });
 type GroupRow = ReturnType<typeof GROUP.decode>[number];
 
-/** The items of the maps $2 of execution $1 that have not ended, by cause. The primary key finds them. */
+const ofMap = 't.execution_id = $1::uuid AND t.task_no = m.task_no';
+
+/**
+ * The items of the maps $2 of execution $1 that have not ended, by cause: among the first $3 of each map and the last $3. Their
+ * numbers follow one another, so the primary key finds them, and the statement reads no others.
+ */
 export const readOpenItems: Statement<GroupRow> = {
   name: 'read_open_items',
   columns: GROUP,
@@ -42,8 +47,12 @@ export const readOpenItems: Statement<GroupRow> = {
       WHEN t.deferred_since IS NOT NULL THEN 'condition'
       WHEN t.attempt > 0 THEN 'backoff'
       ELSE 'startTime' END AS cause
-    FROM ${tables.task} t
-    WHERE t.execution_id = $1::uuid AND t.task_no = ANY ($2::integer[]) AND t.item_no > 0
+    FROM ${tables.task} m CROSS JOIN LATERAL (
+      SELECT t.* FROM ${tables.task} t WHERE ${ofMap} AND t.item_no > 0 AND t.item_no <= $3::integer
+      UNION ALL
+      SELECT t.* FROM ${tables.task} t WHERE ${ofMap} AND t.item_no > greatest($3::integer, abs(m.item_count) - $3::integer)
+    ) t
+    WHERE m.execution_id = $1::uuid AND m.task_no = ANY ($2::integer[]) AND m.item_no = 0
       AND t.status IN ('NotStarted', 'Ready', 'Running', 'Waiting')
   ) i
   GROUP BY i.task_no, i.cause, i.owner, i.limit_key

@@ -12,8 +12,8 @@ import type {
 
 /** Reads for explanations, in memory. */
 export class MemoryExplanationStore extends MemoryRole implements ExplanationStore {
-  openItems(executionId: string, maps: readonly number[]): Promise<OpenItems[]> {
-    return this.run((tables) => openItems(tables, executionId, maps));
+  openItems(executionId: string, maps: readonly number[], atEach: number): Promise<OpenItems[]> {
+    return this.run((tables) => openItems(tables, executionId, maps, atEach));
   }
 
   items(keys: readonly TaskKey[]): Promise<TaskRow[]> {
