@@ -4,6 +4,7 @@ import { CloacinaTenants } from '../tenants/hosting/cloacina-tenants.js';
 import type { Tenant } from '../tenants/hosting/tenant.js';
 import { DASHBOARD_OPTIONS, type CheckedDashboardOptions } from './dashboard-options.js';
 import { noSuchTenant } from './problem.js';
+import type { Sight } from './tenant-moves.js';
 
 /** Decides which tenants the user of a request sees, and who the user is. Each call asks the application again. */
 @Injectable()
@@ -19,11 +20,13 @@ export class DashboardAccess {
 
   /** The tenants that the user may see and this process serves, by name. */
   async visible(request: TenantRequest): Promise<Tenant[]> {
+    return this.those(await this.names(request));
+  }
+
+  /** The same, and whether the user may see all tenants. */
+  async sight(request: TenantRequest): Promise<Sight> {
     const names = await this.names(request);
-    return this.served
-      .list()
-      .filter(({ name }) => names === 'all' || names.has(name))
-      .sort((a, b) => (a.name < b.name ? -1 : 1));
+    return { tenants: this.those(names), seesAll: names === 'all' };
   }
 
   /** @throws DashboardProblem, the same for a tenant that the user may not see and one that does not exist */
@@ -41,6 +44,13 @@ export class DashboardAccess {
   async actor(request: TenantRequest): Promise<string | undefined> {
     const actor = await this.options.actor?.(request);
     return actor === undefined || actor === null ? undefined : String(actor).slice(0, 500);
+  }
+
+  private those(names: ReadonlySet<string> | 'all'): Tenant[] {
+    return this.served
+      .list()
+      .filter(({ name }) => names === 'all' || names.has(name))
+      .sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
   private among(names: ReadonlySet<string> | 'all', name: unknown): Tenant {

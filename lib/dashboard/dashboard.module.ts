@@ -31,6 +31,7 @@ import { PageFiles } from './page-files.js';
 import { ProblemFilter } from './problem.js';
 import { DashboardStreams } from './streams.js';
 import { TenantChanges } from './tenant-changes.js';
+import { TenantMoves } from './tenant-moves.js';
 import { TenantReads } from './tenant-reads.js';
 
 /**
@@ -80,6 +81,7 @@ export class CloacinaDashboardModule implements NestModule {
         dashboardClock,
         TenantReads,
         TenantChanges,
+        TenantMoves,
         Overviews,
         DashboardStreams,
       ],

@@ -15,6 +15,7 @@ import type {
 import { DASHBOARD_CLOCK } from './clock.js';
 import { mergeProcesses, sumCounts, sumSeries } from './merge.js';
 import { TenantChanges } from './tenant-changes.js';
+import { TenantMoves, withMove, type Sight } from './tenant-moves.js';
 import { TenantReads, type Kept } from './tenant-reads.js';
 
 /** How old numbers may be that have just changed, in milliseconds; see {@link TenantReads}. */
@@ -54,6 +55,7 @@ export class Overviews {
     @Inject(TenantReads) private readonly reads: TenantReads,
     @Inject(TenantChanges) private readonly changes: TenantChanges,
     @Inject(DASHBOARD_CLOCK) private readonly clock: Clock,
+    @Inject(TenantMoves) private readonly moves: TenantMoves,
   ) {}
 
   /** The user has changed the tenant, so it is read again when a page asks. */
@@ -64,6 +66,7 @@ export class Overviews {
   /** Begins to read what is old, for a stream, and waits for nothing. */
   refresh(tenants: readonly Tenant[]): void {
     this.reads.refresh(tenants, this.numbers);
+    this.moves.refresh(tenants);
   }
 
   /** Another one when some number may be another one. The series moves with the minutes. */
@@ -71,10 +74,13 @@ export class Overviews {
     return `${this.reads.version} ${Math.floor(this.clock.wallTime() / 60_000)}`;
   }
 
-  async overview(tenants: readonly Tenant[]): Promise<Overview> {
-    const { values, isComplete } = await this.numbersOfAll(tenants);
+  async overview(sight: Sight): Promise<Overview> {
+    const { tenants } = sight;
+    const [{ values, isComplete }, moves] = await this.numbersAndMoves(tenants);
     const all = values.map(({ value }) => value);
-    const overviews = all.map(({ overview }) => overview);
+    const overviews = values.map(({ tenant, value }) =>
+      withMove({ ...value.overview, ...placeOf(tenant) }, moves.get(tenant.name), sight),
+    );
     const [oldest] = overviews
       .flatMap(({ tenant, oldestDue }) =>
         oldestDue === undefined ? [] : [{ tenant, dueSince: oldestDue }],
@@ -105,10 +111,15 @@ export class Overviews {
     };
   }
 
-  async tenants(tenants: readonly Tenant[]): Promise<TenantOverview[]> {
-    const { values } = await this.numbersOfAll(tenants);
+  /** @param tenants - some of those that the user may see */
+  async tenants(tenants: readonly Tenant[], sight: Sight): Promise<TenantOverview[]> {
+    const [{ values }, moves] = await this.numbersAndMoves(tenants);
     const known = new Map(values.map(({ tenant, value }) => [tenant.name, value.overview]));
-    return tenants.map((tenant) => known.get(tenant.name) ?? unread(tenant));
+    return tenants.map((tenant) => {
+      // The numbers may be those that were read on its former server.
+      const overview = { ...(known.get(tenant.name) ?? unread(tenant)), ...placeOf(tenant) };
+      return withMove(overview, moves.get(tenant.name), sight);
+    });
   }
 
   async processes(tenants: readonly Tenant[]): Promise<ProcessRow[]> {
@@ -174,6 +185,10 @@ export class Overviews {
 
   private numbersOfAll(tenants: readonly Tenant[]) {
     return this.many(tenants, this.numbers);
+  }
+
+  private numbersAndMoves(tenants: readonly Tenant[]) {
+    return Promise.all([this.numbersOfAll(tenants), this.moves.of(tenants, BUDGET_MS)]);
   }
 
   private many<T>(tenants: readonly Tenant[], of: Kept<T>) {

@@ -11,7 +11,7 @@ import { Overviews } from './overviews.js';
 import { tooManyStreams } from './problem.js';
 import { streamOf } from './stream-access.js';
 import { TenantChanges } from './tenant-changes.js';
-import { keyOf } from './tenant-identity.js';
+import { sightKey, type Sight } from './tenant-moves.js';
 
 /** The time between two events of a kind, and the longest silence, in milliseconds. */
 const TICK_MS = 1_000;
@@ -79,14 +79,14 @@ export class DashboardStreams implements OnModuleDestroy {
   }
 
   /** Overviews whenever they change, and what changes. */
-  of(tenants: readonly Tenant[]): Observable<MessageEvent> {
-    const key = keyOf(tenants);
+  of(sight: Sight): Observable<MessageEvent> {
+    const key = sightKey(sight);
     const known = this.streams.get(key);
     if (known !== undefined) return known;
     let latest: MessageEvent | undefined;
     const shared = new Observable<MessageEvent>((subscriber) => {
       const parts = { overviews: this.overviews, changes: this.changes, clock: this.clock };
-      const source = new StreamSource(tenants, parts, (event) => {
+      const source = new StreamSource(sight, parts, (event) => {
         if (event.type === 'overview') latest = event;
         subscriber.next(event);
       });
@@ -123,11 +123,12 @@ class StreamSource {
   private isReading = false;
 
   constructor(
-    private readonly tenants: readonly Tenant[],
+    private readonly sight: Sight,
     private readonly parts: SourceParts,
     private readonly send: (event: MessageEvent) => void,
   ) {
     const { changes, clock } = parts;
+    const { tenants } = sight;
     this.names = new Set(tenants.map(({ name }) => name));
     this.sentAt = clock.now();
     this.release = changes.watch(tenants);
@@ -149,12 +150,12 @@ class StreamSource {
     this.isReading = true;
     const { overviews, clock } = this.parts;
     try {
-      overviews.refresh(this.tenants);
+      overviews.refresh(this.sight.tenants);
       // Nothing is added up while all numbers are those of the last time.
       const { version } = overviews;
       if (version !== this.seen) {
         this.seen = version;
-        this.sendOverview(await overviews.overview(this.tenants));
+        this.sendOverview(await overviews.overview(this.sight));
       }
       if (clock.now() - this.sentAt >= PING_MS) this.emit('ping', {});
     } finally {

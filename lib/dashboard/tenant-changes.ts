@@ -1,6 +1,7 @@
 import { Inject, Injectable, type OnModuleDestroy } from '@nestjs/common';
 import { Subject, type Subscription } from 'rxjs';
 import type { Clock, Timer } from '../runtime/clock.js';
+import { onMoveOf } from '../tenants/hosting/current-move.js';
 import type { Tenant } from '../tenants/hosting/tenant.js';
 import { DASHBOARD_CLOCK } from './clock.js';
 import type { ChangedEvent } from './http-types.js';
@@ -68,6 +69,7 @@ export class TenantChanges implements OnModuleDestroy {
       next: (event) => this.noted(tenant, 'executionId' in event ? event.executionId : undefined),
       error: () => undefined,
     });
+    subscription.add(onMoveOf(tenant, () => this.noted(tenant, undefined)));
     const watched: Watched = { subscription, uses: 0, until: 0, toldAt: -Infinity };
     this.watched.set(tenant, watched);
     this.timer ??= this.clock.interval(() => this.tick(), TICK_MS);

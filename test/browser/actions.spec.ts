@@ -245,6 +245,12 @@ describe.each<Platform>(['Express', 'Fastify'])('A user of the page on %s', (pla
     await user.dialog.getByLabel('To', { exact: true }).fill('2020-01-04T00:00');
     await user.button('Backfill').click();
     await user.page.getByText('Started executions: 3.').waitFor();
+    await user.button('Backfill…').click();
+    await user.dialog.getByLabel('From').fill('2020-02-01T00:00');
+    await user.dialog.getByLabel('To', { exact: true }).fill('2020-02-03T00:00');
+    await user.dialog.getByLabel('Overlap').selectOption('Each cancels the one before');
+    await user.button('Backfill').click();
+    await user.page.getByText('Started executions: 2.').waitFor();
     expect(await world.acme.schedules.get('nightly-orders')).toMatchObject({ state: 'active' });
   });
 

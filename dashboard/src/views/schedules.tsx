@@ -190,11 +190,12 @@ function BackfillForm({ path }: { path: string }) {
       <Field label="To">
         <input type="datetime-local" name="to" required />
       </Field>
-      <Field label="Overlap">
+      <Field label="Overlap" hint="What happens while the execution of the time before runs.">
         <select name="overlap">
           <option value="queue">One after another</option>
           <option value="allow">All at once</option>
           <option value="skip">Leave out what would overlap</option>
+          <option value="cancelPrevious">Each cancels the one before</option>
         </select>
       </Field>
     </ActionForm>

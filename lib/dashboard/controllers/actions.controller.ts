@@ -27,6 +27,7 @@ function responseOf(reply: object): ActionResponse {
   return { executionId: String(Reflect.get(reply, 'id')) };
 }
 
+const OVERLAPS = ['allow', 'cancelPrevious', 'queue', 'skip'] as const;
 /** How far a dry run counts. */
 const DRY_RUN_CAP = 10_000;
 
@@ -241,7 +242,7 @@ export class ActionsController {
       const options = {
         from,
         to,
-        ...given('overlap', choice(fields, 'overlap', ['allow', 'queue', 'skip'])),
+        ...given('overlap', choice(fields, 'overlap', OVERLAPS)),
         ...dryRun,
         ...by,
       };

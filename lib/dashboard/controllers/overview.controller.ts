@@ -1,4 +1,4 @@
-import { Get, Header, Inject, Query, Req, Sse, type MessageEvent } from '@nestjs/common';
+import { Get, Header, Inject, Param, Query, Req, Sse, type MessageEvent } from '@nestjs/common';
 import type { Observable } from 'rxjs';
 import type { TenantRequest } from '../../cloacina.callbacks.js';
 import { DashboardAccess } from '../access.js';
@@ -9,14 +9,16 @@ import type {
   ProcessesResponse,
   Series,
   Session,
+  TenantOverview,
   TenantsResponse,
 } from '../http-types.js';
 import { openApiDocument, type OpenApiDocument } from '../openapi/document.js';
 import { Overviews } from '../overviews.js';
+import { noSuchTenant } from '../problem.js';
 import { choice, count, text, texts, type Fields } from '../query.js';
 import { guardedStream } from '../stream-access.js';
 import { DashboardStreams } from '../streams.js';
-import { keyOf } from '../tenant-identity.js';
+import { sightKey } from '../tenant-moves.js';
 
 const POLL_MS = 5_000;
 const MAX_NAMES = 1_000;
@@ -49,7 +51,7 @@ export class OverviewController {
   @Get('overview')
   @Header('cache-control', 'no-store')
   async overview(@Req() request: TenantRequest): Promise<Overview> {
-    return this.overviews.overview(await this.access.visible(request));
+    return this.overviews.overview(await this.access.sight(request));
   }
 
   @Get('tenants')
@@ -58,15 +60,31 @@ export class OverviewController {
     const search = text(query, 'search')?.toLowerCase() ?? '';
     const after = text(query, 'after') ?? text(query, 'cursor') ?? '';
     const limit = count(query, 'limit', MAX_PAGE) ?? 50;
-    const found = (await this.access.visible(request)).filter(
+    const sight = await this.access.sight(request);
+    const found = sight.tenants.filter(
       ({ name }) => name > after && name.toLowerCase().includes(search),
     );
     const page = found.slice(0, limit);
     const last = page.at(-1);
     return {
-      items: await this.overviews.tenants(page),
+      items: await this.overviews.tenants(page, sight),
       nextCursor: found.length > limit && last !== undefined ? last.name : null,
     };
+  }
+
+  @Get('tenants/:tenant')
+  @Header('cache-control', 'no-store')
+  async tenant(
+    @Req() request: TenantRequest,
+    @Param('tenant') name: string,
+  ): Promise<TenantOverview> {
+    const sight = await this.access.sight(request);
+    const [overview] = await this.overviews.tenants(
+      sight.tenants.filter((tenant) => tenant.name === name),
+      sight,
+    );
+    if (overview === undefined) throw noSuchTenant();
+    return overview;
   }
 
   @Get('series')
@@ -103,8 +121,8 @@ export class OverviewController {
     await this.access.visible(request);
     return this.streams.admit(
       guardedStream(async () => {
-        const tenants = await this.access.visible(request);
-        return { key: keyOf(tenants), source: () => this.streams.of(tenants) };
+        const sight = await this.access.sight(request);
+        return { key: sightKey(sight), source: () => this.streams.of(sight) };
       }),
     );
   }

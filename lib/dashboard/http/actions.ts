@@ -98,9 +98,10 @@ export interface BackfillBody {
   to: string;
   /**
    * What happens to a time while the execution of the time before still runs: `allow` starts all at once, `queue` one after the
-   * other, `skip` starts nothing for it. Default: `allow`.
+   * other, `skip` starts nothing for it, `cancelPrevious` cancels the execution before, so only the last one is sure to run.
+   * Default: `allow`.
    */
-  overlap?: 'allow' | 'queue' | 'skip';
+  overlap?: 'allow' | 'cancelPrevious' | 'queue' | 'skip';
   /** `true`: only `matched` is counted, and nothing is started. Default: `false`. */
   dryRun?: boolean;
 }

@@ -1,13 +1,12 @@
 import type { ServingProcess } from '../../runner/explain/explanation.js';
+import type { MoveProgress } from '../../tenants/moving/move-options.js';
 import type { ExecutionStatus } from '../../workflow/index.js';
 import type { CappedCount, Page, Serialized } from './common.js';
 
 /** The number of executions with each status. */
 export type StatusCounts = Record<ExecutionStatus, CappedCount>;
 
-/**
- * The state of a tenant, as a row of a list.
- */
+/** The state of a tenant: a row of a list, and the response of `GET api/tenants/:tenant`. */
 export interface TenantOverview {
   /** The name of the tenant. */
   tenant: string;
@@ -19,10 +18,32 @@ export interface TenantOverview {
   oldestDue?: string;
   /** The number of workflows that are paused as a whole. */
   pausedWorkflows: number;
+  /** Its move to another server. Absent if it does not move. */
+  move?: TenantMoveRow;
   /** What is wrong with the tenant, or why it could not be read, as a sentence. Absent if nothing is wrong. */
   problem?: string;
   /** When the tenant was read. */
   asOf: string;
+}
+
+/** A move of a tenant to another server that is not complete. */
+export interface TenantMoveRow {
+  /**
+   * `copying`: its rows are copied, and it works as usual. `stopping`: its work has stopped until the move ends or is undone.
+   * `moved`: it lives on the other server, where the process that answers does not serve it yet. `arriving`: it is served from a
+   * copy that is not complete.
+   */
+  state: 'copying' | 'stopping' | 'moved' | 'arriving';
+  /** The name of the other server. Absent if the user may see some tenants only, and none of these lives there. */
+  peer?: string;
+  /** Since when the move is in this state. */
+  since: string;
+  /** Whether no process carries the move out. `problem` of the tenant says what to do. */
+  isInterrupted: boolean;
+  /** When the processes of the tenant undo a stop whose mover has ended. Absent in other states. */
+  undoneAt?: string;
+  /** How far the move is. Absent if another process moves the tenant. */
+  progress?: Serialized<MoveProgress>;
 }
 
 /**

@@ -74,6 +74,7 @@ const OVERVIEW: readonly Omit<Route, 'method' | 'tag'>[] = [
     ],
     response: 'TenantsResponse',
   },
+  { path: TENANT, summary: 'A tenant.', response: 'TenantOverview' },
   {
     path: '/api/series',
     summary: 'Executions over time.',

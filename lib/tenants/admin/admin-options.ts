@@ -1,8 +1,8 @@
 import type { Duration } from '../../workflow/duration.js';
 import type { MoveOptions } from '../moving/move-options.js';
 import type { ApplicationMigrations } from '../moving/target-schema.js';
+import type { TenantMove } from '../moving/tenant-move.js';
 import type { AdminServersOptions } from './admin-servers.js';
-import type { TenantMove } from './list-tenants.js';
 
 /** Options of {@link CloacinaAdmin}: the connection of the login that creates and removes tenants. */
 export interface CloacinaAdminOptions extends AdminServersOptions {

@@ -29,7 +29,7 @@ import type { MoveServers } from '../moving/tenant-places.js';
 import { dropCopies, finishMove, type FinishedMove } from '../moving/finish-move.js';
 import type { MoveReport } from '../moving/move-options.js';
 import { moveTenant } from '../moving/move-tenant.js';
-import { listTenantSchemas } from './list-tenants.js';
+import { joinLists, listTenantSchemas } from './list-tenants.js';
 import { removeTenantFrom } from './remove-tenant.js';
 import { assertRoleName } from './role-name.js';
 import { generatePassword, scramVerifier, validatePassword } from './scram-verifier.js';
@@ -201,16 +201,16 @@ export class CloacinaAdmin {
   async listTenants(): Promise<ListedTenant[]> {
     const lists = await Promise.all(
       this.servers.names.map(async (server) => {
-        const list = await this.inSession(
+        const tenants = await this.inSession(
           'listTenants',
           undefined,
           (session) => listTenantSchemas(session.client),
           server,
         );
-        return list.map((one) => ({ ...one, ...(server === undefined ? {} : { server }) }));
+        return { server, tenants };
       }),
     );
-    return lists.flat();
+    return joinLists(lists);
   }
 
   /**

@@ -1,25 +1,22 @@
 import type pg from 'pg';
 import { CLOACINA_MIGRATIONS_TABLE } from '../../store/postgres/migrations/index.js';
 import { tenantNameIn } from '../tenant-name.js';
+import { isMoveState, schemasWithMover, type TenantMove } from '../moving/tenant-move.js';
+import type { ListedTenant } from './admin-options.js';
 import { copyEach, copyVersions } from './copy-versions.js';
 
-/** A move of a tenant to another server, as one of the two servers shows it. */
-export interface TenantMove {
-  /**
-   * - `copying`: its rows are copied to the peer. It works as usual.
-   * - `stopping`: its work has stopped, until the move ends or is undone.
-   * - `moved`: it lives on the peer. This is the source, which `finishMove` drops.
-   * - `arriving`: this is a copy that is not complete. The tenant lives on the peer.
-   */
-  readonly state: 'copying' | 'stopping' | 'moved' | 'arriving';
-  /** The name of the other server. */
-  readonly peer: string;
+/** The tenant of a schema on one server, as {@link CloacinaAdmin.listTenants} lists it. */
+export interface ListedSchema {
+  readonly schema: string;
+  readonly tenant: string;
+  readonly version: string;
+  readonly move?: TenantMove;
+  /** Whether a process moves the tenant away from this server. */
+  readonly hasMover: boolean;
 }
 
 /** Lists the tenants' schemas with their versions. It takes a few statements for any number of tenants. */
-export async function listTenantSchemas(
-  client: pg.Client,
-): Promise<{ schema: string; tenant: string; version: string; move?: TenantMove }[]> {
+export async function listTenantSchemas(client: pg.Client): Promise<ListedSchema[]> {
   const { rows } = await client.query<{
     schema: string;
     comment: string | null;
@@ -37,10 +34,13 @@ export async function listTenantSchemas(
   const states = await copyEach(
     client,
     readable,
-    { table: 'cloacina_tenant', columns: 'state, peer' },
-    moveIn,
+    { table: 'cloacina_tenant', columns: 'state, peer, changed_at' },
+    ([line]) => line,
   );
-  const moves = new Map(readable.map((schema, i) => [schema, states[i]]));
+  const moving = await schemasWithMover(client, readable);
+  const moves = new Map(
+    readable.map((schema, i) => [schema, moveIn(states[i], moving.has(schema))]),
+  );
   return rows.map(({ schema, comment }) => {
     const move = moves.get(schema);
     return {
@@ -48,16 +48,43 @@ export async function listTenantSchemas(
       tenant: tenantNameIn(comment) ?? schema,
       version: versions.get(schema) ?? 'unknown',
       ...(move === undefined ? {} : { move }),
+      hasMover: moving.has(schema),
     };
   });
 }
 
-/** The move in the one line of `cloacina_tenant`. Undefined without one. */
-function moveIn([line = '']: readonly string[]): TenantMove | undefined {
-  const [state = '', peer = ''] = line.split('\t');
-  return isMoveState(state) ? { state, peer } : undefined;
+/** The move in the one line of `cloacina_tenant`. Undefined without one, and if the tenant has put something else there. */
+function moveIn(line: string | undefined, hasMover: boolean): TenantMove | undefined {
+  const [state = '', peer = '', changedAt = ''] = (line ?? '').split('\t');
+  const since = new Date(`${changedAt.replace(' ', 'T').replace(/\+00$/, '')}Z`);
+  if (!isMoveState(state) || Number.isNaN(since.getTime())) return undefined;
+  return { state, peer, since, isInterrupted: !hasMover && state !== 'moved' };
 }
 
-function isMoveState(state: string): state is TenantMove['state'] {
-  return ['copying', 'stopping', 'moved', 'arriving'].includes(state);
+/**
+ * The lists of all servers as one. The mover of a tenant is known to the source alone, so a copy is incomplete for good unless its
+ * source has one.
+ */
+export function joinLists(
+  lists: readonly { readonly server: string | undefined; readonly tenants: ListedSchema[] }[],
+): ListedTenant[] {
+  const movers = new Map(
+    lists.map(({ server, tenants }) => [
+      server,
+      new Set(tenants.filter(({ hasMover }) => hasMover).map(({ schema }) => schema)),
+    ]),
+  );
+  return lists.flatMap(({ server, tenants }) =>
+    tenants.map(({ hasMover: _, move, ...tenant }): ListedTenant => {
+      const isArriving =
+        move?.state === 'arriving' && movers.get(move.peer)?.has(tenant.schema) === true;
+      return {
+        ...tenant,
+        ...(server === undefined ? {} : { server }),
+        ...(move === undefined
+          ? {}
+          : { move: isArriving ? { ...move, isInterrupted: false } : move }),
+      };
+    }),
+  );
 }

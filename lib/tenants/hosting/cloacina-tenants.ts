@@ -10,7 +10,8 @@ import {
 } from '../migrations/migrate-fleet.js';
 import type { CloacinaAdmin } from '../admin/cloacina-admin.js';
 import type { FinishedMove } from '../moving/finish-move.js';
-import type { MoveOptions, MoveReport } from '../moving/move-options.js';
+import type { MoveOptions, MoveProgress, MoveReport } from '../moving/move-options.js';
+import { readCurrentMove, type CurrentMove } from './current-move.js';
 import type { Tenant } from './tenant.js';
 import type { TenantManager } from './tenant-manager.js';
 
@@ -42,6 +43,9 @@ export interface TenantsParts {
  * ```
  */
 export class CloacinaTenants {
+  /** How far the moves are that this process carries out, by schema. */
+  private readonly progress = new Map<string, MoveProgress>();
+
   /** @internal Applications get it by injection. */
   constructor(private readonly parts: TenantsParts) {}
 
@@ -185,7 +189,39 @@ export class CloacinaTenants {
    */
   async move(tenant: string, options: MoveOptions): Promise<MoveReport> {
     const { schema, migrations, searchPath } = this.parts.host.find(tenant).options;
-    return this.parts.admin.moveTenant({ ...options, schema, migrations, searchPath });
+    const onProgress = (progress: MoveProgress): void => {
+      this.progress.set(schema, progress);
+      return options.onProgress?.(progress);
+    };
+    try {
+      return await this.parts.admin.moveTenant({
+        ...options,
+        schema,
+        migrations,
+        searchPath,
+        onProgress,
+      });
+    } finally {
+      this.progress.delete(schema);
+    }
+  }
+
+  /**
+   * Reads the move of a tenant that is not complete: its state on the server from which this process serves the tenant, and whether
+   * it was interrupted. Null if the tenant does not move, and after the end of its move. It does not wait for the move.
+   *
+   * @param tenant - the tenant's name
+   * @throws UnknownTenantError if this process doesn't serve the tenant
+   * @throws DatabaseUnavailableError if the server could not be reached for the tenant's `startTimeout`
+   * @example
+   * ```ts
+   * const move = await tenants.currentMove('acme');
+   * if (move?.isInterrupted) await tenants.move('acme', { to: move.peer });
+   * ```
+   */
+  async currentMove(tenant: string): Promise<CurrentMove | null> {
+    const runtime = this.parts.host.find(tenant);
+    return readCurrentMove(runtime, this.progress.get(runtime.options.schema));
   }
 
   /**

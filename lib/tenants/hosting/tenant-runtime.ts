@@ -24,6 +24,7 @@ import type { CloacinaMigrator } from '../migrations/cloacina-migrator.js';
 import type { ConnectionGroup } from './connection-group.js';
 import type { MoveFollower } from '../moving/move-follower.js';
 import { quoteIdentifier } from '../quote-identifier.js';
+import { tellMoveOf } from './current-move.js';
 import { notePoolSize } from './pool-sizes.js';
 import { addressOf } from '../tenant-address.js';
 import { describeWait } from './serving-log.js';
@@ -116,7 +117,10 @@ export class TenantRuntime {
       });
     }
     this.moves = parts.follower?.(this);
-    this.engine.onMove = () => void this.moves?.look();
+    this.engine.onMove = () => {
+      void this.moves?.look();
+      tellMoveOf(this.tenant);
+    };
     this.refused = new MergedCalls(() => this.moves?.look(), REFUSALS, group.clocks.process);
   }
 

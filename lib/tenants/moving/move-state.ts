@@ -272,6 +272,7 @@ function selectRow(schema: string): string {
             FROM ${tableOf(schema)}`;
 }
 
-function tableOf(schema: string): string {
+/** The table with the state of a tenant. */
+export function tableOf(schema: string): string {
   return `${pg.escapeIdentifier(schema)}.cloacina_tenant`;
 }

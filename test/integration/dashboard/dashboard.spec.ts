@@ -426,6 +426,8 @@ describe.each<Platform>(['Express', 'Fastify'])('the dashboard on %s', (platform
     expect((await served.post(`${url}/nightly/backfill`, range)).body.changed).toBe(0);
     const empty = { from: '2020-01-01T00:00:00Z', to: '2020-01-01T00:00:00Z' };
     expect((await served.post(`${url}/nightly/backfill`, empty, 'root')).status).toBe(200);
+    const cancelling = { ...range, overlap: 'cancelPrevious' };
+    expect((await served.post(`${url}/nightly/backfill`, cancelling)).status).toBe(200);
     expect((await served.get(`${url}/none`)).body).toMatchObject({ code: 'UNKNOWN_SCHEDULE' });
 
     const workflows = '/api/tenants/acme/workflows';

@@ -5,6 +5,7 @@ import { checkDashboardOptions } from '../../../lib/dashboard/dashboard-options.
 import { Overviews } from '../../../lib/dashboard/overviews.js';
 import { DashboardStreams } from '../../../lib/dashboard/streams.js';
 import { TenantChanges } from '../../../lib/dashboard/tenant-changes.js';
+import { TenantMoves } from '../../../lib/dashboard/tenant-moves.js';
 import { TenantReads } from '../../../lib/dashboard/tenant-reads.js';
 import type { Tenant } from '../../../lib/tenants/hosting/tenant.js';
 import { ManualClock } from '../../../lib/testing/manual-clock.js';
@@ -66,7 +67,9 @@ describe('the streams of open pages', () => {
     const reads = new TenantReads(clock);
     const changes = new TenantChanges(reads, clock);
     const options = checkDashboardOptions({ maxStreams: 2 }, false);
-    streams = new DashboardStreams(new Overviews(reads, changes, clock), changes, clock, options);
+    const moves = new TenantMoves(reads, { currentMove: async () => null });
+    const overviews = new Overviews(reads, changes, clock, moves);
+    streams = new DashboardStreams(overviews, changes, clock, options);
     pages = [];
   });
   afterEach(() => {
@@ -77,7 +80,7 @@ describe('the streams of open pages', () => {
 
   function open(tenants: readonly Tenant[]): MessageEvent[] {
     const events: MessageEvent[] = [];
-    pages.push(streams.of(tenants).subscribe((event) => events.push(event)));
+    pages.push(streams.of({ tenants, seesAll: false }).subscribe((event) => events.push(event)));
     return events;
   }
 
@@ -142,7 +145,7 @@ describe('the streams of open pages', () => {
     const acme = new CountedTenant('acme').tenant;
     const ended: string[] = [];
     const connect = (name: string) =>
-      pages.push(streams.admit(streams.of([acme])).subscribe({ complete: () => ended.push(name) }));
+      pages.push(streams.admit(streams.of({ tenants: [acme], seesAll: false })).subscribe({ complete: () => ended.push(name) }));
     connect('page');
     expect(ended).toEqual([]);
     streams.onModuleDestroy();
@@ -152,7 +155,7 @@ describe('the streams of open pages', () => {
 
   it('are limited', async () => {
     const acme = new CountedTenant('acme').tenant;
-    const admitted = () => streams.admit(streams.of([acme])).subscribe();
+    const admitted = () => streams.admit(streams.of({ tenants: [acme], seesAll: false })).subscribe();
     pages.push(admitted(), admitted());
     expect(() => admitted()).toThrow(expect.objectContaining({ code: 'TOO_MANY_STREAMS' }));
     pages[0]!.unsubscribe();
