@@ -12,6 +12,7 @@ import { FailuresView } from './views/failures.js';
 import { LiveMark, OverviewView } from './views/overview.js';
 import { ProcessesView } from './views/processes.js';
 import { ScheduleView, SchedulesView } from './views/schedules.js';
+import { TenantPlace } from './views/tenant-place.js';
 import { TenantsView } from './views/tenants.js';
 import { LimitsView, WorkflowView, WorkflowsView } from './views/workflows.js';
 
@@ -96,6 +97,9 @@ export function App() {
         </header>
         <Navigation />
         <main id="main" tabindex={-1}>
+          {at.segments[0] === 't' && at.segments[1] !== undefined ? (
+            <TenantPlace key={at.segments[1]} tenant={at.segments[1]} />
+          ) : null}
           <View />
         </main>
       </div>

@@ -4,6 +4,7 @@ import { useResource } from '../core/resource.js';
 import { linkTo, place, setQuery } from '../core/router.js';
 import { Ago, Card, Loaded, Name, Table, Words } from '../ui/parts.js';
 import { Pager, SearchField } from '../ui/pager.js';
+import { MoveMark } from './tenant-place.js';
 
 export function TenantTable({ tenants }: { tenants: readonly TenantOverview[] }) {
   // Without the option `servers`, there is only one.
@@ -22,7 +23,7 @@ export function TenantTable({ tenants }: { tenants: readonly TenantOverview[] })
         '',
       ]}
     >
-      {tenants.map(({ tenant, server, counts, oldestDue, problem, pausedWorkflows }) => (
+      {tenants.map(({ tenant, server, move, counts, oldestDue, problem, pausedWorkflows }) => (
         <tr key={tenant}>
           <td>
             <a href={linkTo(['t', tenant, 'executions'])}>
@@ -32,6 +33,7 @@ export function TenantTable({ tenants }: { tenants: readonly TenantOverview[] })
           {hasServers ? (
             <td>
               <Name text={server ?? '–'} max={24} />
+              {move === undefined ? null : <MoveMark of={move} />}
             </td>
           ) : null}
           {(['Running', 'Pending', 'Failed', 'Paused'] as const).map((status) => (

@@ -91,14 +91,14 @@ async function list(context: CommandContext): Promise<ExitCode> {
   );
 }
 
-function inWords({ state, peer }: NonNullable<ListedTenant['move']>): string {
+function inWords({ state, peer, isInterrupted }: NonNullable<ListedTenant['move']>): string {
   const does = {
     copying: 'copied to',
     stopping: 'stops, moves to',
     moved: 'moved to',
     arriving: 'arrives from',
   }[state];
-  return `${does} ${peer}`;
+  return `${does} ${peer}${isInterrupted ? ', interrupted' : ''}`;
 }
 
 async function create(
