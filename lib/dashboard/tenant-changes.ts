@@ -1,7 +1,7 @@
 import { Inject, Injectable, type OnModuleDestroy } from '@nestjs/common';
 import { Subject, type Subscription } from 'rxjs';
 import type { Clock, Timer } from '../runtime/clock.js';
-import { onMoveOf } from '../tenants/hosting/current-move.js';
+import { onMoveOf } from '../tenants/hosting/move-listeners.js';
 import type { Tenant } from '../tenants/hosting/tenant.js';
 import { DASHBOARD_CLOCK } from './clock.js';
 import type { ChangedEvent } from './http-types.js';

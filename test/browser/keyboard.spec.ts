@@ -129,6 +129,9 @@ describe.each<Platform>(['Express', 'Fastify'])('By the keyboard alone, on %s', 
     await user.tabTo(user.button('Pause…').and(user.page.locator(':focus')));
     await user.tabTo(user.button('Backfill…'));
     await user.press('Enter');
+    await user.tabTo(user.dialog.getByLabel('Overlap'));
+    await user.page.keyboard.type('Each');
+    expect(await user.dialog.getByLabel('Overlap').inputValue()).toBe('cancelPrevious');
     await user.tabTo(user.button('Back'));
     await user.press('Enter');
     await user.dialog.waitFor({ state: 'detached' });

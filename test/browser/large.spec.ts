@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
 import type { Browser } from 'playwright-core';
 import { defineSignal } from '../../lib/discovery/message-definitions.js';
+import { databaseUrl } from '../support/postgres.js';
 import { waitFor } from '../support/wait-for.js';
 import { openBrowser } from './chromium.js';
 import { Visitor } from './visitor.js';
@@ -14,7 +15,7 @@ let world: World;
 let browser: Browser;
 let user: Visitor;
 beforeAll(async () => {
-  world = await World.start('Express', { isOnServers: true });
+  world = await World.start('Express', { servers: { north: { databaseUrl: databaseUrl() } } });
   const { globex } = world;
   // One that has completed, and behind it many that have not begun.
   const { id } = await globex.start(approval, { amount: 1 });
@@ -59,4 +60,6 @@ it('a user sees the server of each tenant', async () => {
   expect(await user.rows.first().locator('td').nth(1).textContent()).toBe('north');
   await user.go('');
   await user.main.getByRole('columnheader', { name: 'Server' }).waitFor();
+  await user.go('t/acme/executions');
+  await user.see('acme is on server north');
 });

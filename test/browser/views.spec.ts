@@ -1,14 +1,10 @@
-import { mkdirSync } from 'node:fs';
-import path from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Browser } from 'playwright-core';
 import { openBrowser } from './chromium.js';
-import { LOOKS, Visitor } from './visitor.js';
+import { expectAccessible } from './expect-accessible.js';
+import { Visitor } from './visitor.js';
 import { group, imported, LONG_NAME } from './workflows.js';
 import { World } from './world.js';
-
-/** `CLOACINA_PICTURES=folder npm run test:browser` puts a picture of each view there. */
-const PICTURES = process.env['CLOACINA_PICTURES'];
 
 let world: World;
 let browser: Browser;
@@ -35,24 +31,6 @@ afterAll(async () => {
   await world?.close();
 });
 afterEach(() => expect(user.complaints.splice(0)).toEqual([]));
-
-/** Judges what is shown in both themes, wide and narrow, and takes pictures of it if they are asked for. */
-async function expectAccessible(name: string): Promise<void> {
-  const found: Record<string, string[]> = {};
-  for (const look of LOOKS) {
-    await user.look(look);
-    const broken = await user.findings();
-    if (broken.length > 0) found[`${look.colorScheme} ${look.width}`] = broken;
-    if (PICTURES === undefined) continue;
-    mkdirSync(PICTURES, { recursive: true });
-    await user.page.screenshot({
-      path: path.join(PICTURES, `${name}-${look.colorScheme}-${look.width}.png`),
-      fullPage: true,
-    });
-  }
-  await user.look(LOOKS[0]);
-  expect(found).toEqual({});
-}
 
 describe('In both themes, wide and narrow, axe finds nothing in', () => {
   it.each<[string, () => string, string | RegExp]>([
@@ -84,23 +62,27 @@ describe('In both themes, wide and narrow, axe finds nothing in', () => {
     if (/^(execution-|workflow$|workflow-)/.test(name)) {
       await user.main.locator('.graph .node').first().waitFor();
     }
-    await expectAccessible(name);
+    await expectAccessible(user, name);
   });
 
   it('dialogs', async () => {
     await user.go(`t/acme/executions/${ids.waiting}`);
     await user.button('Signal…').click();
     await user.dialog.getByLabel('Payload').waitFor();
-    await expectAccessible('dialog-signal');
+    await expectAccessible(user, 'dialog-signal');
     await user.go('t/acme/executions');
     await user.button('Cancel all…').click();
     await user.dialog.getByText(/Cancel \d+ executions? in tenant/).waitFor();
-    await expectAccessible('dialog-bulk');
+    await expectAccessible(user, 'dialog-bulk');
+    await user.go('t/acme/schedules/nightly-orders');
+    await user.button('Backfill…').click();
+    await user.dialog.getByLabel('Overlap').waitFor();
+    await expectAccessible(user, 'dialog-backfill');
     await user.go('');
     await user.see('Oldest due task');
     await user.press('?');
     await user.dialog.waitFor();
-    await expectAccessible('dialog-shortcuts');
+    await expectAccessible(user, 'dialog-shortcuts');
     await user.press('Escape');
   });
 
@@ -110,7 +92,7 @@ describe('In both themes, wide and narrow, axe finds nothing in', () => {
     await user.look({ colorScheme: 'light', width: 390 });
     await user.button('Menu').click();
     await user.page.getByRole('navigation').getByText('Executions').waitFor();
-    await expectAccessible('menu');
+    await expectAccessible(user, 'menu');
   });
 
   it('a view that loads, and one whose server does not answer', async () => {
@@ -122,10 +104,10 @@ describe('In both themes, wide and narrow, axe finds nothing in', () => {
     });
     await user.go('failures');
     await user.page.getByRole('status', { name: 'Loading' }).waitFor();
-    await expectAccessible('loading');
+    await expectAccessible(user, 'loading');
     answer();
     await user.see('The server does not answer.');
-    await expectAccessible('error');
+    await expectAccessible(user, 'error');
     await user.context.unroute('**/api/failures*');
     // It reads again by itself.
     await user.page.getByRole('alert').waitFor({ state: 'detached' });

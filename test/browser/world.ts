@@ -4,6 +4,7 @@ import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
 import { CloacinaModule } from '../../lib/cloacina.module.js';
+import type { CloacinaServerOptions } from '../../lib/cloacina.options.js';
 import type { CloacinaDashboardOptions } from '../../lib/dashboard/dashboard-options.js';
 import { CloacinaDashboardModule } from '../../lib/dashboard/dashboard.module.js';
 import { PageFiles } from '../../lib/dashboard/page-files.js';
@@ -43,26 +44,25 @@ export class World {
     {
       options = {},
       workflows = [order, approval, imported, hostile, subsidiary, group],
-      isOnServers = false,
+      servers,
       prepare = () => undefined,
     }: {
       readonly options?: Partial<CloacinaDashboardOptions>;
       readonly workflows?: readonly WorkflowDefinition[];
-      /** Whether the tenants are on servers with names. */
-      readonly isOnServers?: boolean;
+      /** Servers with names. The tenants are on the first one. */
+      readonly servers?: Readonly<Record<string, CloacinaServerOptions>>;
       /** Adds middleware. */
       readonly prepare?: (app: INestApplication) => void;
     } = {},
   ): Promise<World> {
-    const place = isOnServers
-      ? { servers: { north: { databaseUrl: databaseUrl() } } }
-      : { databaseUrl: databaseUrl() };
-    const north = isOnServers ? { server: 'north' } : {};
+    const place = servers === undefined ? { databaseUrl: databaseUrl() } : { servers };
+    const [first] = Object.keys(servers ?? {});
+    const at = first === undefined ? {} : { server: first };
     @Module({
       imports: [
         CloacinaModule.forRoot({ ...place, maxContextSize: 8_000_000 }),
-        CloacinaModule.forTenant({ tenant: 'acme', schema: freshSchema(), ...north }),
-        CloacinaModule.forTenant({ tenant: 'globex', schema: freshSchema(), ...north }),
+        CloacinaModule.forTenant({ tenant: 'acme', schema: freshSchema(), ...at }),
+        CloacinaModule.forTenant({ tenant: 'globex', schema: freshSchema(), ...at }),
         CloacinaDashboardModule.register({
           path: 'ops/cloacina',
           guards: [UserGuard],

@@ -2,7 +2,6 @@ import { AvailabilityRetry } from '../../runtime/availability-retry.js';
 import { untraced } from '../../runtime/untraced.js';
 import type { MoveProgress } from '../moving/move-options.js';
 import { readMove, type TenantMove } from '../moving/tenant-move.js';
-import type { Tenant } from './tenant.js';
 import type { TenantRuntime } from './tenant-runtime.js';
 
 /** A move of a tenant that is not complete, as {@link CloacinaTenants.currentMove} returns it. */
@@ -32,19 +31,4 @@ export async function readCurrentMove(
     ...(deadline === null ? {} : { undoneAt: deadline }),
     ...(progress === undefined ? {} : { progress }),
   };
-}
-
-const listeners = new WeakMap<Tenant, Set<() => void>>();
-
-/** Calls `listener` when this process hears that the state of a move of the tenant has changed, until the returned function is called. */
-export function onMoveOf(tenant: Tenant, listener: () => void): () => void {
-  const all = listeners.get(tenant) ?? new Set();
-  listeners.set(tenant, all);
-  all.add(listener);
-  return () => all.delete(listener);
-}
-
-/** Tells the listeners of a tenant. */
-export function tellMoveOf(tenant: Tenant): void {
-  for (const listener of listeners.get(tenant) ?? []) listener();
 }

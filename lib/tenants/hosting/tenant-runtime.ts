@@ -24,7 +24,7 @@ import type { CloacinaMigrator } from '../migrations/cloacina-migrator.js';
 import type { ConnectionGroup } from './connection-group.js';
 import type { MoveFollower } from '../moving/move-follower.js';
 import { quoteIdentifier } from '../quote-identifier.js';
-import { tellMoveOf } from './current-move.js';
+import { tellMoveOf } from './move-listeners.js';
 import { notePoolSize } from './pool-sizes.js';
 import { addressOf } from '../tenant-address.js';
 import { describeWait } from './serving-log.js';

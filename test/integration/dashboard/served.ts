@@ -9,6 +9,7 @@ import { ExpressAdapter } from '@nestjs/platform-express';
 import { Test } from '@nestjs/testing';
 import { CloacinaModule } from '../../../lib/cloacina.module.js';
 import { DASHBOARD_CLOCK } from '../../../lib/dashboard/clock.js';
+import type { CloacinaServerOptions } from '../../../lib/cloacina.options.js';
 import type { CloacinaDashboardOptions } from '../../../lib/dashboard/dashboard-options.js';
 import { CloacinaDashboardModule } from '../../../lib/dashboard/dashboard.module.js';
 import { PageFiles } from '../../../lib/dashboard/page-files.js';
@@ -61,12 +62,17 @@ export class Served {
     workflows: readonly WorkflowDefinition[],
     page = pageDirectory(),
     clock: Clock = systemClock,
+    servers?: Readonly<Record<string, CloacinaServerOptions>>,
   ): Promise<Served> {
+    // The tenants are on the first server.
+    const [server] = Object.keys(servers ?? {});
+    const at = server === undefined ? {} : { server };
+    const place = servers === undefined ? { databaseUrl: databaseUrl() } : { servers };
     @Module({
       imports: [
-        CloacinaModule.forRoot({ databaseUrl: databaseUrl(), maxContextSize: 8_000_000 }),
-        CloacinaModule.forTenant({ tenant: 'acme', schema: freshSchema() }),
-        CloacinaModule.forTenant({ tenant: 'globex', schema: freshSchema() }),
+        CloacinaModule.forRoot({ ...place, maxContextSize: 8_000_000 }),
+        CloacinaModule.forTenant({ tenant: 'acme', schema: freshSchema(), ...at }),
+        CloacinaModule.forTenant({ tenant: 'globex', schema: freshSchema(), ...at }),
         CloacinaDashboardModule.register(options),
       ],
       providers: workflows.map((workflow) => ({ provide: workflow.name, useValue: workflow })),
