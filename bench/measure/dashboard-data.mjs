@@ -74,6 +74,75 @@ export async function addRest(client, { schedules, definitions, actions, recover
   );
 }
 
+/**
+ * What is large in one execution of the first schema: a map whose items wait for their start time, a parent with many children, and
+ * a history of many events. Returns the ids of the first two.
+ */
+export async function addLarge(client, ids, { items, children, events }) {
+  const schema = 'tenant_0';
+  const openMap = await addOpenMap(client, ids.map, items);
+  const { rows } = await client.query(
+    `WITH child AS (
+       SELECT id FROM ${schema}.cloacina_workflow_execution WHERE workflow = 'order' AND status = 'Completed' AND id <> $2
+       LIMIT $3::integer
+     )
+     UPDATE ${schema}.cloacina_workflow_execution x
+     SET parent_execution_id = $1, root_execution_id = $1, parent_task_no = 0, parent_item_no = 0, depth = 1,
+         parent_step = 'order', on_parent_end = 'cancel'
+     FROM child c WHERE x.id = c.id RETURNING 1`,
+    [ids.running, ids.completed, children],
+  );
+  if (rows.length !== children) throw new Error(`There are ${rows.length} children.`);
+  await client.query(
+    `INSERT INTO ${schema}.cloacina_execution_event (execution_id, kind)
+     SELECT $1, CASE WHEN n % 2 = 0 THEN 'paused' ELSE 'resumed' END FROM generate_series(1, $2::integer) n`,
+    [ids.failed, events],
+  );
+  return { openMap };
+}
+
+async function addOpenMap(client, map, items) {
+  const schema = 'tenant_0';
+  const execution = await columnsOf(client, 'cloacina_workflow_execution', [
+    'id',
+    'status',
+    'outcome',
+    'context',
+    'completed_at',
+    'remaining_leaves',
+  ]);
+  const { rows } = await client.query(
+    `INSERT INTO ${schema}.cloacina_workflow_execution (id, status, remaining_leaves, ${execution.join(', ')})
+     SELECT gen_random_uuid(), 'Running', 1, ${execution.join(', ')} FROM ${schema}.cloacina_workflow_execution WHERE id = $1
+     RETURNING id`,
+    [map],
+  );
+  const { id } = rows[0];
+  const columns = 'execution_id, task_no, item_no, definition_id, status';
+  await client.query(
+    `INSERT INTO ${schema}.cloacina_task_execution (${columns}, item_count, pending_dependencies)
+     SELECT $2, task_no, 0, definition_id, 'Waiting', $3::integer, $3::integer FROM ${schema}.cloacina_task_execution
+     WHERE execution_id = $1 AND item_no = 0`,
+    [map, id, items],
+  );
+  await client.query(
+    `INSERT INTO ${schema}.cloacina_task_execution (${columns}, run_at, item)
+     SELECT execution_id, task_no, n, definition_id, 'Ready', now() + interval '1 day', to_json(n)
+     FROM ${schema}.cloacina_task_execution, generate_series(1, $2::integer) n WHERE execution_id = $1 AND item_no = 0`,
+    [id, items],
+  );
+  return id;
+}
+
+/** Keys of the limit, none of which has a task. */
+export function addKeys(client, keys) {
+  return client.query(
+    `INSERT INTO tenant_0.cloacina_limit_slot (limit_key) SELECT 'bank' || chr(31) || n FROM generate_series(1, $1::integer) n
+     ON CONFLICT DO NOTHING`,
+    [keys],
+  );
+}
+
 async function columnsOf(client, table, own) {
   const { rows } = await client.query(
     `SELECT column_name AS name FROM information_schema.columns

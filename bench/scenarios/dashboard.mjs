@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { addCopies, addDefinitions, addRest } from '../measure/dashboard-data.mjs';
+import { addCopies, addDefinitions, addKeys, addLarge, addRest } from '../measure/dashboard-data.mjs';
 import { startWorker } from '../measure/forked-worker.mjs';
 import { format } from '../measure/rounds.mjs';
 import { median, quantile } from '../statistics.mjs';
@@ -16,8 +16,20 @@ const BESIDE = {
     definitions: 10_000,
     actions: 1_000_000,
     recoveries: 1_000_000,
+    children: 100_000,
+    events: 100_000,
+    keys: 100_000,
   },
-  quick: { items: 1_000, schedules: 1_000, definitions: 100, actions: 10_000, recoveries: 10_000 },
+  quick: {
+    items: 1_000,
+    schedules: 1_000,
+    definitions: 100,
+    actions: 10_000,
+    recoveries: 10_000,
+    children: 1_000,
+    events: 10_000,
+    keys: 1_000,
+  },
 };
 
 /** The routes of the HTTP API over a large tenant and many small ones, and what open pages cost where nothing happens. */
@@ -42,13 +54,13 @@ export const dashboard = {
       const { port, bootMs } = (await worker.next('boot')).result;
       log(`${format(tenants)} tenants are open after ${format(bootMs / 1_000)} s`);
       const ids = await ask('seed');
-      await fill(database.client, { tenants, executions, ids, beside });
+      const large = await fill(database.client, { tenants, executions, ids, beside });
       log(`${format(executions)} executions are added`);
       await server.settle();
       const origin = `http://127.0.0.1:${port}/cloacina`;
       const overview = await firstOverview(origin, tenants);
       const pages = {};
-      for (const [name, path] of await routesOf(origin, ids))
+      for (const [name, path] of await routesOf(origin, { ...ids, ...large }))
         pages[name] = await timesOf(origin, path, quick ? 10 : 40);
       const slowest = Math.max(...Object.values(pages).map((times) => quantile(times, 0.95)));
       const idle = await idleOf(origin, ask, quick);
@@ -83,7 +95,10 @@ async function fill(client, { tenants, executions, ids, beside }) {
     if (open > 0) await add(ids.running, open, { isOpen: true });
   }
   await addRest(client, beside);
+  await addKeys(client, beside.keys);
+  const large = await addLarge(client, ids, beside);
   await client.query('VACUUM ANALYZE');
+  return large;
 }
 
 /** From an empty memory to numbers of all tenants: what the first page shows at once, and when it has all. */
@@ -104,7 +119,7 @@ async function firstOverview(origin, tenants) {
   };
 }
 
-async function routesOf(origin, { completed, failed, running, map }) {
+async function routesOf(origin, { completed, failed, running, map, openMap }) {
   const list = 'api/tenants/tenant_0/executions';
   const { nextCursor } = await get(origin, `${list}?limit=200`);
   const ago = (hours) => new Date(Date.now() - hours * 3_600_000).toISOString();
@@ -113,6 +128,7 @@ async function routesOf(origin, { completed, failed, running, map }) {
     session: 'api/session',
     overview: 'api/overview',
     tenants: 'api/tenants?limit=200',
+    'a tenant': 'api/tenants/tenant_0',
     'tenants, searched': 'api/tenants?search=_1',
     'series, hour, all': 'api/series',
     'series, day, all': 'api/series?range=day',
@@ -132,12 +148,18 @@ async function routesOf(origin, { completed, failed, running, map }) {
     'executions, time and status': `${list}?createdBefore=${ago(20)}&status=Cancelled`,
     'executions, key': `${list}?workflow=approve&idempotencyKey=approval-1`,
     'executions, waiting for a signal': `${list}?waitingFor=approval`,
+    'executions, children of one': `${list}?parent=${running}`,
+    'executions, tree of one': `${list}?root=${running}&status=Completed`,
     'an execution': `${list}/${completed}`,
-    'its history': `${list}/${failed}/history`,
+    'its history': `${list}/${completed}/history`,
+    'a history of many events': `${list}/${failed}/history`,
     'why it waits': `${list}/${running}/explain`,
     'its tree': `${list}/${completed}/tree`,
+    'a tree of many children': `${list}/${running}/tree`,
     'a value': `${list}/${completed}/values/total`,
     'a map': `${list}/${map}`,
+    'a map with open items': `${list}/${openMap}`,
+    'why a map waits': `${list}/${openMap}/explain`,
     'history of a map': `${list}/${map}/history`,
     'items of a map': `${list}/${map}/items/store?after=90000`,
     'items, Failed': `${list}/${map}/items/store?status=Failed&after=90000`,
@@ -146,11 +168,16 @@ async function routesOf(origin, { completed, failed, running, map }) {
     schedules: 'api/tenants/tenant_0/schedules',
     'schedules, behind many': 'api/tenants/tenant_0/schedules?after=schedule%2090000',
     'schedules, broken': 'api/tenants/tenant_0/schedules?state=broken',
+    'a schedule': 'api/tenants/tenant_0/schedules/nightly',
+    'next firings of a schedule': 'api/tenants/tenant_0/schedules/nightly/preview',
     'firings of a schedule': 'api/tenants/tenant_0/schedules/nightly/firings',
     limits: 'api/tenants/tenant_0/limits',
+    'limits, one limit': 'api/tenants/tenant_0/limits?name=bank',
+    'limits, full': 'api/tenants/tenant_0/limits?full=true',
     actions: 'api/tenants/tenant_0/actions',
     'actions, subject': 'api/tenants/tenant_0/actions?subject=seldom',
     'actions, user': 'api/tenants/tenant_0/actions?actor=zoe',
+    'actions, subject and user': 'api/tenants/tenant_0/actions?subject=schedule%201&actor=user%202',
     'count of a bulk retry': [
       'api/tenants/tenant_0/bulk',
       { action: 'retry', filter: { workflow: 'order', status: 'Failed' }, dryRun: true },

@@ -27,6 +27,7 @@ export function sightKey({ tenants, seesAll }: Sight): string {
 @Injectable()
 export class TenantMoves {
   private readonly kept: Kept<CurrentMove | null>;
+  private seen = 0;
 
   constructor(
     @Inject(TenantReads) private readonly reads: TenantReads,
@@ -37,6 +38,8 @@ export class TenantMoves {
       minAgeMs: FRESH_MS,
       // If the server is away, the numbers of the tenant say so.
       read: ({ name }) => served.currentMove(name).catch(() => null),
+      // Nothing tells that the process that moves a tenant has ended, so a move is read again and again until it is over.
+      shape: (move) => move && [move, ++this.seen],
     };
   }
 

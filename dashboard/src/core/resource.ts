@@ -22,12 +22,19 @@ const AGAIN_MS = 5_000;
 /**
  * Reads a path, and reads it again when executions of the tenant change. While another query of the same path is read,
  * the data before it stay.
+ *
+ * @param topics - names of tenants; `*` for the numbers of all tenants
  */
-export function useResource<T>(path: string | undefined, topic?: string): Resource<T> {
+export function useResource<T>(
+  path: string | undefined,
+  ...topics: readonly string[]
+): Resource<T> {
   const [state, setState] = useState<State<T>>({ path: undefined });
   const [turn, setTurn] = useState(0);
-  const version =
-    (versions.value[topic === '*' ? 'all' : (topic ?? '')] ?? 0) + (versions.value['*'] ?? 0);
+  const version = [...topics.map((topic) => (topic === '*' ? 'all' : topic)), '*'].reduce(
+    (sum, topic) => sum + (versions.value[topic] ?? 0),
+    0,
+  );
   const shown = useRef<string | undefined>(undefined);
   useEffect(() => {
     if (path === undefined) return;

@@ -45,7 +45,8 @@ export function MoveMark({ of: { state, peer, since, isInterrupted } }: { of: Te
 
 /** Where the tenant of a view is: its server, its move to another one, and what is wrong with it. */
 export function TenantPlace({ tenant }: { tenant: string }) {
-  const { data } = useResource<TenantOverview>(tenantApi(tenant), tenant);
+  // That a move was interrupted is found by reading, and told with the numbers of all tenants.
+  const { data } = useResource<TenantOverview>(tenantApi(tenant), tenant, '*');
   if (data === undefined) return null;
   const { server, move, problem } = data;
   const lives =
