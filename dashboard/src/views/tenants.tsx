@@ -49,10 +49,10 @@ export function TenantTable({ tenants }: { tenants: readonly TenantOverview[] })
           <td>
             <Ago at={oldestDue} />
           </td>
-          <td>
+          <td class={problem === undefined ? undefined : 'why'}>
             {problem === undefined ? null : (
               <span class="bad">
-                <Words text={problem} max={90} />
+                <Words text={problem} max={240} />
               </span>
             )}
             {pausedWorkflows === 0 ? null : (
