@@ -131,6 +131,19 @@ async function addOpenMap(client, map, items) {
      FROM ${schema}.cloacina_task_execution, generate_series(1, $2::integer) n WHERE execution_id = $1 AND item_no = 0`,
     [id, items],
   );
+  // Each item has done a step, and was deferred.
+  await client.query(
+    `INSERT INTO ${schema}.cloacina_task_step (execution_id, task_no, item_no, name, kind, status, completed_at)
+     SELECT execution_id, task_no, item_no, 'fetch', 'step', 'Done', now() FROM ${schema}.cloacina_task_execution
+     WHERE execution_id = $1 AND item_no > 0`,
+    [id],
+  );
+  await client.query(
+    `INSERT INTO ${schema}.cloacina_execution_event (execution_id, task_no, item_no, kind)
+     SELECT execution_id, task_no, item_no, 'deferred' FROM ${schema}.cloacina_task_execution
+     WHERE execution_id = $1 AND item_no > 0`,
+    [id],
+  );
   return id;
 }
 

@@ -161,6 +161,7 @@ async function routesOf(origin, { completed, failed, running, map, openMap }) {
     'a map with open items': `${list}/${openMap}`,
     'why a map waits': `${list}/${openMap}/explain`,
     'history of a map': `${list}/${map}/history`,
+    'history of a map with steps': `${list}/${openMap}/history`,
     'items of a map': `${list}/${map}/items/store?after=90000`,
     'items, Failed': `${list}/${map}/items/store?status=Failed&after=90000`,
     workflows: 'api/tenants/tenant_0/workflows',
