@@ -131,9 +131,9 @@ export const SCHEMAS: Readonly<Record<string, object>> = {
       to: { description: 'The last time of the range, in ISO 8601.', type: 'string' },
       overlap: {
         description:
-          'What happens to a time while the execution of the time before still runs: `allow` starts all at once, `queue` one after the\nother, `skip` starts nothing for it. Default: `allow`.',
+          'What happens to a time while the execution of the time before still runs: `allow` starts all at once, `queue` one after the\nother, `skip` starts nothing for it, `cancelPrevious` cancels the execution before, so only the last one is sure to run.\nDefault: `allow`.',
         type: 'string',
-        enum: ['skip', 'allow', 'queue'],
+        enum: ['skip', 'allow', 'cancelPrevious', 'queue'],
       },
       dryRun: {
         description: '`true`: only `matched` is counted, and nothing is started. Default: `false`.',
@@ -1256,6 +1256,37 @@ export const SCHEMAS: Readonly<Record<string, object>> = {
     },
     required: ['kind', 'maxItems', 'collect', 'onItemFailure'],
   },
+  MoveProgress: {
+    description: 'How far a move is.',
+    type: 'object',
+    properties: {
+      phase: {
+        type: 'string',
+        enum: [
+          'copying',
+          'stopping',
+          'preparing',
+          'catchingUp',
+          'carrying',
+          'switching',
+          'validating',
+        ],
+      },
+      tables: {
+        description: 'Tables that are copied, and all.',
+        type: 'object',
+        properties: { done: { type: 'number' }, total: { type: 'number' } },
+        required: ['done', 'total'],
+      },
+      bytes: { description: 'Bytes that were sent so far.', type: 'number' },
+      totalBytes: {
+        description:
+          'The size of all tables on the old server, in bytes. The rows alone may need less.',
+        type: 'number',
+      },
+    },
+    required: ['phase', 'tables', 'bytes', 'totalBytes'],
+  },
   OpenDependency: {
     description: 'A dependency that has not ended.',
     type: 'object',
@@ -1697,7 +1728,7 @@ export const SCHEMAS: Readonly<Record<string, object>> = {
         description:
           "What happens to a firing while the execution before still runs. Default: `'skip'`.",
         type: 'string',
-        enum: ['skip', 'allow', 'queue', 'cancelPrevious'],
+        enum: ['skip', 'allow', 'cancelPrevious', 'queue'],
       },
       startBefore: {
         description:
@@ -2229,8 +2260,22 @@ export const SCHEMAS: Readonly<Record<string, object>> = {
                 type: 'array',
                 items: { $ref: '#/components/schemas/ItemGroup' },
               },
+              isCapped: {
+                description:
+                  'Whether items are missing in `groups`. An explanation looks at 100,000 items; if the maps of the execution have more, at\nthe first and the last ones of each map.',
+                type: 'boolean',
+              },
             },
-            required: ['kind', 'total', 'completed', 'failed', 'open', 'isComplete', 'groups'],
+            required: [
+              'kind',
+              'total',
+              'completed',
+              'failed',
+              'open',
+              'isComplete',
+              'groups',
+              'isCapped',
+            ],
           },
           {
             type: 'object',
@@ -2571,8 +2616,42 @@ export const SCHEMAS: Readonly<Record<string, object>> = {
     },
     required: ['reason', 'detail'],
   },
+  TenantMoveRow: {
+    description: 'A move of a tenant to another server that is not complete.',
+    type: 'object',
+    properties: {
+      state: {
+        description:
+          '`copying`: its rows are copied, and it works as usual. `stopping`: its work has stopped until the move ends or is undone.\n`moved`: it lives on the other server, where the process that answers does not serve it yet. `arriving`: it is served from a\ncopy that is not complete.',
+        type: 'string',
+        enum: ['copying', 'stopping', 'moved', 'arriving'],
+      },
+      peer: {
+        description:
+          'The name of the other server. Absent if the user may see some tenants only, and none of these lives there.',
+        type: 'string',
+      },
+      since: { description: 'Since when the move is in this state.', type: 'string' },
+      isInterrupted: {
+        description:
+          'Whether no process carries the move out. `problem` of the tenant says what to do.',
+        type: 'boolean',
+      },
+      undoneAt: {
+        description:
+          'When the processes of the tenant undo a stop whose mover has ended. Absent in other states.',
+        type: 'string',
+      },
+      progress: {
+        description: 'How far the move is. Absent if another process moves the tenant.',
+        $ref: '#/components/schemas/MoveProgress',
+      },
+    },
+    required: ['state', 'since', 'isInterrupted'],
+  },
   TenantOverview: {
-    description: 'The state of a tenant, as a row of a list.',
+    description:
+      'The state of a tenant: a row of a list, and the response of `GET api/tenants/:tenant`.',
     type: 'object',
     properties: {
       tenant: { description: 'The name of the tenant.', type: 'string' },
@@ -2593,6 +2672,10 @@ export const SCHEMAS: Readonly<Record<string, object>> = {
       pausedWorkflows: {
         description: 'The number of workflows that are paused as a whole.',
         type: 'number',
+      },
+      move: {
+        description: 'Its move to another server. Absent if it does not move.',
+        $ref: '#/components/schemas/TenantMoveRow',
       },
       problem: {
         description:
