@@ -85,13 +85,20 @@ const CONDITIONS = {
 
 type Conditions = keyof typeof CONDITIONS;
 
+/** The id as the index of the conditions has it, so that no other index has the order. */
+const IDS: Readonly<Record<Conditions, string>> = {
+  all: 'a.id',
+  of_subject: '(a.id + 0)',
+  of_actor: '(a.id + 0)',
+  of_both: '(0 + a.id)',
+};
+
 /** The largest bigint. An omitted bound must be a bound too: a generic plan can't use the index for `$3 IS NULL OR …`. */
 const MAX_ID = '9223372036854775807';
 
 /** The newest first. The ids of actions follow one another as people act, so their order is that of the times. */
 function listOf(conditions: Conditions): Statement<ActionRecord> {
-  // As the indexes of subjects and actors have it.
-  const id = conditions === 'all' ? 'a.id' : '(a.id + 0)';
+  const id = IDS[conditions];
   return {
     name: `list_actions_${conditions}`,
     columns: ACTION,

@@ -144,12 +144,13 @@ function treeOf(tables: TenantTables, limitOfEach: string, condition: string): s
 
 /**
  * The first $2 executions of a tree. A parent may have more children than that, so the limit is that of each parent too:
- * otherwise a plan reads and sorts all of its children.
+ * otherwise a plan reads and sorts all of its children. The planner must not know the limit: it would do the same if it expects
+ * fewer children than that. Of an unknown limit it expects a tenth of them, and so reads the index in its order.
  */
 export const readTree: Statement<TreeRow> = {
   name: 'read_tree',
   columns: TREE,
-  text: (tables) => treeOf(tables, ' LIMIT $2::integer', ''),
+  text: (tables) => treeOf(tables, ' LIMIT (SELECT $2::integer)', ''),
 };
 
 /** The first $2 executions of a tree that are in some statuses ($3). There may be any number of others before them. */

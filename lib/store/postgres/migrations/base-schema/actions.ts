@@ -19,8 +19,9 @@ CREATE TABLE ${schema}.cloacina_action (
 CREATE INDEX cloacina_action_subject_idx ON ${schema}.cloacina_action (subject, (id + 0));
 -- The begin of the actor, because an entry of an index has a greatest length.
 CREATE INDEX cloacina_action_actor_idx ON ${schema}.cloacina_action (left(actor, 100), (id + 0));
--- Either of the two may have a million actions, and both together a few.
-CREATE INDEX cloacina_action_subject_actor_idx ON ${schema}.cloacina_action (subject, left(actor, 100), (id + 0));
+-- Either of the two may have a million actions, and both together a few. An order of its own, as above: the planner takes them for
+-- independent, and could walk one of the two.
+CREATE INDEX cloacina_action_subject_actor_idx ON ${schema}.cloacina_action (subject, left(actor, 100), (0 + id));
 `,
   comments: [
     ['TABLE', 'action', 'Who has changed which workflow or schedule. Only calls with an actor.'],
