@@ -74,9 +74,7 @@ export function TenantPlace({ tenant }: { tenant: string }) {
           <Sentence text={problem} />
         </p>
       )}
-      {problem === undefined && move !== undefined ? (
-        <p class="dim">{MEANS[move.state]}</p>
-      ) : null}
+      {problem === undefined && move !== undefined ? <p class="dim">{MEANS[move.state]}</p> : null}
       {move?.progress === undefined ? null : <Progress of={move.progress} />}
       {move?.isInterrupted === true && move.peer !== undefined ? (
         <WayOut tenant={tenant} peer={move.peer} />

@@ -23,52 +23,71 @@ export function TenantTable({ tenants }: { tenants: readonly TenantOverview[] })
         '',
       ]}
     >
-      {tenants.map(({ tenant, server, move, counts, oldestDue, problem, pausedWorkflows }) => (
-        <tr key={tenant}>
-          <td>
-            <a href={linkTo(['t', tenant, 'executions'])}>
-              <Name text={tenant} />
-            </a>
-          </td>
-          {hasServers ? (
-            <td>
-              <Name text={server ?? '–'} max={24} />
-              {move === undefined ? null : <MoveMark of={move} />}
-            </td>
-          ) : null}
-          {(['Running', 'Pending', 'Failed', 'Paused'] as const).map((status) => (
-            <td key={status} class="number">
-              <a
-                class={`quiet ${toneOf(counts?.[status].count ?? 0, status)}`}
-                href={linkTo(['t', tenant, 'executions'], { status })}
-              >
-                {formatCount(counts?.[status])}
-              </a>
-            </td>
-          ))}
-          <td>
-            <Ago at={oldestDue} />
-          </td>
-          <td class={problem === undefined ? undefined : 'why'}>
-            {problem === undefined ? null : (
-              <span class="bad">
-                <Words text={problem} max={240} />
-              </span>
-            )}
-            {pausedWorkflows === 0 ? null : (
-              <span class="dim">
-                {pausedWorkflows} paused workflow{pausedWorkflows === 1 ? '' : 's'}
-              </span>
-            )}
-          </td>
-        </tr>
+      {tenants.map((one) => (
+        <Row key={one.tenant} of={one} hasServers={hasServers} />
       ))}
     </Table>
   );
 }
 
+/** What is wrong with a tenant is a line of its own, which stays in sight where the table is wider than the window. */
+function Row({
+  of: { tenant, server, move, counts, oldestDue, problem, pausedWorkflows },
+  hasServers,
+}: {
+  of: TenantOverview;
+  hasServers: boolean;
+}) {
+  return (
+    <>
+      <tr class={problem === undefined ? undefined : 'has-more'}>
+        <td>
+          <a href={linkTo(['t', tenant, 'executions'])}>
+            <Name text={tenant} />
+          </a>
+        </td>
+        {hasServers ? (
+          <td>
+            <Name text={server ?? '–'} max={24} />
+            {move === undefined ? null : <MoveMark of={move} />}
+          </td>
+        ) : null}
+        {(['Running', 'Pending', 'Failed', 'Paused'] as const).map((status) => (
+          <td key={status} class="number">
+            <a
+              class={`quiet ${toneOf(counts?.[status].count ?? 0, status)}`}
+              href={linkTo(['t', tenant, 'executions'], { status })}
+            >
+              {formatCount(counts?.[status])}
+            </a>
+          </td>
+        ))}
+        <td>
+          <Ago at={oldestDue} />
+        </td>
+        <td>
+          {pausedWorkflows === 0 ? null : (
+            <span class="dim">
+              {pausedWorkflows} paused workflow{pausedWorkflows === 1 ? '' : 's'}
+            </span>
+          )}
+        </td>
+      </tr>
+      {problem === undefined ? null : (
+        <tr class="more">
+          <td colSpan={hasServers ? 8 : 7}>
+            <span class="bad">
+              <Words text={problem} max={240} />
+            </span>
+          </td>
+        </tr>
+      )}
+    </>
+  );
+}
+
 /** Zeros are pale, so that the eye finds the rest. */
-function toneOf(count: number, status: string): string {
+export function toneOf(count: number, status: string): string {
   if (count === 0) return 'dim';
   return status === 'Failed' ? 'bad' : '';
 }

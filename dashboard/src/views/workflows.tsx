@@ -11,6 +11,7 @@ import { showDialog, toast } from '../ui/dialog.js';
 import { Pager } from '../ui/pager.js';
 import { Ago, Card, ExecutionLink, Loaded, Name, Table, Words } from '../ui/parts.js';
 import { actionsOf } from './actions.js';
+import { toneOf } from './tenants.js';
 import { Versions } from './versions.js';
 
 const OPEN = ['Running', 'Pending', 'Paused', 'Failed'] as const;
@@ -50,7 +51,7 @@ export function WorkflowsView({ tenant }: { tenant: string }) {
                   {OPEN.map((status) => (
                     <td key={status} class="number">
                       <a
-                        class="quiet"
+                        class={`quiet ${toneOf(counts[status].count, status)}`}
                         href={linkTo(['t', tenant, 'executions'], { workflow: name, status })}
                       >
                         {formatCount(counts[status])}

@@ -87,7 +87,10 @@ describe('the move of a tenant', () => {
       },
     });
     const [first] = await Promise.all(seen);
-    expect(first).toMatchObject({ peer: 'us', progress: { tables: { total: expect.any(Number) } } });
+    expect(first).toMatchObject({
+      peer: 'us',
+      progress: { tables: { total: expect.any(Number) } },
+    });
     await waitFor(async () => (await tenants.currentMove(schema)) === null);
   }, 120_000);
 
