@@ -94,8 +94,8 @@ export async function addLarge(client, ids, { items, children, events }) {
   );
   if (rows.length !== children) throw new Error(`There are ${rows.length} children.`);
   await client.query(
-    `INSERT INTO ${schema}.cloacina_execution_event (execution_id, kind)
-     SELECT $1, CASE WHEN n % 2 = 0 THEN 'paused' ELSE 'resumed' END FROM generate_series(1, $2::integer) n`,
+    `INSERT INTO ${schema}.cloacina_execution_event (execution_id, kind, detail)
+     SELECT $1, CASE WHEN n % 2 = 0 THEN 'paused' ELSE 'resumed' END, '{}' FROM generate_series(1, $2::integer) n`,
     [ids.failed, events],
   );
   return { openMap };
