@@ -30,7 +30,9 @@ const order = defineWorkflow('order')
     if (context.get('fails') === true) throw new Error('The card of order 4711 was refused');
     return { receipt: 'r-1' };
   })
-  .task('ship', { dependsOn: ['pay'], limit: { name: 'bank', concurrency: 1_000 } }, () => ({ tracking: 't-1' }))
+  .task('ship', { dependsOn: ['pay'], limit: { name: 'bank', concurrency: 1_000 } }, () => ({
+    tracking: 't-1',
+  }))
   .build();
 const approve = defineWorkflow('approve')
   .task('ask', async (context) => {

@@ -1,5 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { addCopies, addDefinitions, addKeys, addLarge, addRest } from '../measure/dashboard-data.mjs';
+import {
+  addCopies,
+  addDefinitions,
+  addKeys,
+  addLarge,
+  addRest,
+} from '../measure/dashboard-data.mjs';
 import { startWorker } from '../measure/forked-worker.mjs';
 import { format } from '../measure/rounds.mjs';
 import { median, quantile } from '../statistics.mjs';

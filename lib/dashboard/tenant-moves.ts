@@ -49,7 +49,10 @@ export class TenantMoves {
   }
 
   /** The moves of those tenants that move, by name: what is known after `budgetMs`. */
-  async of(tenants: readonly Tenant[], budgetMs: number): Promise<ReadonlyMap<string, CurrentMove>> {
+  async of(
+    tenants: readonly Tenant[],
+    budgetMs: number,
+  ): Promise<ReadonlyMap<string, CurrentMove>> {
     const { values } = await this.reads.many(onServers(tenants), this.kept, budgetMs);
     return new Map(
       values.flatMap(({ tenant: { name }, value }) => (value === null ? [] : [[name, value]])),
@@ -74,7 +77,10 @@ export function withMove(
   return { ...overview, move: row, ...(problem === undefined ? {} : { problem }) };
 }
 
-function rowOf({ state, peer, since, undoneAt, ...rest }: CurrentMove, sight: Sight): TenantMoveRow {
+function rowOf(
+  { state, peer, since, undoneAt, ...rest }: CurrentMove,
+  sight: Sight,
+): TenantMoveRow {
   const { isInterrupted, progress } = rest;
   return {
     state,

@@ -62,4 +62,4 @@ it('a user sees where a tenant is, that it moves, and what to do when its move i
   await user.see('acme is on server south');
   await user.main.getByRole('alert').waitFor({ state: 'detached' });
   expect(user.complaints).toEqual([]);
-});
+}, 300_000);

@@ -1,6 +1,12 @@
 import { PostgresRole } from './postgres-role.js';
 import { attachChildren, attachedOf, attachmentValues } from '../statements/attach-children.js';
-import { readChildEnds, readHeldUp, readTree, readTreeIn, readUnsettled } from '../statements/child-reads.js';
+import {
+  readChildEnds,
+  readHeldUp,
+  readTree,
+  readTreeIn,
+  readUnsettled,
+} from '../statements/child-reads.js';
 import { childrenEnded } from '../statements/children-ended.js';
 import { plainArray } from '../statements/encoding.js';
 import {
