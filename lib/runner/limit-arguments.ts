@@ -18,6 +18,7 @@ import type {
   LimitKeyRef,
   LimitSettings,
 } from './limit-state.js';
+import { checkMaxRead } from './max-read.js';
 
 const REF: ReadonlySet<string> = new Set<keyof LimitKeyRef>(['name', 'key']);
 const SETTINGS: ReadonlySet<string> = new Set<keyof LimitSettings>([
@@ -27,7 +28,13 @@ const SETTINGS: ReadonlySet<string> = new Set<keyof LimitSettings>([
   'key',
   'weight',
 ]);
-const FILTER: ReadonlySet<string> = new Set<keyof LimitFilter>(['name', 'full', 'limit', 'cursor']);
+const FILTER: ReadonlySet<string> = new Set<keyof LimitFilter>([
+  'name',
+  'full',
+  'limit',
+  'cursor',
+  'maxRead',
+]);
 const ADMISSION_SETTINGS: ReadonlySet<string> = new Set<keyof AdmissionSettings>([
   'concurrency',
   'rate',
@@ -144,20 +151,25 @@ export interface CheckedLimitFilter {
   readonly full: boolean;
   readonly limit: number;
   readonly after: string | null;
+  readonly maxRead: number;
 }
 
 /** @throws InvalidArgumentError for an unknown option, and for values that are not valid */
 export function checkLimitFilter(filter: LimitFilter): CheckedLimitFilter {
   checkCallOptions('limits.list()', filter, FILTER);
-  const { name, ...page } = filter;
-  return { ...checkPage(page), name: name === undefined ? null : checkName('name', name) };
+  const { name, maxRead, ...page } = filter;
+  return {
+    ...checkPage(page),
+    name: name === undefined ? null : checkName('name', name),
+    maxRead: checkMaxRead(maxRead) ?? Infinity,
+  };
 }
 
 function checkPage({
   full = false,
   limit = DEFAULT_PAGE,
   cursor,
-}: Omit<LimitFilter, 'name'>): Omit<CheckedLimitFilter, 'name'> {
+}: Omit<LimitFilter, 'name' | 'maxRead'>): Omit<CheckedLimitFilter, 'name' | 'maxRead'> {
   if (typeof full !== 'boolean') {
     throw new InvalidArgumentError('full', `must be true or false, not ${formatValue(full)}`);
   }

@@ -36,11 +36,11 @@ export class LimitReader {
     return states;
   }
 
-  async list({ name, full, limit, after }: CheckedLimitFilter): Promise<LimitPage> {
+  async list({ name, full, limit, after, maxRead }: CheckedLimitFilter): Promise<LimitPage> {
     const items: LimitState[] = [];
     const totals = new Totals(this.store);
     let last = after;
-    for (;;) {
+    for (let read = 0; ;) {
       // The key after the page tells whether there is another page.
       const wanted = full ? PAGE : limit + 1;
       const rows = await this.store.keys({ name, after: last, count: wanted, strict: this.strict });
@@ -53,6 +53,8 @@ export class LimitReader {
       }
       if (rows.length < wanted) return { items, nextCursor: null };
       if (full) last = rows.at(-1)?.limitKey ?? last;
+      read += rows.length;
+      if (full && read >= maxRead) return { items, nextCursor: encodeLimitCursor(last ?? '') };
     }
   }
 

@@ -57,6 +57,12 @@ export interface LimitFilter {
   limit?: number;
   /** The `nextCursor` of the previous page. Default: the first page. */
   cursor?: string;
+  /**
+   * How many keys a search for full ones looks at for the page, about, 1,000 to 100,000. The page ends where the look has ended: it
+   * may have fewer keys than `limit`, or none, and a `nextCursor` from which the next call goes on. Default: as many as it takes
+   * to fill the page.
+   */
+  maxRead?: number;
 }
 
 /** A page of keys, by name and key. */

@@ -13,6 +13,7 @@ import { decodeCursor } from './cursor.js';
 import type { GetOptions } from './execution.js';
 import type { ExecutionCountFilter, ExecutionFilter } from './execution-filter.js';
 import { checkLimitKey } from './limit-arguments.js';
+import { checkMaxRead } from './max-read.js';
 import { isExecutionId } from './execution-uuid.js';
 import { checkDate, checkKey, checkTags } from './start-request.js';
 
@@ -38,8 +39,6 @@ const GET_OPTIONS: ReadonlySet<string> = new Set<keyof GetOptions>(['workflow', 
 
 const DEFAULT_LIMIT = 50;
 const MAX_LIMIT = 500;
-const MIN_READ = 1_000;
-const MAX_READ = 100_000;
 /** Max number of `ids` in a filter. */
 const MAX_IDS = 2_000;
 
@@ -107,15 +106,6 @@ export function checkConditions(
     parent: checkExecution('parent', filter.parent),
     root: checkExecution('root', filter.root),
   };
-}
-
-function checkMaxRead(maxRead: number | undefined): number | undefined {
-  if (maxRead === undefined) return undefined;
-  if (Number.isInteger(maxRead) && maxRead >= MIN_READ && maxRead <= MAX_READ) return maxRead;
-  throw new InvalidArgumentError(
-    'maxRead',
-    `must be a whole number from ${MIN_READ} to ${MAX_READ}, not ${formatValue(maxRead)}`,
-  );
 }
 
 function checkCommon(filter: ExecutionCountFilter): StoredCountFilter {

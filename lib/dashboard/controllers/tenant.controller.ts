@@ -20,6 +20,8 @@ import { choice, count, date, flag, text, type Fields } from '../query.js';
 import { TenantReads } from '../tenant-reads.js';
 
 const MAX_PAGE = 200;
+/** How many keys are looked at for a page of full ones, about. */
+const KEYS_LOOKED_AT = 2_000;
 const STATES = ['active', 'paused', 'ended', 'broken'] as const;
 const NOT_COMPLETED = ['Pending', 'Running', 'Paused', 'Finishing', 'Failed', 'Cancelled'] as const;
 
@@ -170,7 +172,7 @@ export class TenantController {
       cursor: text(query, 'cursor'),
     });
     const page = await this.reads.now(tenant, `limits ${JSON.stringify(given)}`, () =>
-      runner.limits.list(given),
+      runner.limits.list({ ...given, maxRead: KEYS_LOOKED_AT }),
     );
     return serialized(page);
   }

@@ -85,7 +85,7 @@ export type LimitRow = Serialized<LimitState>;
 
 /**
  * Response of `GET api/tenants/:tenant/limits?name=…&full=true&limit=50&cursor=…`: keys by name and key. With `full=true`, only keys
- * that can begin no task now.
+ * that can begin no task now: about 2,000 keys are looked at, so a page may have fewer keys than `limit` before the last one.
  */
 export type LimitsResponse = Page<LimitRow>;
 

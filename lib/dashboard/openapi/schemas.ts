@@ -1197,7 +1197,7 @@ export const SCHEMAS: Readonly<Record<string, object>> = {
   },
   LimitsResponse: {
     description:
-      'Response of `GET api/tenants/:tenant/limits?name=…&full=true&limit=50&cursor=…`: keys by name and key. With `full=true`, only keys\nthat can begin no task now.',
+      'Response of `GET api/tenants/:tenant/limits?name=…&full=true&limit=50&cursor=…`: keys by name and key. With `full=true`, only keys\nthat can begin no task now: about 2,000 keys are looked at, so a page may have fewer keys than `limit` before the last one.',
     type: 'object',
     properties: {
       items: {
