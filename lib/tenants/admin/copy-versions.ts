@@ -46,7 +46,7 @@ export async function copyEach<T>(
   read: (rows: readonly string[]) => T | undefined,
 ): Promise<(T | undefined)[]> {
   await client.query(
-    `SET row_security TO off; SET datestyle TO ISO; SET timezone TO 'UTC'; SET lock_timeout TO ${LOCK_TIMEOUT_MS}; SET statement_timeout TO ${STATEMENT_TIMEOUT_MS}`,
+    `SET row_security TO off; SET DateStyle TO ISO; SET timezone TO 'UTC'; SET lock_timeout TO ${LOCK_TIMEOUT_MS}; SET statement_timeout TO ${STATEMENT_TIMEOUT_MS}`,
   );
   const results: (T | undefined)[] = [];
   for (let start = 0; start < schemas.length; start += CHUNK) {
