@@ -130,6 +130,6 @@ async function deleteMissing({ source, target }: Carrier, table: MovedTable): Pr
   );
 }
 
-function sameKey({ key }: MovedTable): string {
-  return key.map((column) => `t.${column} = c.${column}`).join(' AND ');
+function sameKey({ key, keyEquals }: MovedTable): string {
+  return key.map((column, n) => `t.${column} ${keyEquals[n] ?? '='} c.${column}`).join(' AND ');
 }

@@ -158,7 +158,7 @@ export class MoveAttempt {
       const names = login && { schema, username: login.name };
       const notes = names === undefined ? [] : await openLogin(here, there, names);
       isPreparing = false;
-      const carried = await this.carry(control, prepared);
+      const carried = await this.carry(control, prepared, login?.name);
       return { tables: prepared.size.tables, ...carried, bytes: this.progress.bytes, notes };
     } catch (error) {
       if (error instanceof CloacinaError) throw error;
@@ -201,9 +201,13 @@ export class MoveAttempt {
     });
   }
 
-  private async carry(control: pg.Client, { catalog }: Prepared): Promise<Carried> {
+  private async carry(
+    control: pg.Client,
+    { catalog }: Prepared,
+    login: string | undefined,
+  ): Promise<Carried> {
     const { from, to, moveId, progress } = this;
-    const mover = new Mover({ ...this.request, from, to, control, catalog, moveId, progress });
+    const mover = new Mover({ ...this.request, from, to, control, catalog, login, moveId, progress });
     try {
       return await mover.run();
     } catch (error) {

@@ -2,6 +2,7 @@ import type pg from 'pg';
 import { untraced } from '../../runtime/untraced.js';
 import { carryChanges, copyTable, type Carrier } from './carry-changes.js';
 import { carryOrphans } from './carry-orphans.js';
+import { carryRights } from './carry-rights.js';
 import { drainAndFence } from './drain.js';
 import type { MoveSide } from './move-side.js';
 import {
@@ -98,6 +99,8 @@ export class Mover {
       /** Holds the lock of the move. */
       readonly control: pg.Client;
       readonly schema: string;
+      /** The tenant's own login, if it has one. */
+      readonly login?: string | undefined;
       /** The catalog of the source with which the target was compared. */
       readonly catalog: readonly CatalogObject[];
       readonly moveId: string;
@@ -190,7 +193,7 @@ export class Mover {
 
   /** Stops the tenant, carries the last changes over, and switches. */
   private async giveAway({ carriers, tables, since, suspended, target }: Copied): Promise<void> {
-    const { control, progress, drainMs, schema } = this.parts;
+    const { control, progress, drainMs, schema, login, moveId } = this.parts;
     await passed(beginStopping(control, this.onSource, STOP_DEADLINE_MS));
     this.stoppedAt = performance.now();
     progress.enter('stopping');
@@ -206,6 +209,8 @@ export class Mover {
     await copyTenantName(control, target, schema);
     await refreshViews(control, target, schema);
     await resumeRules(target, this.onTarget, suspended);
+    // The last: the mover may have fewer rights then.
+    await carryRights({ source: control, target, schema, login }, moveId);
     await this.assertUnchanged();
 
     this.mayHaveSwitched = true;

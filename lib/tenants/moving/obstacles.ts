@@ -2,6 +2,7 @@ import type pg from 'pg';
 import { CLOACINA_MIGRATIONS_TABLE } from '../../store/postgres/migrations/index.js';
 import { readRows } from '../../store/postgres/connections/own-types.js';
 import { foreignDependents } from '../admin/foreign-objects.js';
+import { IS_STAMPED } from './moved-tables.js';
 
 /** Maximum size of a table without a primary key, in bytes. It is copied while the tenant stands still. */
 const MAX_KEYLESS_BYTES = 64 * 1024 * 1024;
@@ -96,12 +97,22 @@ SELECT format('The table %I inherits from another one, or another one from it.',
   FROM pg_catalog.pg_class c WHERE c.relnamespace = ${IN_SCHEMA} AND c.relkind = 'r'
    AND EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE c.oid IN (i.inhrelid, i.inhparent))
 UNION ALL
+SELECT format('The table %I belongs to the role %I, and the role %I can''t move it. Run on the old server: ALTER TABLE %I.%I OWNER TO %I',
+              c.relname, pg_get_userbyid(c.relowner), current_user, $1::text, c.relname, current_user)
+  FROM pg_catalog.pg_class c WHERE c.relnamespace = ${IN_SCHEMA} AND c.relkind = 'r' AND NOT pg_has_role(c.relowner, 'USAGE')
+UNION ALL
 SELECT format('The column %I.%I has the type %s. It may name a large object, or an object of this server only.',
               c.relname, a.attname, format_type(a.atttypid, a.atttypmod))
   FROM pg_catalog.pg_class c JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid
   JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
  WHERE c.relnamespace = ${IN_SCHEMA} AND c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped
    AND (t.typname IN ('oid', '_oid', 'lo', '_lo') OR t.typbasetype = 'pg_catalog.oid'::regtype)
+UNION ALL
+SELECT format('The column %I.%I has the type %s, and may name a position of this server only. Change its type to text, or drop it.',
+              c.relname, a.attname, format_type(a.atttypid, a.atttypmod))
+  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+ WHERE c.relnamespace = ${IN_SCHEMA} AND c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+   AND t.typname IN ('xid', 'xid8', 'pg_snapshot', 'txid_snapshot', 'pg_lsn') AND NOT (${IS_STAMPED})
 UNION ALL
 SELECT format('The foreign key %I of the table %I leads out of the schema, to %s.', k.conname, k.conrelid::regclass, k.confrelid::regclass)
   FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_class r ON r.oid = k.confrelid

@@ -84,7 +84,11 @@ SELECT 'type', t.typname::text,
   FROM pg_catalog.pg_type t WHERE t.typnamespace = ${IN_SCHEMA} AND t.typtype IN ('d', 'e', 'r')
 UNION ALL
 SELECT 'policy', c.relname || '.' || p.polname,
-       concat_ws(' ', p.polcmd, p.polpermissive, pg_get_expr(p.polqual, p.polrelid), pg_get_expr(p.polwithcheck, p.polrelid))
+       concat_ws(' ', p.polcmd, p.polpermissive, pg_get_expr(p.polqual, p.polrelid), pg_get_expr(p.polwithcheck, p.polrelid),
+         -- The owner may have another name on the other server.
+         (SELECT string_agg(r.name, ', ' ORDER BY r.name)
+            FROM (SELECT CASE role WHEN 0 THEN 'PUBLIC' WHEN c.relowner THEN 'the owner' ELSE pg_get_userbyid(role)::text END AS name
+                    FROM unnest(p.polroles) role) r))
   FROM pg_catalog.pg_policy p JOIN pg_catalog.pg_class c ON c.oid = p.polrelid WHERE c.relnamespace = ${IN_SCHEMA}
 UNION ALL
 SELECT 'rule', c.relname || '.' || w.rulename, pg_get_ruledef(w.oid)

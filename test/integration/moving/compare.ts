@@ -37,6 +37,8 @@ export function contentsOf(url: string, schema: string): Promise<Contents> {
     for (const { name, kind } of objects) {
       if (CLOACINA_TABLES_OF_PROCESSES.includes(name)) continue;
       const path = client.escapeIdentifier(name);
+      // Its rows have the ids of transactions of their server.
+      const isStamped = name === 'cloacina_execution_event';
       if (kind === 'S') {
         const { rows: found } = await client.query<{ value: string }>(
           `SELECT last_value || ' ' || is_called AS value FROM ${path}`,
@@ -44,7 +46,8 @@ export function contentsOf(url: string, schema: string): Promise<Contents> {
         sequences[name] = found[0]?.value ?? '';
       } else {
         const { rows: found } = await client.query<{ row: string }>(
-          `SELECT CASE WHEN length(t::text) > 10000 THEN md5(t::text) ELSE t::text END AS row FROM ${path} t ORDER BY t::text`,
+          `SELECT CASE WHEN length(t.row) > 10000 THEN md5(t.row) ELSE t.row END AS row
+             FROM (SELECT ${isStamped ? "(to_jsonb(t) - 'xid')" : 't'}::text AS row FROM ${path} t) t ORDER BY t.row`,
         );
         rows[name] = found.map(({ row }) => row);
       }

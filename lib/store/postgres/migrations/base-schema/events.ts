@@ -47,7 +47,7 @@ CREATE INDEX cloacina_recovery_event_execution_idx
     [
       'COLUMN',
       'execution_event.xid',
-      'The transaction that wrote the event. Ids are not in the order of commits, so a reader that must not miss an event orders by xid and id, and stops at the oldest open transaction.',
+      'The transaction that wrote the event. Ids are not in the order of commits, so a reader that must not miss an event orders by xid and id, and stops at the oldest open transaction. A move to another server writes the events with transactions of that server: such a reader begins anew there.',
     ],
     ['TABLE', 'recovery_event', 'Tasks that were taken from lost processes.'],
     ['COLUMN', 'recovery_event.kind', 'recovered or abandoned.'],
