@@ -20,6 +20,7 @@ interface CreateOptions {
 interface RemoveOptions {
   readonly username?: string;
   readonly drain?: string;
+  readonly duringMove?: boolean;
 }
 
 export function addTenants(program: Command, run: RunCommand): void {
@@ -46,6 +47,10 @@ export function addTenants(program: Command, run: RunCommand): void {
     .argument('<schema>', 'the schema to drop')
     .option('--username <role>', 'the login of the tenant; default: found by the schema')
     .option('--drain <duration>', 'how long running handlers may continue', '30s')
+    .option(
+      '--during-move',
+      'remove it although a move to another server is not finished, with all that the move has made',
+    )
     .action(run(remove));
   addMove(tenants, run);
 }
@@ -174,7 +179,7 @@ async function createSchema(
 
 async function remove(
   context: CommandContext,
-  { username, drain }: RemoveOptions,
+  { username, drain, duringMove }: RemoveOptions,
   schema: string,
 ): Promise<ExitCode> {
   const question = `This drops schema "${schema}" with all its executions and tables, and the login of the tenant.`;
@@ -185,6 +190,7 @@ async function remove(
     schema,
     ...(username === undefined ? {} : { username }),
     ...(drain === undefined ? {} : { drain }),
+    ...(duringMove === undefined ? {} : { duringMove }),
   });
   // A name that is mistyped must not look like a tenant that was removed.
   if (dropped.length === 0) {

@@ -59,6 +59,11 @@ export interface RemoveTenantOptions {
   drain?: Duration;
   /** The name of the tenant's server, with the option `servers`. Default: the server that has the tenant. */
   server?: string;
+  /**
+   * Removes the tenant also while a move of it to another server is not finished: without `server`, with all that the move has made
+   * or left on any server. Default: false, and the call is refused then.
+   */
+  duringMove?: boolean;
 }
 
 /**

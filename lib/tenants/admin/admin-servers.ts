@@ -183,6 +183,23 @@ export class AdminServers {
     return holder ?? names[0];
   }
 
+  /**
+   * Runs `work` on each server, also on others than the one that a call names.
+   *
+   * @param wanted - the named server. With it, others that can't be reached are left out
+   */
+  async onEach(
+    wanted: string | undefined,
+    work: (session: AdminSession, server: string | undefined) => Promise<void>,
+  ): Promise<void> {
+    this.check(wanted);
+    for (const server of this.names) {
+      await this.on(server, (session) => work(session, server)).catch((error: unknown) => {
+        if (wanted === undefined || server === wanted || !isUnreachable(error)) throw error;
+      });
+    }
+  }
+
   /** The state of each server. Rejects for no server that is away. */
   list(): Promise<ServerState[]> {
     return Promise.all(this.names.map((server) => this.stateOf(server)));

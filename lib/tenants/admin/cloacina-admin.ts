@@ -14,6 +14,7 @@ import type {
   TenantCredentials,
 } from './admin-options.js';
 import { AdminServers, type ServerState } from './admin-servers.js';
+import { assertNotMoving } from './assert-not-moving.js';
 import { connectionStringFor } from './connection-string.js';
 import {
   alreadyThere,
@@ -152,12 +153,13 @@ export class CloacinaAdmin {
    *
    * @returns descriptions of what this call dropped, such as `schema "tenant_acme"` and `role "acme"`
    * @throws NotAllowedError for `public`, for a schema that does not belong to a tenant, for a role that is not this
-   *   tenant's or owns objects elsewhere, and if objects outside of the schema depend on objects in it
+   *   tenant's or owns objects elsewhere, if objects outside of the schema depend on objects in it, and if a move of the tenant is not
+   *   finished, unless `duringMove` is given
    * @throws TenantIncompleteError if something remains, with a list of it
    * @throws PermissionError if the login lacks a right
    */
   async removeTenant(options: RemoveTenantOptions): Promise<{ dropped: string[] }> {
-    const { schema, username } = options;
+    const { schema, username, duringMove = false } = options;
     assertSchemaName(schema);
     if (username !== undefined) assertRoleName(username);
     const drainMs = options.drain === undefined ? DEFAULT_DRAIN_MS : parseDuration(options.drain);
@@ -173,6 +175,11 @@ export class CloacinaAdmin {
         'Revert the migrations there with CloacinaMigrator.revert().',
       );
     }
+    if (!duringMove) {
+      await this.servers.onEach(options.server, (session, server) =>
+        assertNotMoving(session, schema, server),
+      );
+    }
     const server = await this.servers.find(schema, options.server);
     const release = this.options.release?.bind(this.options);
     const remove = async (session: AdminSession): Promise<{ dropped: string[] }> => ({
@@ -180,11 +187,14 @@ export class CloacinaAdmin {
         schema,
         username,
         drainMs,
+        server,
+        duringMove,
         release: release && ((its, ms) => release(its, ms, server)),
       }),
     });
     const removed = await this.inSession('removeTenant', schema, remove, server);
-    if (options.server !== undefined || this.servers.names.length === 1) return removed;
+    if (!duringMove || options.server !== undefined || this.servers.names.length === 1)
+      return removed;
     // Copies that moves have left would be all that is there of the tenant.
     const copies = await dropCopies(this.moveServers(), schema);
     return { dropped: [...removed.dropped, ...copies] };
@@ -261,7 +271,8 @@ export class CloacinaAdmin {
 
   /**
    * Drops what moves of a tenant have left behind: the schema on the servers that it has moved away from, with the tenant's login
-   * there. Call it when nothing needs the old copy any more. It completes an interrupted switch first.
+   * there. Call it when nothing needs the old copy any more. It completes an interrupted switch first, and undoes a move that was
+   * interrupted before.
    *
    * @throws InvalidArgumentError if no server has the tenant
    * @throws NotAllowedError if the tenant is being moved

@@ -1,7 +1,9 @@
 import { NotAllowedError, TenantIncompleteError } from '../../errors/index.js';
 import { sqlState, SqlState } from '../../store/postgres/sql-state.js';
 import { quoteIdentifier } from '../quote-identifier.js';
+import { readRefusal } from '../moving/schema-places.js';
 import { type AdminSession, joinRole, lockTenant } from './admin-session.js';
+import { assertNotMoving } from './assert-not-moving.js';
 import { setStage } from './create-tenant.js';
 import { dropInParts } from './drop-in-parts.js';
 import { foreignDependents, grantedByOthers, ownedElsewhere } from './foreign-objects.js';
@@ -12,6 +14,10 @@ export interface Removal {
   readonly schema: string;
   readonly username: string | undefined;
   readonly drainMs: number;
+  /** The name of the session's server. */
+  readonly server: string | undefined;
+  /** Whether it is removed although a move of it is not finished. */
+  readonly duringMove: boolean;
   readonly release: ((schema: string, drainMs: number) => Promise<void>) | undefined;
 }
 
@@ -21,10 +27,12 @@ export interface Removal {
  */
 export async function removeTenantFrom(
   session: AdminSession,
-  { schema, username, drainMs, release }: Removal,
+  { schema, username, drainMs, server, duringMove, release }: Removal,
 ): Promise<string[]> {
   const { client } = session;
   await lockTenant(session, { schema, username });
+  // A mover has the lock until it ends, and the state of the move was another one before.
+  if (!duringMove) await assertNotMoving(session, schema, server);
   const state = await readTenantState(session, { schema, username });
   await assertRemovable(session, schema, username, state);
   const found = describeState(schema, state);
@@ -36,7 +44,8 @@ export async function removeTenantFrom(
   for (const role of rolesOf(state)) await joinRole(session, role);
   const { login } = state;
   if (login !== undefined) await setStage(session, { schema, username: login.name }, 'removing');
-  if (state.schema?.hasTables === true) {
+  // A schema that refuses writes has no work.
+  if (state.schema?.hasTables === true && (await readRefusal(client, schema)) === undefined) {
     if (await stopWork(client, schema, left())) await untilIdle(client, schema, left());
   }
   await dropFound(session, schema, state);

@@ -225,7 +225,8 @@ export class CloacinaTenants {
   }
 
   /**
-   * Drops the copies that moves of a tenant have left on the servers that it has moved away from. It cannot be undone.
+   * Drops the copies that moves of a tenant have left on the servers that it has moved away from. It cannot be undone. A move that was
+   * interrupted before its switch is undone: the tenant stays where it is.
    *
    * @param tenant - the tenant's name
    * @throws UnknownTenantError if this process doesn't serve the tenant

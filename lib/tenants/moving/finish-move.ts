@@ -9,8 +9,9 @@ import {
   type MoveServers,
   type TenantPlace,
 } from './tenant-places.js';
-import { finishSwitch, validateMoved } from './finish-switch.js';
+import { finishSwitch, undoInterrupted, validateMoved } from './finish-switch.js';
 import { holdMoveLock } from './move-state.js';
+import { readRefusal } from './schema-places.js';
 
 /** What {@link CloacinaTenants.finishMove} has dropped. */
 export interface FinishedMove {
@@ -21,7 +22,7 @@ export interface FinishedMove {
 
 /**
  * Drops what moves of a tenant have left behind: the schema on servers that have given it away, and copies that were never
- * completed. The tenant must live on the server to which it was given.
+ * completed. The tenant must live on the server to which it was given. A move that was interrupted before its switch is undone.
  */
 export async function finishMove(servers: MoveServers, schema: string): Promise<FinishedMove> {
   let places = await findTenantPlaces(servers, schema);
@@ -32,6 +33,11 @@ export async function finishMove(servers: MoveServers, schema: string): Promise<
   }
   const { live } = places;
   if (live === undefined) throw notLive(schema, undefined);
+  if (live.row.state !== 'live') {
+    const isUndone = await undoInterrupted(servers, schema, live);
+    if (!isUndone) throw notLive(schema, live.row.peer ?? live.server);
+    return finishMove(servers, schema);
+  }
   const dropped: string[] = [];
   const isSwitching = ({ row }: TenantPlace): boolean =>
     places.moved.some(({ row: { moveId } }) => moveId === row.moveId);
@@ -130,10 +136,11 @@ export async function dropCopies(servers: MoveServers, schema: string): Promise<
   const dropped: string[] = [];
   for (const server of servers.names) {
     const names = await inAdminSession(servers.source(server), async (session) => {
-      const row = await copyTenantRow(session.client, schema);
-      if (row === undefined || row.moveId === null) return [];
+      // A copy that was just begun has no row yet.
+      const refusal = await readRefusal(session.client, schema);
+      if (refusal === undefined) return [];
       await lockTenant(session, { schema });
-      return dropUnusedSchema(session, schema, row.moveId);
+      return dropUnusedSchema(session, schema, refusal.moveId);
     }).catch(async (error: unknown) => {
       throw await servers.explain(error, server);
     });

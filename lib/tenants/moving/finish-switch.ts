@@ -3,7 +3,7 @@ import { MoveFailedError, MoveNotPossibleError, type MovePlaces } from '../../er
 import { inAdminSession, joinRole } from '../admin/admin-session.js';
 import { readTenantState } from '../admin/tenant-state.js';
 import { MoveSide } from './move-side.js';
-import { holdMoveLock, makeLive } from './move-state.js';
+import { holdMoveLock, makeLive, undoMove } from './move-state.js';
 import { validateForeignKeys } from './target-schema.js';
 import type { MoveServers, TenantPlace } from './tenant-places.js';
 
@@ -38,6 +38,29 @@ export function validateMoved(
   return withSides(servers, schema, moved, async ({ from, to }) =>
     validateForeignKeys(await from.connect(), await to.connect(), schema),
   );
+}
+
+/**
+ * Undoes a move whose mover is gone before the switch: its source lives on.
+ *
+ * @returns false if a mover holds the lock
+ */
+export async function undoInterrupted(
+  servers: MoveServers,
+  schema: string,
+  { server, row: { moveId, peer } }: TenantPlace,
+): Promise<boolean> {
+  if (moveId === null || peer === null) return false;
+  const role = await joinLogin(servers, server, schema);
+  const side = new MoveSide({ server, source: servers.source(server), moveId, peer, role });
+  try {
+    const control = await side.connect();
+    if (!(await holdMoveLock(control, schema))) return false;
+    await undoMove(control, { schema, moveId, peer });
+    return true;
+  } finally {
+    side.close();
+  }
 }
 
 /** @throws MoveNotPossibleError if another mover holds the lock */

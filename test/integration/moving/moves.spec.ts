@@ -153,8 +153,11 @@ describe('a move', () => {
     ]);
     expect((await admin.rotatePassword({ schema, username })).server).toBe('us');
     await admin.moveTenant({ schema, to: 'eu' });
+    await expect(admin.removeTenant({ schema, username })).rejects.toMatchObject({
+      code: 'NOT_ALLOWED',
+    });
     // Of what the second move has left too.
-    expect(await admin.removeTenant({ schema, username })).toEqual({
+    expect(await admin.removeTenant({ schema, username, duringMove: true })).toEqual({
       dropped: [
         `schema "${schema}"`,
         `role "${username}"`,
