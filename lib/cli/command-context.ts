@@ -2,7 +2,7 @@ import type { LoggerService } from '@nestjs/common';
 import pc from 'picocolors';
 import type { CloacinaAdmin, CloacinaAdminOptions, Tenant } from '../index.js';
 import { databasesOf, type NamedDatabase } from './databases.js';
-import { UsageError, type ExitCode } from './exit-code.js';
+import { IncompleteError, UsageError, type ExitCode } from './exit-code.js';
 import { loadClient, loadLibrary } from './library.js';
 import { reachableTenants, type ReachableTenants } from './reachable.js';
 import { StderrLogger } from './stderr-logger.js';
@@ -69,20 +69,28 @@ export class CommandContext {
   /**
    * The database of a schema that need not exist: the one that has it, else the only one, or that of --server.
    *
+   * @param othersMayBeAway - whether a server that could not be reached is taken not to have the schema
    * @throws UsageError if a server has it that --server does not name, or if the choice is not clear
+   * @throws IncompleteError if no server has it, and one could not be reached
    */
-  async placeFor(schema: string): Promise<NamedDatabase> {
+  async placeFor(schema: string, othersMayBeAway = false): Promise<NamedDatabase> {
     const { databases, allDatabases } = this;
     if (allDatabases.length > 1) {
       const here = await this.holderOf(schema, databases);
-      if (here !== undefined) return here;
+      if (here.holder !== undefined) return here.holder;
     }
     const { databaseUrl } = this;
     if (databases.length < allDatabases.length) {
-      const other = await this.holderOf(schema, allDatabases);
-      if (other !== undefined) {
+      const { holder, away } = await this.holderOf(schema, allDatabases);
+      if (holder !== undefined) {
         throw new UsageError(
-          `The schema ${JSON.stringify(schema)} is a tenant's on server ${other.server}.`,
+          `The schema ${JSON.stringify(schema)} is a tenant's on server ${holder.server}.`,
+        );
+      }
+      if (away.length > 0 && !othersMayBeAway) {
+        throw new IncompleteError(
+          `No server that answers has the schema ${JSON.stringify(schema)}. ${away.join(', ')} could not be reached and may have it. ` +
+            'Repeat the command when all servers answer.',
         );
       }
     }
@@ -92,10 +100,13 @@ export class CommandContext {
   private async holderOf(
     schema: string,
     databases: readonly NamedDatabase[],
-  ): Promise<NamedDatabase | undefined> {
-    const { tenants } = await this.reachableTenants(databases);
-    const holder = tenants.find((each) => each.schema === schema && livesThere(each));
-    return holder && databases.find(({ server }) => server === holder.server);
+  ): Promise<{ readonly holder: NamedDatabase | undefined; readonly away: readonly string[] }> {
+    const { tenants, away } = await this.reachableTenants(databases);
+    const found = tenants.find((each) => each.schema === schema && livesThere(each));
+    return {
+      holder: found && databases.find(({ server }) => server === found.server),
+      away: away.map(({ server }) => server),
+    };
   }
 
   /**

@@ -5,7 +5,7 @@ import type { MoveProgress, MoveReport, MoveTenantOptions } from '../../index.js
 import type { CommandContext } from '../command-context.js';
 import { CommandFailure, ExitCode, UsageError } from '../exit-code.js';
 import { confirmed } from '../output/confirm.js';
-import { progressBar } from '../output/progress.js';
+import { phaseProgress } from '../output/progress.js';
 import { counted } from '../output/text.js';
 import type { RunCommand } from '../run-command.js';
 
@@ -54,16 +54,17 @@ async function move(
   const schema = await schemaOf(context, name);
   const migrations = await migrationsOf(options.migrations);
   const admin = await context.admin(context.allDatabases);
-  const bar = await progressBar(context, 'Moving', 100);
+  const shown = await phaseProgress(context, 'Moving');
   const request: MoveTenantOptions = {
     schema,
     to,
     ...(dryRun === undefined ? {} : { dryRun }),
     ...(options.drain === undefined ? {} : { drainTimeout: options.drain }),
     ...(migrations === undefined ? {} : { migrations }),
-    onProgress: (progress) => bar.update(percent(progress), 100, describe(progress)),
+    onProgress: (progress) =>
+      shown.update(percent(progress), PHASES[progress.phase], detailOf(progress)),
   };
-  const report = await admin.moveTenant(request).finally(() => bar.stop());
+  const report = await admin.moveTenant(request).finally(() => shown.stop());
   return context.answer(report, () => print(report, dryRun === true), ExitCode.ok);
 }
 
@@ -84,9 +85,9 @@ const PHASES: Readonly<Record<MoveProgress['phase'], string>> = {
   validating: 'Checking foreign keys',
 };
 
-function describe({ phase, tables, bytes }: MoveProgress): string {
-  if (phase !== 'copying') return PHASES[phase];
-  return `${PHASES[phase]}: ${tables.done} of ${tables.total} tables, ${megabytes(bytes)}`;
+function detailOf({ phase, tables, bytes }: MoveProgress): string | undefined {
+  if (phase !== 'copying') return undefined;
+  return `${tables.done} of ${tables.total} tables, ${megabytes(bytes)}`;
 }
 
 async function finishMove(context: CommandContext, name: string): Promise<ExitCode> {

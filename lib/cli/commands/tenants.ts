@@ -15,6 +15,7 @@ interface CreateOptions {
   readonly username?: string;
   readonly passwordStdin?: boolean;
   readonly credentials?: string;
+  readonly othersMayBeAway?: boolean;
 }
 
 interface RemoveOptions {
@@ -38,6 +39,10 @@ export function addTenants(program: Command, run: RunCommand): void {
     .option('--username <role>', 'create this role as the login of the tenant')
     .option('--credentials <file>', 'write the URL with the generated password to this new file')
     .option('--password-stdin', 'read the password from standard input instead of generating one')
+    .option(
+      '--others-may-be-away',
+      'with --server, although another server does not answer: only if that one does not have the schema',
+    )
     .action(run(create));
   tenants
     .command('remove')
@@ -132,6 +137,9 @@ async function create(
         username,
         ...(password === undefined ? {} : { password }),
         ...(wanted === undefined ? {} : { server: wanted }),
+        ...(options.othersMayBeAway === undefined
+          ? {}
+          : { othersMayBeAway: options.othersMayBeAway }),
       })
       .catch(async (error: unknown) => {
         // It is this command's own and empty, and would refuse the repeated command.
@@ -163,7 +171,7 @@ async function createSchema(
   if (options.credentials !== undefined || options.passwordStdin === true)
     throw new UsageError('--credentials and --password-stdin need --username.');
   const { withMigrators } = await loadLibrary();
-  const { databaseUrl } = await context.placeFor(schema);
+  const { databaseUrl } = await context.placeFor(schema, options.othersMayBeAway);
   const applied = await withMigrators({ databaseUrl }, [schema], async ([migrator]) =>
     migrator?.run(),
   );

@@ -26,6 +26,11 @@ export interface CreateTenantOptions {
    * that `placeTenant` chooses.
    */
   server?: string;
+  /**
+   * Makes a new tenant on the named `server` although others can't be reached. Give it only if none of those has the schema, and no
+   * other call makes it there at the same time: the tenant would be on two servers, and processes would serve neither. Default: false.
+   */
+  othersMayBeAway?: boolean;
 }
 
 /** The login of a tenant. The library does not store it: a lost password can only be replaced. */

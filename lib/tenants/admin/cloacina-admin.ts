@@ -67,7 +67,8 @@ export class CloacinaAdmin {
    *
    * Only a SCRAM-SHA-256 verifier is sent to the server, never the password itself.
    *
-   * With the option `servers` and without `server`, all servers must answer: one that is away may have the tenant already.
+   * With the option `servers`, all servers must answer before a new tenant is made: one that is away may have it already. With
+   * `server` and `othersMayBeAway`, only that one must.
    *
    * @throws TenantExistsError if the tenant is complete, unless `password` is given and is the tenant's password
    * @throws SchemaNameError, InvalidArgumentError for invalid names and passwords, and for names in use by others
@@ -84,7 +85,8 @@ export class CloacinaAdmin {
     const { password = generatePassword() } = options;
     assertPassword(password);
     const verifier = await scramVerifier(password);
-    return this.servers.withPlace(names.schema, options.server, (server) =>
+    const { server: wanted, othersMayBeAway = false } = options;
+    return this.servers.withPlace({ schema: names.schema, wanted, othersMayBeAway }, (server) =>
       this.createOn(server, names, { password, verifier, isGiven: options.password !== undefined }),
     );
   }

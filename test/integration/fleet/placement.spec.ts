@@ -61,12 +61,13 @@ describe('calls that name a server for one tenant', () => {
       await released;
     });
     await held;
-    const first = admin(more).createTenant({ ...names, server: 'home' });
+    const calls = { ...names, othersMayBeAway: true };
+    const first = admin(more).createTenant({ ...calls, server: 'home' });
     await waitFor(async () => (await waiting()) === 1, { what: 'the first call' });
 
     let isOver = false;
     const second = Promise.allSettled([
-      admin(more).createTenant({ ...names, server: 'us' }),
+      admin(more).createTenant({ ...calls, server: 'us' }),
     ]).finally(() => {
       isOver = true;
     });
@@ -78,6 +79,28 @@ describe('calls that name a server for one tenant', () => {
       { status: 'rejected', reason: new DuplicateSchemaError(names.schema, ['home', 'us']) },
     ]);
     await admin().removeTenant({ schema: names.schema });
+  });
+
+  it('place nothing, if they reach no server in common', async () => {
+    const names = newTenant();
+    const reachable = { home: { databaseUrl: home }, us: { databaseUrl: us.url } };
+    const made = await Promise.allSettled(
+      (['home', 'us'] as const).map((server) =>
+        new CloacinaAdmin({
+          servers: {
+            home: { databaseUrl: NOWHERE },
+            us: { databaseUrl: NOWHERE },
+            [server]: reachable[server],
+          },
+        }).createTenant({ ...names, server }),
+      ),
+    );
+    expect(made.map((one): unknown => one.status === 'rejected' && one.reason)).toMatchObject([
+      { code: 'DATABASE_UNAVAILABLE', message: expect.stringContaining('server "us"') },
+      { code: 'DATABASE_UNAVAILABLE', message: expect.stringContaining('server "home"') },
+    ]);
+    const listed = await admin().listTenants();
+    expect(listed.filter(({ schema }) => schema === names.schema)).toEqual([]);
   });
 
   it('make one tenant, however many they are', async () => {

@@ -124,6 +124,13 @@ describe('the command line with CLOACINA_SERVERS', () => {
 
     it('creates and removes a tenant on a named server', async () => {
       const schema = freshSchema('made');
+      const refused = await run(`tenants create ${schema} --server home`);
+      expect(refused).toMatchObject({ code: 3, stdout: '' });
+      expect(refused.stderr).toContain('us could not be reached and may have it.');
+      expect(
+        await run(`tenants create ${schema} --server home --others-may-be-away`),
+      ).toMatchObject({ code: 0 });
+      // It is there.
       expect(await run(`tenants create ${schema} --server home`)).toMatchObject({ code: 0 });
       expect(await run(`tenants remove ${schema} --yes`)).toMatchObject({ code: 1 });
       expect(await run(`tenants remove ${schema} --yes --server home`)).toMatchObject({ code: 0 });

@@ -342,9 +342,17 @@ describe('an admin of several servers', () => {
         code: 'DATABASE_UNAVAILABLE',
         message: expect.stringContaining('of server "us"'),
       });
-      const names = newTenant();
-      expect((await admin().createTenant({ ...names, server: 'home' })).server).toBe('home');
-      await admin().removeTenant({ ...names, server: 'home' });
+      const names = { ...newTenant(), password: 'pass word', server: 'home' };
+      await expect(admin().createTenant(names)).rejects.toMatchObject({
+        code: 'DATABASE_UNAVAILABLE',
+        message: expect.stringContaining('of server "us"'),
+      });
+      expect(await admin().createTenant({ ...names, othersMayBeAway: true })).toMatchObject({
+        server: 'home',
+      });
+      // It is there: nothing is made.
+      expect(await admin().createTenant(names)).toMatchObject({ server: 'home' });
+      await admin().removeTenant({ schema: names.schema, server: 'home' });
     } finally {
       await comeBack(us);
     }
