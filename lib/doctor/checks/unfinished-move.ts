@@ -40,8 +40,8 @@ export const unfinishedMove: TenantCheck = {
     facts['state'] === 'moved'
       ? `Check that the tenant works on server "${String(facts['peer'])}". Then finishMove("${schema}") drops this source.`
       : facts['state'] === 'arriving'
-        ? `Move the tenant again, which makes the copy anew. If its source has moved, the processes make this copy live by themselves.`
-        : `Move the tenant again. A stop is undone by every process of the tenant when its deadline has passed: if none does, start one whose login owns the tables.`,
+        ? `Move the tenant again, which makes the copy anew, or call finishMove("${schema}"), which drops it. If its source has moved, the processes make this copy live by themselves.`
+        : `Move the tenant again, or undo the move with finishMove("${schema}"). A stop is undone by every process of the tenant when its deadline has passed: if none does, start one whose login owns the tables.`,
 };
 
 const SAYS: Readonly<Record<string, (peer: string) => string>> = {

@@ -62,8 +62,8 @@ async function found(schema: string): Promise<unknown[]> {
   const { json } = await runCli(['doctor', '--check', 'unfinished-move', '--json'], {
     env: { CLOACINA_SERVERS: `eu=${eu.url},us=${us.url}` },
   });
-  const { findings } = json<{ findings: { readonly detail: string }[] }>();
-  return findings.filter(({ detail }) => detail.includes(schema));
+  const { servers } = json<{ servers: { findings: { readonly detail: string }[] }[] }>();
+  return servers.flatMap(({ findings }) => findings).filter(({ detail }) => detail.includes(schema));
 }
 
 describe('removeTenant() of a tenant whose mover has died', () => {
