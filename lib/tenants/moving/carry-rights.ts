@@ -214,7 +214,7 @@ async function rolesOutOfReach(target: pg.ClientBase, rights: Rights): Promise<s
     target,
     `SELECT role, current_user::text AS mover FROM unnest($1::text[]) role
       WHERE NOT (pg_has_role(current_user, role::name, 'USAGE')
-                 AND pg_has_role(session_user, role::name,
+                 AND pg_has_role(current_user, role::name,
                        CASE WHEN current_setting('server_version_num')::integer >= 160000 THEN 'SET' ELSE 'MEMBER' END))
       ORDER BY role`,
     [[...needed.keys()]],
