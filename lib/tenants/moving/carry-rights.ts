@@ -5,7 +5,7 @@ import { readRows } from '../../store/postgres/connections/own-types.js';
 import { quoteIdentifier } from '../quote-identifier.js';
 import { inMoveTransaction } from './move-transaction.js';
 import { MOVER, PUBLIC, readRights, type Grant, type Rights } from './rights.js';
-import { FENCE_FUNCTION } from './write-fence.js';
+import { giveFence, MAY_BECOME } from './write-fence.js';
 
 /** Maximum number of rights in a message. */
 const MAX_LISTED = 5;
@@ -86,23 +86,6 @@ async function give({ target, schema, login }: RightsToCarry, rights: Rights): P
         (left.length > MAX_LISTED ? ` and ${left.length - MAX_LISTED} more` : ''),
     );
   }
-}
-
-/** The processes of the tenant, which own its tables, may have to open the fence. */
-async function giveFence(target: pg.ClientBase, schema: string): Promise<void> {
-  const rows = await readRows<{ path: string; owner: string }>(
-    target,
-    `SELECT format('%I.%I()', n.nspname, p.proname) AS path, quote_ident(pg_get_userbyid(c.relowner)) AS owner
-       FROM pg_catalog.pg_namespace n
-       JOIN pg_catalog.pg_proc p ON p.pronamespace = n.oid AND p.proname = '${FENCE_FUNCTION}'
-       JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = 'cloacina_tenant'
-      WHERE n.nspname = $1 AND p.proowner <> c.relowner`,
-    [schema],
-  );
-  await run(
-    target,
-    rows.map(({ path, owner }) => `ALTER FUNCTION ${path} OWNER TO ${owner}`),
-  );
 }
 
 async function run(client: pg.ClientBase, texts: readonly string[]): Promise<void> {
@@ -214,8 +197,7 @@ async function rolesOutOfReach(target: pg.ClientBase, rights: Rights): Promise<s
     target,
     `SELECT role, current_user::text AS mover FROM unnest($1::text[]) role
       WHERE NOT (pg_has_role(current_user, role::name, 'USAGE')
-                 AND pg_has_role(current_user, role::name,
-                       CASE WHEN current_setting('server_version_num')::integer >= 160000 THEN 'SET' ELSE 'MEMBER' END))
+                 AND pg_has_role(current_user, role::name, ${MAY_BECOME}))
       ORDER BY role`,
     [[...needed.keys()]],
   );

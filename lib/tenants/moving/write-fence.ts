@@ -52,6 +52,7 @@ export async function raiseFence(
         await lockTables(client, move.schema, LOCK_TRIES_MS[attempt % LOCK_TRIES_MS.length] ?? 0);
         await client.query(fenceFunction(move, state));
         await client.query(createTriggers(move.schema));
+        await giveFence(client, move.schema);
         return true;
       });
     } catch (error) {
@@ -60,6 +61,28 @@ export async function raiseFence(
     }
   }
 }
+
+/**
+ * Gives the fence to the owner of the tables, if the client's role may: processes of the tenant, whose login that is, may have to open
+ * it when the mover has died.
+ */
+export async function giveFence(client: pg.ClientBase, schema: string): Promise<void> {
+  const [fence] = await readRows<{ owner: string }>(
+    client,
+    `SELECT quote_ident(pg_get_userbyid(c.relowner)) AS owner
+       FROM pg_catalog.pg_namespace n
+       JOIN pg_catalog.pg_proc p ON p.pronamespace = n.oid AND p.proname = '${FENCE_FUNCTION}' AND p.pronargs = 0
+       JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = 'cloacina_tenant'
+      WHERE n.nspname = $1 AND p.proowner <> c.relowner AND has_schema_privilege(c.relowner, n.oid, 'CREATE')
+        AND pg_has_role(p.proowner, 'USAGE') AND pg_has_role(current_user, c.relowner, ${MAY_BECOME})`,
+    [schema],
+  );
+  if (fence === undefined) return;
+  await client.query(`ALTER FUNCTION ${functionPath(schema)}() OWNER TO ${fence.owner}`);
+}
+
+/** Since PostgreSQL 16, a member of a role needs another right to become it. */
+export const MAY_BECOME = `CASE WHEN current_setting('server_version_num')::integer >= 160000 THEN 'SET' ELSE 'MEMBER' END`;
 
 /** Changes what the fence says, in the client's transaction. It takes no lock on a table. */
 export async function renameFence(

@@ -3,9 +3,16 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 import { CloacinaAdmin } from '../../../lib/tenants/admin/cloacina-admin.js';
 import { FaultyServer } from '../../faults/server/faulty-server.js';
+import type pg from 'pg';
+import { makeLive, readTenantRow, undoAbandonedStop } from '../../../lib/tenants/moving/move-state.js';
+import type { MovePhase } from '../../../lib/tenants/moving/move-options.js';
+import { startChild } from '../../support/child-process.js';
 import { connectAdmin, freshSchema } from '../../support/postgres.js';
-import { onDatabase, stateOf } from './compare.js';
+import { waitFor } from '../../support/wait-for.js';
+import { acceptsWrites, onDatabase, stateOf } from './compare.js';
 import { makeTenant } from './make-tenant.js';
+import type { Moving } from './moving-process.js';
+import { CreateShop1700000000000 } from './shop.js';
 
 class CreateLedger1700000000000 implements MigrationInterface {
   readonly name = 'CreateLedger1700000000000';
@@ -158,6 +165,62 @@ describe('a move carries', () => {
       );
     });
     expect(rows).toEqual([{ may: true, calls: false }]);
+  }, 120_000);
+});
+
+describe('the processes of a tenant whose tables are not those of the login that moves it', () => {
+  /** A shop of a role that the mover is not, whose mover dies in that phase. */
+  async function interrupted(dieAt: MovePhase): Promise<{ schema: string; role: string }> {
+    const role = freshRole();
+    await makeRole(role, eu, us);
+    const schema = await makeTenant(eu.url, [CreateShop1700000000000]);
+    await run(
+      schema,
+      `DO $$ DECLARE o record; BEGIN
+         FOR o IN SELECT relname FROM pg_class WHERE relnamespace = '${schema}'::regnamespace AND relkind = 'r'
+         LOOP EXECUTE format('ALTER TABLE %I OWNER TO ${role}', o.relname); END LOOP;
+         ALTER SCHEMA ${schema} OWNER TO ${role};
+       END $$`,
+    );
+    const moving: Moving = {
+      schema,
+      to: 'us',
+      servers: { eu: eu.url, us: us.url },
+      migrations: 'shop',
+      dieAt,
+    };
+    const mover = startChild(new URL('moving-process.ts', import.meta.url), {
+      env: { MOVING: JSON.stringify(moving) },
+    });
+    expect(await mover.exit).toMatchObject({ signal: 'SIGKILL' });
+    return { schema, role };
+  }
+
+  const as = <T>(
+    role: string,
+    { url }: FaultyServer,
+    work: (client: pg.Client) => Promise<T>,
+  ): Promise<T> =>
+    onDatabase(url, 'pg_catalog', async (client) => {
+      await client.query(`SET ROLE ${role}`);
+      return work(client);
+    });
+
+  it('undo its stop', async () => {
+    const { schema, role } = await interrupted('carrying');
+    const row = await as(role, eu, (client) => readTenantRow(client, schema));
+    const move = { schema, moveId: row?.moveId ?? '', peer: 'us' };
+    // When its deadline has passed.
+    await waitFor(() => as(role, eu, (client) => undoAbandonedStop(client, move)), { every: 100 });
+    expect(await acceptsWrites(eu.url, schema)).toBe(true);
+  }, 120_000);
+
+  it('complete its switch', async () => {
+    const { schema, role } = await interrupted('switching');
+    const row = await as(role, us, (client) => readTenantRow(client, schema));
+    const move = { schema, moveId: row?.moveId ?? '', peer: 'eu' };
+    expect(await as(role, us, (client) => makeLive(client, move))).toBe(true);
+    expect(await acceptsWrites(us.url, schema)).toBe(true);
   }, 120_000);
 });
 
