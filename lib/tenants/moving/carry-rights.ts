@@ -22,24 +22,29 @@ export interface RightsToCarry {
 /** Thrown to end a trial, which leaves nothing. */
 class EndOfTrial extends Error {}
 
+/** The roles that the target's schema needs, and that are missing there or out of the mover's reach, as sentences. */
+export async function findMissingRoles(carry: RightsToCarry): Promise<string[]> {
+  const { source, target, schema, login } = carry;
+  const rights = await readRights(source, schema, login);
+  const away = await rolesAway(target, rights);
+  return away.length > 0 ? away : rolesOutOfReach(target, rights);
+}
+
 /**
- * What prevents the target from having the owners and rights of the source, as sentences. It gives them in a transaction that is
- * rolled back: while the rows are copied, nobody but the mover can use them.
+ * What else prevents the target from having the owners and rights of the source, as sentences. It gives them in a transaction that
+ * is rolled back: while the rows are copied, only the mover can use them.
  *
  * @param server - the name of the target
  */
-export async function findMissingRoles(carry: RightsToCarry, server: string): Promise<string[]> {
+export async function tryRights(carry: RightsToCarry, server: string): Promise<string[]> {
   const { source, target, schema, login } = carry;
   const rights = await readRights(source, schema, login);
-  const problems = await rolesAway(target, rights);
-  if (problems.length > 0) return problems;
-  problems.push(...(await rolesOutOfReach(target, rights)));
-  if (problems.length > 0) return problems;
   try {
     await inMoveTransaction(target, undefined, async () => {
       await give(carry, rights);
       throw new EndOfTrial();
     });
+    return [];
   } catch (error) {
     if (error instanceof EndOfTrial) return [];
     if (isAway(error)) throw error;
@@ -47,7 +52,6 @@ export async function findMissingRoles(carry: RightsToCarry, server: string): Pr
       `The rights of the schema could not be given on server ${JSON.stringify(server)}: ${reasonOf(error)}.`,
     ];
   }
-  return [];
 }
 
 /**

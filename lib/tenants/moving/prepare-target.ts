@@ -8,7 +8,7 @@ import {
 import { isAway } from '../../store/postgres/classify-failure.js';
 import { lockTenant, type AdminSession } from '../admin/admin-session.js';
 import { quoteIdentifier } from '../quote-identifier.js';
-import { findMissingRoles } from './carry-rights.js';
+import { findMissingRoles, tryRights } from './carry-rights.js';
 import { dropUnusedSchema } from './drop-copy.js';
 import { hasSchema, hasTables } from './tenant-places.js';
 import { makeIsolationRole, makeLogin } from './move-roles.js';
@@ -73,7 +73,7 @@ export async function prepareTarget(preparation: Preparation): Promise<Prepared>
     catalog = await readCatalog(control, schema);
     problems.push(...(await compare(preparation, catalog, sameVersion)));
     problems.push(...(await findMissingRight(there.client, preparation.login)));
-    if (problems.length === 0) problems.push(...(await tryRights(preparation)));
+    problems.push(...(await findRights(preparation, problems.length === 0)));
   }
   if (problems.length > 0) {
     await dropUnusedSchema(there, schema, preparation.moveId).catch(() => undefined);
@@ -111,10 +111,14 @@ async function isMade(preparation: Preparation, problems: string[]): Promise<boo
   }
 }
 
-/** Only once the objects are the same: each right is on one of them. */
-async function tryRights({ places, control, to, login }: Preparation): Promise<string[]> {
-  const target = await to.connect();
-  return findMissingRoles({ source: control, target, schema: places.schema, login }, places.to);
+/** @param isSame - whether the objects are the same: each right is on one of them */
+async function findRights(
+  { places: { schema, to: server }, control, to, login }: Preparation,
+  isSame: boolean,
+): Promise<string[]> {
+  const carry = { source: control, target: await to.connect(), schema, login };
+  const problems = await findMissingRoles(carry);
+  return problems.length > 0 || !isSame ? problems : tryRights(carry, server);
 }
 
 /** The differences between the schema and what the migrations make. */

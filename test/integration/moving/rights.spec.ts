@@ -62,7 +62,7 @@ async function rightsOf(url: string, schema: string): Promise<string[]> {
          UNION ALL SELECT t.typname, t.typowner, coalesce(t.typacl, acldefault('T', t.typowner)) FROM pg_type t
           WHERE t.typnamespace = $1::regnamespace AND t.typtype = 'd'
          UNION ALL SELECT 'schema', n.nspowner, coalesce(n.nspacl, acldefault('n', n.nspowner)) FROM pg_namespace n WHERE n.oid = $1::regnamespace
-         UNION ALL SELECT 'default ' || d.defaclobjtype, d.defaclrole, d.defaclacl FROM pg_default_acl d WHERE d.defaclnamespace = $1::regnamespace
+         UNION ALL SELECT 'default ' || d.defaclobjtype::text, d.defaclrole, d.defaclacl FROM pg_default_acl d WHERE d.defaclnamespace = $1::regnamespace
        ) o, unnest(o.acl) x ORDER BY 1`,
       [schema],
     );

@@ -25,7 +25,7 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => Promise.all([ahead.close(), behind.close()]));
 
-const EVENT = `INSERT INTO cloacina_execution_event (execution_id, kind, detail) VALUES (gen_random_uuid(), 'end', '{"no": N}')`;
+const EVENT = `INSERT INTO cloacina_execution_event (execution_id, kind, detail) VALUES (gen_random_uuid(), 'end', '{"no": NUMBER}')`;
 
 /**
  * Events as a reader sees them that must not miss any: those of all transactions that have ended, in their order. It waits for that
@@ -61,7 +61,7 @@ function readOnce(server: FaultyServer, schema: string, after: string): Promise<
 
 async function add(server: FaultyServer, schema: string, ...numbers: number[]): Promise<void> {
   await onDatabase(server.url, schema, async (client) => {
-    for (const no of numbers) await client.query(EVENT.replace('N', String(no)));
+    for (const no of numbers) await client.query(EVENT.replace('NUMBER', String(no)));
   });
 }
 
