@@ -38,11 +38,10 @@ async function readRow(session: AdminSession, schema: string): Promise<KnownRow 
   return copyTenantRow(session.client, schema);
 }
 
-const SAYS: Readonly<
-  Record<Exclude<TenantState, 'live'>, (here: string, peer: string) => string>
-> = {
-  copying: (here, peer) => `its move from ${here} to ${peer} goes on or was interrupted`,
-  stopping: (here, peer) => `its move from ${here} to ${peer} goes on or was interrupted`,
-  arriving: (here, peer) => `${here} has a copy that is not complete, of a move from ${peer}`,
-  moved: (here, peer) => `it has moved to ${peer}, and ${here} still has the old copy`,
-};
+const SAYS: Readonly<Record<Exclude<TenantState, 'live'>, (here: string, peer: string) => string>> =
+  {
+    copying: (here, peer) => `its move from ${here} to ${peer} goes on or was interrupted`,
+    stopping: (here, peer) => `its move from ${here} to ${peer} goes on or was interrupted`,
+    arriving: (here, peer) => `${here} has a copy that is not complete, of a move from ${peer}`,
+    moved: (here, peer) => `it has moved to ${peer}, and ${here} still has the old copy`,
+  };

@@ -192,10 +192,14 @@ async function rolesAway(target: pg.ClientBase, rights: Rights): Promise<string[
 async function rolesOutOfReach(target: pg.ClientBase, rights: Rights): Promise<string[]> {
   const owners = rights.owners.map(({ object, owner }) => ({ role: owner, what: inWords(object) }));
   const creators = rights.grants.flatMap(({ creator, object }) =>
-    creator === null ? [] : [{ role: creator, what: `the rights on its new ${object.toLowerCase()}` }],
+    creator === null
+      ? []
+      : [{ role: creator, what: `the rights on its new ${object.toLowerCase()}` }],
   );
   const needed = new Map(
-    [...owners, ...creators].filter(({ role }) => role !== MOVER).map(({ role, what }) => [role, what]),
+    [...owners, ...creators]
+      .filter(({ role }) => role !== MOVER)
+      .map(({ role, what }) => [role, what]),
   );
   const rows = await readRows<{ role: string; mover: string }>(
     target,

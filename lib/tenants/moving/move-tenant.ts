@@ -207,7 +207,16 @@ export class MoveAttempt {
     login: string | undefined,
   ): Promise<Carried> {
     const { from, to, moveId, progress } = this;
-    const mover = new Mover({ ...this.request, from, to, control, catalog, login, moveId, progress });
+    const mover = new Mover({
+      ...this.request,
+      from,
+      to,
+      control,
+      catalog,
+      login,
+      moveId,
+      progress,
+    });
     try {
       return await mover.run();
     } catch (error) {

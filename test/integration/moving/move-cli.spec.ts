@@ -56,55 +56,65 @@ const makeShop = async (): Promise<string> => {
 };
 
 describe('the command "tenants move", in a process of its own', () => {
-  it('moves the tables of --migrations, and prints a line for each phase', async () => {
-    const schema = await makeShop();
-    const before = await contentsOf(eu, schema);
-    const file = await migrationsFile('migrations.mjs', 'export { CreateShop1700000000000 };');
-    const child = startChild(new URL('../../../lib/cli/bin.ts', import.meta.url), {
-      args: ['tenants', 'move', schema, '--to', 'us', '--migrations', file],
-      env: env(),
-    });
-    expect(await child.exit).toEqual({ code: 0, signal: null });
-    const lines = child.output.trim().split('\n');
-    const told = lines.map((line) => line.replace(/: \d+ of \d+ tables, \d+\.\d MiB$/, ''));
-    const shown = told.filter((line, n) => line !== told[n - 1]);
-    expect(shown.filter((line) => PHASES.includes(line))).toEqual(PHASES);
-    expect(lines.filter((line) => line.startsWith('Copying:')).length).toBeLessThanOrEqual(10);
-    expect(child.output).toContain(`Moved schema "${schema}" from server "eu" to "us"`);
-    expectSame(await contentsOf(us, schema), before);
-  }, 120_000);
-
-  it('shows a bar on a terminal', async () => {
-    const schema = await makeShop();
-    const file = await migrationsFile('default.cjs', 'module.exports = { default: { CreateShop1700000000000 } };');
-    const { code, stderr, stdout } = await runCli(
-      ['tenants', 'move', schema, '--to', 'us', '--migrations', file],
-      { env: env(), keys: '' },
-    );
-    expect({ code, stdout }).toEqual({
-      code: 0,
-      stdout: expect.stringContaining(`Moved schema "${schema}"`),
-    });
-    const shown = stripVTControlCharacters(stderr);
-    // Each is drawn over the one before, and the fast ones may be drawn over before they are seen.
-    expect(shown).toContain('━');
-    expect(shown).toContain('Checking foreign keys');
-    expect(await stateOf(us, schema)).toBe('live');
-  }, 120_000);
+  it.each([
+    ['migrations.mjs', 'export { CreateShop1700000000000 };'],
+    ['migrations.cjs', 'module.exports = { default: { CreateShop1700000000000 } };'],
+  ])(
+    'moves the tables of --migrations %s, and prints a line for each phase',
+    async (name, exported) => {
+      const schema = await makeShop();
+      const before = await contentsOf(eu, schema);
+      const file = await migrationsFile(name, exported);
+      const child = startChild(new URL('../../../lib/cli/bin.ts', import.meta.url), {
+        args: ['tenants', 'move', schema, '--to', 'us', '--migrations', file],
+        env: env(),
+      });
+      expect(await child.exit).toEqual({ code: 0, signal: null });
+      const lines = child.output.trim().split('\n');
+      const told = lines.map((line) => line.replace(/: \d+ of \d+ tables, \d+\.\d MiB$/, ''));
+      const shown = told.filter((line, n) => line !== told[n - 1]);
+      expect(shown.filter((line) => PHASES.includes(line))).toEqual(PHASES);
+      expect(lines.filter((line) => line.startsWith('Copying:')).length).toBeLessThanOrEqual(10);
+      expect(child.output).toContain(`Moved schema "${schema}" from server "eu" to "us"`);
+      expectSame(await contentsOf(us, schema), before);
+    },
+    120_000,
+  );
 });
+
+it('the command "tenants move" shows a bar on a terminal', async () => {
+  const schema = await makeTenant(eu, []);
+  const { code, stderr, stdout } = await runCli(['tenants', 'move', schema, '--to', 'us'], {
+    env: env(),
+    keys: '',
+  });
+  expect({ code, stdout }).toEqual({
+    code: 0,
+    stdout: expect.stringContaining(`Moved schema "${schema}"`),
+  });
+  const shown = stripVTControlCharacters(stderr);
+  // Each is drawn over the one before, and the fast ones may be drawn over before they are seen.
+  expect(shown).toContain('━');
+  expect(shown).toContain('Checking foreign keys');
+  expect(await stateOf(us, schema)).toBe('live');
+}, 120_000);
 
 describe('--migrations', () => {
   it.each([
     ['a file that is not there', 'missing.mjs', undefined, /Cannot find module/],
     ['a module without a migration', 'none.mjs', 'export const one = 1;', /exports no migration/],
-  ])('%s is a wrong call', async (_, name, text, message) => {
-    const schema = await makeTenant(eu, [CreateShop1700000000000]);
-    const file = path.join(folder, name);
-    if (text !== undefined) await writeFile(file, text);
-    const moved = await runCli(['tenants', 'move', schema, '--to', 'us', '--migrations', file], {
-      env: env(),
-    });
-    expect(moved).toMatchObject({ code: 2, stdout: '', stderr: expect.stringMatching(message) });
-    expect(await stateOf(us, schema)).toBeUndefined();
-  }, 60_000);
+  ])(
+    '%s is a wrong call',
+    async (_, name, text, message) => {
+      const schema = await makeTenant(eu, [CreateShop1700000000000]);
+      const file = path.join(folder, name);
+      if (text !== undefined) await writeFile(file, text);
+      const moved = await runCli(['tenants', 'move', schema, '--to', 'us', '--migrations', file], {
+        env: env(),
+      });
+      expect(moved).toMatchObject({ code: 2, stdout: '', stderr: expect.stringMatching(message) });
+      expect(await stateOf(us, schema)).toBeUndefined();
+    },
+    60_000,
+  );
 });

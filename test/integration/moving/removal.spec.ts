@@ -26,7 +26,9 @@ let us: FaultyServer;
 let admin: CloacinaAdmin;
 beforeAll(async () => {
   [eu, us] = await Promise.all([FaultyServer.start(), FaultyServer.start()]);
-  admin = new CloacinaAdmin({ servers: { eu: { databaseUrl: eu.url }, us: { databaseUrl: us.url } } });
+  admin = new CloacinaAdmin({
+    servers: { eu: { databaseUrl: eu.url }, us: { databaseUrl: us.url } },
+  });
 }, 120_000);
 afterAll(() => Promise.all([eu.close(), us.close()]));
 
@@ -63,7 +65,9 @@ async function found(schema: string): Promise<unknown[]> {
     env: { CLOACINA_SERVERS: `eu=${eu.url},us=${us.url}` },
   });
   const { servers } = json<{ servers: { findings: { readonly detail: string }[] }[] }>();
-  return servers.flatMap(({ findings }) => findings).filter(({ detail }) => detail.includes(schema));
+  return servers
+    .flatMap(({ findings }) => findings)
+    .filter(({ detail }) => detail.includes(schema));
 }
 
 describe('removeTenant() of a tenant whose mover has died', () => {
@@ -141,7 +145,10 @@ it('removeTenant() is refused while a tenant moves, in each phase, and the move 
   });
   expect([...removals.keys()]).toEqual(PHASES);
   for (const [phase, removal] of removals)
-    expect({ phase, error: await removal }).toMatchObject({ phase, error: { code: 'NOT_ALLOWED' } });
+    expect({ phase, error: await removal }).toMatchObject({
+      phase,
+      error: { code: 'NOT_ALLOWED' },
+    });
   expect(await stateOf(us.url, schema)).toBe('live');
   const { rows } = await onDatabase(us.url, schema, (client) => client.query('SELECT FROM line'));
   expect(rows).toHaveLength(20);

@@ -4,7 +4,11 @@ import type { MigrationInterface, QueryRunner } from 'typeorm';
 import { CloacinaAdmin } from '../../../lib/tenants/admin/cloacina-admin.js';
 import { FaultyServer } from '../../faults/server/faulty-server.js';
 import type pg from 'pg';
-import { makeLive, readTenantRow, undoAbandonedStop } from '../../../lib/tenants/moving/move-state.js';
+import {
+  makeLive,
+  readTenantRow,
+  undoAbandonedStop,
+} from '../../../lib/tenants/moving/move-state.js';
 import type { MovePhase } from '../../../lib/tenants/moving/move-options.js';
 import { startChild } from '../../support/child-process.js';
 import { connectAdmin, freshSchema } from '../../support/postgres.js';
@@ -249,22 +253,26 @@ describe('a move finds before anything stops', () => {
         `GRANT CREATE ON SCHEMA ${schema} TO ${role}; ALTER VIEW totals OWNER TO ${role}`,
       /it owns the view/,
     ],
-  ])('a role that %s, and that the new server lacks', async (_, sql, problem) => {
-    const role = freshRole();
-    await makeRole(role, eu);
-    const schema = await makeTenant(eu.url, migrations);
-    await run(schema, sql(role, schema));
-    for (const dryRun of [true, false]) {
-      const problems = await problemsOf(schema, dryRun);
-      expect(problems).toEqual([expect.stringContaining(`The new server has no role "${role}"`)]);
-      expect(problems[0]).toMatch(problem);
-      expect(problems[0]).toContain(`CREATE ROLE "${role}"`);
-    }
-    await makeRole(role, us);
-    expect(await problemsOf(schema)).toEqual([]);
-    await admin.moveTenant({ schema, to: 'us', migrations });
-    expect(await rightsOf(us.url, schema)).toEqual(await rightsOf(eu.url, schema));
-  }, 120_000);
+  ])(
+    'a role that %s, and that the new server lacks',
+    async (_, sql, problem) => {
+      const role = freshRole();
+      await makeRole(role, eu);
+      const schema = await makeTenant(eu.url, migrations);
+      await run(schema, sql(role, schema));
+      for (const dryRun of [true, false]) {
+        const problems = await problemsOf(schema, dryRun);
+        expect(problems).toEqual([expect.stringContaining(`The new server has no role "${role}"`)]);
+        expect(problems[0]).toMatch(problem);
+        expect(problems[0]).toContain(`CREATE ROLE "${role}"`);
+      }
+      await makeRole(role, us);
+      expect(await problemsOf(schema)).toEqual([]);
+      await admin.moveTenant({ schema, to: 'us', migrations });
+      expect(await rightsOf(us.url, schema)).toEqual(await rightsOf(eu.url, schema));
+    },
+    120_000,
+  );
 
   it('roles of policies', async () => {
     const role = freshRole();
@@ -318,7 +326,10 @@ describe('a move finds before anything stops', () => {
 
     it('an owner to which it can give nothing, until it is a member', async () => {
       const schema = await makeOwn();
-      await run(schema, `GRANT CREATE ON SCHEMA ${schema} TO ${keeper}; ALTER VIEW totals OWNER TO ${keeper}`);
+      await run(
+        schema,
+        `GRANT CREATE ON SCHEMA ${schema} TO ${keeper}; ALTER VIEW totals OWNER TO ${keeper}`,
+      );
       expect(await problems(schema)).toMatchObject({
         code: 'MOVE_NOT_POSSIBLE',
         problems: [expect.stringContaining(`GRANT "${keeper}" TO "${mover}"`)],
