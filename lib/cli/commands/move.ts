@@ -120,7 +120,7 @@ async function schemaOf(context: CommandContext, name: string): Promise<string> 
 
 type Migrations = NonNullable<MoveTenantOptions['migrations']>;
 
-/** The classes with `up` that a module exports, as TypeORM takes them. */
+/** The classes with `up` that a module exports, one by one or in arrays, as TypeORM takes them. */
 async function migrationsOf(file: string | undefined): Promise<Migrations | undefined> {
   if (file === undefined) return undefined;
   let module: object;
@@ -131,7 +131,7 @@ async function migrationsOf(file: string | undefined): Promise<Migrations | unde
   }
   const inner: unknown = Reflect.get(module, 'default');
   const exported: unknown[] = [...Object.values(module), ...Object.values(Object(inner) as object)];
-  const classes = exported.filter(
+  const classes = exported.flat().filter(
     (value): value is Migrations[number] =>
       typeof value === 'function' &&
       typeof Reflect.get(Object(value.prototype), 'up') === 'function',

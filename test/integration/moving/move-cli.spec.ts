@@ -57,8 +57,8 @@ const makeShop = async (): Promise<string> => {
 
 describe('the command "tenants move", in a process of its own', () => {
   it.each([
-    ['migrations.mjs', 'export { CreateShop1700000000000 };'],
-    ['migrations.cjs', 'module.exports = { default: { CreateShop1700000000000 } };'],
+    ['migrations.mjs', 'export const migrations = [CreateShop1700000000000];'],
+    ['migrations.cjs', 'module.exports = { CreateShop1700000000000 };'],
   ])(
     'moves the tables of --migrations %s, and prints a line for each phase',
     async (name, exported) => {
