@@ -131,11 +131,13 @@ async function migrationsOf(file: string | undefined): Promise<Migrations | unde
   }
   const inner: unknown = Reflect.get(module, 'default');
   const exported: unknown[] = [...Object.values(module), ...Object.values(Object(inner) as object)];
-  const classes = exported.flat().filter(
-    (value): value is Migrations[number] =>
-      typeof value === 'function' &&
-      typeof Reflect.get(Object(value.prototype), 'up') === 'function',
-  );
+  const classes = exported
+    .flat()
+    .filter(
+      (value): value is Migrations[number] =>
+        typeof value === 'function' &&
+        typeof Reflect.get(Object(value.prototype), 'up') === 'function',
+    );
   if (classes.length === 0) throw new UsageError(`--migrations: ${file} exports no migration.`);
   return [...new Set(classes)];
 }

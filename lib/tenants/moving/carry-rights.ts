@@ -70,8 +70,8 @@ export async function carryRights(carry: RightsToCarry, moveId: string): Promise
 
 async function give({ target, schema, login }: RightsToCarry, rights: Rights): Promise<void> {
   const mover = await currentUser(target);
-  const before = await readRights(target, schema, login);
-  const owned = new Map(before.owners.map(({ object, owner }) => [object, owner]));
+  const atFirst = await readRights(target, schema, login);
+  const owned = new Map(atFirst.owners.map(({ object, owner }) => [object, owner]));
   const owners = rights.owners.filter(
     ({ object, owner }) => owned.has(object) && owned.get(object) !== owner,
   );
@@ -80,7 +80,7 @@ async function give({ target, schema, login }: RightsToCarry, rights: Rights): P
     owners.map(({ object, owner }) => `ALTER ${object} OWNER TO ${named(owner, mover)}`),
   );
   await giveFence(target, schema);
-  const found = owners.length === 0 ? before : await readRights(target, schema, login);
+  const found = owners.length === 0 ? atFirst : await readRights(target, schema, login);
   await run(target, statements(rights, found, schema, mover));
   // A GRANT without the right to grant is only a warning.
   const left = statements(rights, await readRights(target, schema, login), schema, mover);

@@ -60,7 +60,7 @@ async function interrupted(phase: MovePhase): Promise<string> {
 }
 
 /** What doctor finds about the moves of a schema. */
-async function found(schema: string): Promise<unknown[]> {
+async function foundByDoctor(schema: string): Promise<unknown[]> {
   const { json } = await runCli(['doctor', '--check', 'unfinished-move', '--json'], {
     env: { CLOACINA_SERVERS: `eu=${eu.url},us=${us.url}` },
   });
@@ -78,7 +78,7 @@ describe('removeTenant() of a tenant whose mover has died', () => {
     'in the phase %s is refused, until the move is finished or undone',
     async (phase) => {
       const schema = await interrupted(phase);
-      expect(await found(schema)).not.toEqual([]);
+      expect(await foundByDoctor(schema)).not.toEqual([]);
       const states = await Promise.all([stateOf(eu.url, schema), stateOf(us.url, schema)]);
       for (const server of [undefined, 'eu', 'us']) {
         const removal = admin.removeTenant({ schema, ...(server === undefined ? {} : { server }) });
@@ -90,7 +90,7 @@ describe('removeTenant() of a tenant whose mover has died', () => {
       expect(await Promise.all([stateOf(eu.url, schema), stateOf(us.url, schema)])).toEqual(states);
 
       await admin.finishMove({ schema });
-      expect(await found(schema)).toEqual([]);
+      expect(await foundByDoctor(schema)).toEqual([]);
       const isOver = phase === 'switching' || phase === 'validating';
       expect(await holders(schema)).toEqual([isOver ? 'us' : 'eu']);
       expect(await stateOf((isOver ? us : eu).url, schema)).toBe('live');
