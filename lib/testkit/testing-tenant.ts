@@ -33,7 +33,11 @@ export interface RunTaskOptions {
   recoveryAttempt?: number;
 }
 
-/** Where the process crashes. */
+/**
+ * Where the process crashes. If several tasks are under way at that instant, the store's speed decides which one comes to the
+ * point first, and which outcomes of the others are stored. Name the task, and look at the others' results, not at their
+ * `recoveryAttempts`.
+ */
 export interface CrashPoint {
   /**
    * - `claim`: the process has claimed the task, and its handler has not begun.
