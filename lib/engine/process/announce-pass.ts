@@ -7,7 +7,7 @@ import type {
   TenantHandle,
 } from '../../store/port/index.js';
 
-/** Age of an announcement at which it is written again, in milliseconds. Others delete those of dead processes by age. */
+/** Age of an announcement at which it is written again, in milliseconds. That deletes those of dead processes too. */
 const REFRESH_MS = 3_600_000;
 /** The same for a process without a lock: only the age shows others that it lives. */
 const REFRESH_WITHOUT_LOCK_MS = 60_000;

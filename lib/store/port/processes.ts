@@ -75,7 +75,7 @@ export interface ProcessStore {
 export interface AnnouncingSession {
   /**
    * Stores the announcements of this process, in place of its earlier ones. It also deletes announcements of dead
-   * processes that are older than a day. By index: undefined if the schema is broken, or the process may not write there.
+   * processes that are older than a minute. By index: undefined if the schema is broken, or the process may not write there.
    */
   announce(
     process: AnnouncedIdentity,

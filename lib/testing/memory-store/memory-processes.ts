@@ -9,6 +9,9 @@ import {
 } from '../../store/port/index.js';
 import type { MemoryTables } from './memory-tables.js';
 
+/** Min age of an announcement that is deleted because its process is dead, in milliseconds. */
+const KEPT_MS = 60_000;
+
 /** What a process serves in one tenant. */
 export interface MemoryProcessRow extends AnnouncedIdentity, Omit<Announcement, 'tenant'> {
   readonly lockSession: string | null;
@@ -32,6 +35,9 @@ export function announce(
     since,
     seenAt: now,
   });
+  for (const row of tables.processes.values()) {
+    if (row.seenAt < now - KEPT_MS && !isAlive(tables, row)) tables.processes.delete(row.processId);
+  }
 }
 
 export function readProcesses(tables: MemoryTables, workflow: string): TenantProcesses {

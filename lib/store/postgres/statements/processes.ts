@@ -30,13 +30,38 @@ type CountsRow = ReturnType<typeof COUNTS.decode>[number];
 const OF_PROCESS = 4;
 const OF_TENANT = 4;
 
-/** How long the announcement of a dead process stays. */
-const KEPT = "interval '1 day'";
+/**
+ * Min age of an announcement that is deleted because its process is dead. A process that has just reconnected may have a lock
+ * that the statement has not seen, but then it has announced itself anew.
+ */
+const KEPT = "interval '1 minute'";
+
+/** The locks of living processes, and the names of connections. A reference reads each of them once. */
+const SIGNS_OF_LIFE = `living AS MATERIALIZED (SELECT l.session FROM (${LIVING_LOCKS}) l),
+  connected AS MATERIALIZED (SELECT a.application_name AS name FROM pg_catalog.pg_stat_get_activity(NULL) a
+    WHERE a.application_name LIKE 'cloacina:%')`;
+
+/** A condition, with {@link SIGNS_OF_LIFE}: the lock is held. */
+function isHeld(lockSession: string): string {
+  return `${lockSession} IN (SELECT session FROM living)`;
+}
+
+/** The same: a connection has the name of the process. A process that has lost its control connection has others. */
+function isConnected(process: string): string {
+  return `'cloacina:' || ${process} IN (SELECT name FROM connected)`;
+}
+
+/** The same, on an announcement `p`: its process lives. Without a lock, only the age of the announcement shows it. */
+function lives({ clock }: TenantTables): string {
+  return `CASE WHEN p.lock_session IS NULL THEN p.seen_at > ${clock.now} - interval '${ANNOUNCED_FOR_MS} milliseconds'
+      ELSE ${isHeld('p.lock_session')} OR ${isConnected('p.process_id')} END`;
+}
 
 /**
  * Stores what this process serves in several tenants at once. Parameters: process, name, lock session, format, then for each
- * tenant state, slots, definitions and limits. Old announcements of dead processes are deleted; rows that another process deletes at
- * the same time are skipped, because two statements would lock them in different orders.
+ * tenant state, slots, definitions and limits. Announcements of dead processes are deleted: processes that are killed again and
+ * again leave no more than those of the last minute. Rows that another process deletes at the same time are skipped, because two
+ * statements would lock them in different orders.
  */
 export const announceProcess: BulkStatement<CountsRow> = {
   columns: COUNTS,
@@ -55,10 +80,11 @@ export const announceProcess: BulkStatement<CountsRow> = {
     ), o${i} AS (
       DELETE FROM ${tables.process} WHERE process_id IN (
         SELECT p.process_id FROM ${tables.process} p
-        WHERE p.seen_at < ${tables.clock.now} - ${KEPT} AND p.process_id <> $1::uuid FOR UPDATE SKIP LOCKED)
+        WHERE p.seen_at < ${tables.clock.now} - ${KEPT} AND p.process_id <> $1::uuid AND NOT (${lives(tables)})
+        FOR UPDATE SKIP LOCKED)
     )`;
     });
-    return counted(parts, 'a');
+    return counted([SIGNS_OF_LIFE, ...parts], 'a', tenants.length);
   },
 };
 
@@ -72,11 +98,13 @@ export const withdrawProcess: BulkStatement<CountsRow> = {
           `w${i} AS (DELETE FROM ${process} WHERE process_id = $1::uuid RETURNING 1)`,
       ),
       'w',
+      tenants.length,
     ),
 };
 
-function counted(parts: readonly string[], name: string): string {
-  const counts = parts.map((_, i) => `(SELECT count(*)::integer FROM ${name}${i})`);
+/** @param count - of the parts that are counted: `name` with the numbers from 0 */
+function counted(parts: readonly string[], name: string, count: number): string {
+  const counts = Array.from({ length: count }, (_, i) => `(SELECT count(*)::integer FROM ${name}${i})`);
   return `WITH ${parts.join(', ')} SELECT ${COUNTS.select({ counts: `ARRAY[${counts.join(', ')}]` })}`;
 }
 
@@ -109,14 +137,11 @@ const MAX_WORKFLOWS = 100;
 export const readProcesses: Statement<ProcessRow> = {
   name: 'read_processes',
   columns: PROCESS,
-  text: (tables) => `WITH living AS MATERIALIZED (SELECT l.session FROM (${LIVING_LOCKS}) l)
+  text: (tables) => `WITH ${SIGNS_OF_LIFE}
   SELECT * FROM (
     SELECT ${PROCESS.selectSome(servingOf(tables))}
     FROM ${tables.process} p
-      CROSS JOIN LATERAL (SELECT EXISTS (SELECT FROM living l WHERE l.session = p.lock_session) AS locks) l
-    WHERE CASE WHEN p.lock_session IS NULL
-      THEN p.seen_at > ${tables.clock.now} - interval '${ANNOUNCED_FOR_MS} milliseconds'
-      ELSE l.locks OR ${hasConnection('p.process_id')} END
+    WHERE ${lives(tables)}
     ORDER BY p.since, p.process_id LIMIT ${MAX_PROCESSES}
   ) serving
   UNION ALL
@@ -126,16 +151,10 @@ export const readProcesses: Statement<ProcessRow> = {
     name: "coalesce(l.name, '')",
     claimed: `(SELECT count(DISTINCT (t.execution_id, t.task_no, t.item_no))::integer FROM ${listedClaims(tables, 'l.instance_id')})`,
     lost: `CASE WHEN l.expires_at <= ${tables.clock.now} THEN 'leaseOver'
-      WHEN l.lock_session IS NOT NULL AND NOT EXISTS (SELECT FROM living i WHERE i.session = l.lock_session)
-        AND NOT ${hasConnection('l.process_id')} THEN 'lockGone' END`,
+      WHEN l.lock_session IS NOT NULL AND NOT (${isHeld('l.lock_session')} OR ${isConnected('l.process_id')}) THEN 'lockGone' END`,
   })}
   FROM ${tables.lease} l`,
 };
-
-/** A condition: a connection has the name of the process. One that has lost its control connection has others. */
-function hasConnection(process: string): string {
-  return `EXISTS (SELECT FROM pg_catalog.pg_stat_activity a WHERE a.application_name = 'cloacina:' || ${process})`;
-}
 
 function servingOf(tables: TenantTables): Partial<Record<keyof ProcessRow, string>> {
   const own = `${tables.definition} d WHERE d.id = ANY (p.definitions)`;
@@ -145,7 +164,7 @@ function servingOf(tables: TenantTables): Partial<Record<keyof ProcessRow, strin
     state: 'p.state',
     slots: 'p.slots',
     format: 'p.definition_format',
-    isAway: 'p.lock_session IS NOT NULL AND NOT l.locks',
+    isAway: `p.lock_session IS NOT NULL AND NOT ${isHeld('p.lock_session')}`,
     since: epochMs('p.since'),
     workflows: `(SELECT json_agg(n.name) FROM (SELECT d.name FROM ${own} ORDER BY d.name LIMIT ${MAX_WORKFLOWS}) n)`,
     limits: 'p.limits',
