@@ -47,6 +47,9 @@ export class MemoryProcess {
   private readonly process: ProcessEngine<MemorySession>;
   private readonly announcements: AnnouncePass;
   private deafen: () => void = () => undefined;
+  private loseSession: () => void = () => undefined;
+  /** The life of the server, as the next session sees it. */
+  private life = 'first';
 
   constructor(
     private readonly clock: Clock,
@@ -76,9 +79,10 @@ export class MemoryProcess {
       onNewLife: () => undefined,
       onTenants: () => undefined,
       peers: () => [...database.locks].filter((lock) => lock !== this.process.session?.lockSession),
-      open: async (_, onPayload) => {
+      open: async (_, onPayload, onLost) => {
         this.deafen = database.listen((payload) => onPayload(payload, SENDER));
-        return new MemorySession(database);
+        this.loseSession = () => onLost(undefined);
+        return Object.assign(new MemorySession(database), { epoch: this.life });
       },
     });
     this.announcements = new AnnouncePass({
@@ -150,6 +154,13 @@ export class MemoryProcess {
   /** The process hangs, as far as others can see: it holds its lock, and hears nothing any more. */
   hang(): void {
     this.deafen();
+  }
+
+  /** Its control connection is lost. The next one is open when its clock has moved a little. */
+  reconnect(life = this.life): void {
+    this.life = life;
+    this.die();
+    this.loseSession();
   }
 
   /** The lock by which other processes know that it lives. */

@@ -1,12 +1,14 @@
-import { beforeEach, describe, expect, it } from '@jest/globals';
+import { beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { Logger } from '@nestjs/common';
 import type { RegisteredWorkflow } from '../../../lib/discovery/registered-workflow.js';
 import type { TaskClaim } from '../../../lib/engine/claims/task-claim.js';
 import { OutcomeRecorder } from '../../../lib/engine/execution/outcome-recorder.js';
 import { resultOf, type TaskResult } from '../../../lib/engine/execution/task-result.js';
+import { ManualClock } from '../../../lib/testing/manual-clock.js';
 import { MemoryFailure } from '../../../lib/testing/memory-store/index.js';
 import type { TaskSource } from '../../../lib/workflow/definition.js';
 import { EngineScene, registered } from './engine-scene.js';
-import { systemClock } from '../../../lib/runtime/clock.js';
+import { systemClock, type Clock } from '../../../lib/runtime/clock.js';
 
 let scene: EngineScene;
 let recorder: OutcomeRecorder;
@@ -18,11 +20,11 @@ const TASKS: readonly TaskSource[] = [
 ];
 beforeEach(() => scenario(registered(TASKS)));
 
-function scenario(workflow: RegisteredWorkflow): void {
+function scenario(workflow: RegisteredWorkflow, clock: Clock = systemClock): void {
   scene = new EngineScene(workflow);
   const nameOf = ({ claim }: TaskResult): string => claim.task.name;
   const taskOf = (no: number): string => scene.definition.workflow.tasks[no]!.name;
-  recorder = new OutcomeRecorder(scene.store, scene.claims, scene.gate, systemClock, {
+  recorder = new OutcomeRecorder(scene.store, scene.claims, scene.gate, clock, {
     isAwaited: (id) => awaited.has(id),
     claimed: (_, { taskNo }) => scene.called.push(`claimed ${taskOf(taskNo)}`),
     leftReady: scene.note('leftReady'),
@@ -66,6 +68,30 @@ describe('OutcomeRecorder', () => {
     await Promise.all(claims.map((claim) => recorder.record(completed(claim))));
     const times = { startedAt: expect.any(Number), completedAt: expect.any(Number) };
     expect(claims[0]!.cache.outcome(0)?.times).toEqual(asks ? times : undefined);
+  });
+
+  it('says which outcome could not be recorded for some seconds, and why', async () => {
+    const clock = new ManualClock();
+    scenario(registered(TASKS), clock);
+    const complete = scene.store.complete.bind(scene.store);
+    scene.store.complete = () => Promise.reject(new MemoryFailure('passing', 'the disk is full'));
+    const warn = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
+    try {
+      const [claim] = await scene.running();
+      const recorded = recorder.record(completed(claim!));
+      for (let passed = 0; passed < 30_000; passed += 250) await clock.advance(250);
+      expect(warn.mock.calls.map(String)).toEqual([
+        expect.stringMatching(
+          `outcome of task a of execution ${claim!.executionId} could not be recorded for some seconds .*: the disk is full`,
+        ),
+      ]);
+      scene.store.complete = complete;
+      for (let passed = 0; passed < 30_000; passed += 250) await clock.advance(250);
+      await recorded;
+      expect(scene.called).toContain('recorded a');
+    } finally {
+      warn.mockRestore();
+    }
   });
 
   it('sends the outcome of a task beside a batch of items that is under way', async () => {
