@@ -89,6 +89,16 @@ export class TestChild {
     return this.until(() => pattern.exec(this.output), `${pattern} in the output`, deadline);
   }
 
+  /**
+   * The end of a child that ends by itself, such as at a failpoint. Fails if it goes on, with what it has printed: a test that
+   * waits for `exit` would not tell where it waits.
+   */
+  end(deadline = 60_000): Promise<Exit> {
+    return this.orPrinted(
+      waitFor(() => this.ended, { deadline, what: `the end of process ${this.pid}` }),
+    );
+  }
+
   /** Sends the signal and waits for the end. */
   async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<Exit> {
     this.process.kill(signal);
@@ -105,17 +115,24 @@ export class TestChild {
     what: string,
     deadline: number,
   ): Promise<T> {
-    const found = await waitFor(() => look() ?? (this.ended ? { ended: this.ended } : undefined), {
-      deadline,
-      what: `${what} of process ${this.pid}`,
-    }).catch((error: Error) => {
-      throw new Error(`${error.message} It printed:\n${this.output}`, { cause: error });
-    });
+    const found = await this.orPrinted(
+      waitFor(() => look() ?? (this.ended ? { ended: this.ended } : undefined), {
+        deadline,
+        what: `${what} of process ${this.pid}`,
+      }),
+    );
     const value = look();
     if (value !== null && value !== undefined) return value;
     throw new Error(
       `The child ended (${JSON.stringify(found)}) before ${what}. It printed:\n${this.output}`,
     );
+  }
+
+  /** Adds what it has printed to a failure. */
+  private orPrinted<T>(result: Promise<T>): Promise<T> {
+    return result.catch((error: Error) => {
+      throw new Error(`${error.message} It printed:\n${this.output}`, { cause: error });
+    });
   }
 }
 

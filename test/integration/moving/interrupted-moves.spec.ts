@@ -75,7 +75,7 @@ describe('a mover that is killed', () => {
       const schema = await makeShop();
       const before = await contentsOf(eu.url, schema);
       const mover = startMove(schema, phase);
-      expect(await mover.exit).toMatchObject({ signal: 'SIGKILL' });
+      expect(await mover.end()).toMatchObject({ signal: 'SIGKILL' });
       expect(mover.messages.at(-1)).toMatchObject({ phase });
       expect((await liveSides(schema)).length).toBeLessThanOrEqual(1);
 

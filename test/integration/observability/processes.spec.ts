@@ -26,7 +26,7 @@ test('The run of a task in the process that recovers it belongs to the trace of 
   const { id } = await client.runner.start(definition);
   const start = recorded.named('start tracked')[0]?.spanContext();
   const killed = startChild(SCRIPT, { env: { TRACED_SCHEMA: schema, TRACED_DIES: 'yes' } });
-  expect(await killed.exit).toMatchObject({ signal: 'SIGKILL' });
+  expect(await killed.end()).toMatchObject({ signal: 'SIGKILL' });
   const other = startChild(SCRIPT, { env: { TRACED_SCHEMA: schema } });
   await client.runner.handle(id).result();
   other.send({ report: true });

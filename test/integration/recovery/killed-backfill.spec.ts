@@ -19,7 +19,7 @@ const INSTANTS = 2_400;
 
 async function killAt(settings: SchedulingSettings): Promise<void> {
   const child = startChild(SCRIPT, { env: { SCHEDULING: JSON.stringify(settings) } });
-  expect(await child.exit).toMatchObject({ signal: 'SIGKILL' });
+  expect(await child.end()).toMatchObject({ signal: 'SIGKILL' });
 }
 
 test.each<FirePoint>(['before', 'sent', 'after'])(

@@ -21,7 +21,7 @@ async function killAt(schema: string, kills: readonly Kill[]): Promise<void> {
   for (const kill of kills) {
     const settings: BulkProcessSettings = { schema, ...kill };
     const child = startChild(SCRIPT, { env: { BULK_PROCESS: JSON.stringify(settings) } });
-    expect(await child.exit).toMatchObject({ signal: 'SIGKILL' });
+    expect(await child.end()).toMatchObject({ signal: 'SIGKILL' });
   }
 }
 

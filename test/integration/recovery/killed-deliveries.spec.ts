@@ -37,7 +37,7 @@ it.each(POINTS)(
     const victim = startChild(SCRIPT, {
       env: { SCHEMA: schema, FAILPOINT: JSON.stringify(failpoint) },
     });
-    expect(await victim.exit).toMatchObject({ signal: 'SIGKILL' });
+    expect(await victim.end()).toMatchObject({ signal: 'SIGKILL' });
     expect(await countOf('cloacina_signal WHERE NOT delivered')).toBe(1);
     engine.deliverMessages();
     await waitFor(

@@ -94,7 +94,7 @@ it.each(POINTS)(
     const victim = startChild(SCRIPT, {
       env: { SCHEMA: schema, EMIT: '1', FAILPOINT: JSON.stringify(failpoint) },
     });
-    expect(await victim.exit).toMatchObject({ signal: 'SIGKILL' });
+    expect(await victim.end()).toMatchObject({ signal: 'SIGKILL' });
     const survivor = await openTenant([receipts()], { schema });
     survivor.engine.deliverMessages();
     await untilAllAreMade(client, survivor);

@@ -70,7 +70,7 @@ async function killed({ schema, log, gate }: Scene, failpoint: Failpoint, cancel
     ...(cancel === undefined ? {} : { cancel }),
   };
   const child = startChild(SCRIPT, { env: { FAMILY: JSON.stringify(settings) } });
-  expect(await child.exit).toMatchObject({ signal: 'SIGKILL' });
+  expect(await child.end()).toMatchObject({ signal: 'SIGKILL' });
 }
 
 const settled = ({ client }: Scene): Promise<true> =>

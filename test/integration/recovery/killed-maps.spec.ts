@@ -60,7 +60,7 @@ const survivor = ({ schema, log }: Scene): Promise<OpenTenant> =>
 async function killed({ schema, log }: Scene, failpoint: Failpoint): Promise<void> {
   const settings: MappingSettings = { schema, log, failpoint };
   const child = startChild(SCRIPT, { env: { MAPPING: JSON.stringify(settings) } });
-  expect(await child.exit).toMatchObject({ signal: 'SIGKILL' });
+  expect(await child.end()).toMatchObject({ signal: 'SIGKILL' });
 }
 
 describe('A process that is killed', () => {

@@ -70,7 +70,7 @@ test('A poller whose process is killed around each of its statements loses and d
   for (const dieAt of QUICK) {
     await addItems(worker, 2);
     const victim = start({ schema, dieAt, fromCall: dieAt.statement !== READ });
-    expect({ dieAt, ...(await victim.exit) }).toMatchObject({ dieAt, signal: 'SIGKILL' });
+    expect({ dieAt, ...(await victim.end()) }).toMatchObject({ dieAt, signal: 'SIGKILL' });
   }
   await pollToTheEnd(worker);
   expect(await startsByItem(worker)).toEqual(Array.from({ length: 2 * QUICK.length }, () => 1));
@@ -81,7 +81,7 @@ test('The control: with a cursor outside of the transaction, a kill loses items'
   await addItems(worker, 2);
   const dieAt: Failpoint = { at: 'before', statement: STATEMENTS.commit };
   const victim = start({ schema: worker.schema, dieAt, outside: true });
-  expect(await victim.exit).toMatchObject({ signal: 'SIGKILL' });
+  expect(await victim.end()).toMatchObject({ signal: 'SIGKILL' });
   await addItems(worker, 1);
   await pollToTheEnd(worker);
   expect(await startsByItem(worker)).toEqual([0, 0, 1]);

@@ -78,7 +78,7 @@ it.each(POINTS)('A process that is killed %s loses and doubles nothing', async (
   const victim = startChild(SCRIPT, {
     env: { SCHEMA: schema, FAILPOINT: JSON.stringify(failpoint) },
   });
-  expect(await victim.exit).toMatchObject({ signal: 'SIGKILL' });
+  expect(await victim.end()).toMatchObject({ signal: 'SIGKILL' });
   await openTenant([mailbox()], { schema });
   const { context } = await handle.result({ timeout: '60s' });
   expect(context).toMatchObject({ got: [0, 1, 2] });
@@ -102,7 +102,7 @@ it.each(SENDING)('A process that is killed %s loses and doubles nothing', async 
   const isLeft = async (sql: string): Promise<boolean> => (await query(sql)).length > 0;
   await waitFor(() => isLeft("SELECT FROM cloacina_task_execution WHERE status = 'Waiting'"));
   victim.send({ id: handle.id, item: 0 });
-  expect(await victim.exit).toMatchObject({ signal: 'SIGKILL' });
+  expect(await victim.end()).toMatchObject({ signal: 'SIGKILL' });
   // The server may still work on its last statement.
   const working = `SELECT FROM pg_stat_activity WHERE query LIKE '%${STATEMENTS.sendSignals}%'
     AND state = 'active' AND datname = current_database() AND pid <> pg_backend_pid()`;

@@ -65,7 +65,7 @@ test('A process that is killed while it deletes leaves whole trees, and another 
     await tenant.query('UPDATE cloacina_retention SET holder = NULL');
     const settings: RetentionProcessSettings = { schema, ...kill };
     const process = startChild(SCRIPT, { env: { RETENTION_PROCESS: JSON.stringify(settings) } });
-    expect(await process.exit).toMatchObject({ signal: 'SIGKILL' });
+    expect(await process.end()).toMatchObject({ signal: 'SIGKILL' });
     const { sizes, orphans } = await left(tenant);
     expect(orphans).toEqual([]);
     expect(sizes.filter((size) => size !== 3)).toEqual([]);

@@ -57,7 +57,7 @@ test.each<FirePoint>(['before', 'sent', 'after'])(
     const schema = freshSchema();
     await makeSchedules(schema, '1s');
     const victim = await start({ schema, dieAt });
-    expect(await victim.exit).toMatchObject({ signal: 'SIGKILL' });
+    expect(await victim.end()).toMatchObject({ signal: 'SIGKILL' });
     const survivor = await openTenant([scheduled], { schema });
     const before = await firings(survivor);
     await waitFor(async () => (await firings(survivor)) >= before + 3 * SCHEDULES, {

@@ -32,7 +32,7 @@ test('A task whose process is killed at each point of each step repeats no step 
     for (const point of POINTS) {
       const settings: SteppingSettings = { schema, log, steps: STEPS, dieAt: [point, step] };
       const child = startChild(SCRIPT, { env: { STEPPING: JSON.stringify(settings) } });
-      expect(await child.exit).toMatchObject({ signal: 'SIGKILL' });
+      expect(await child.end()).toMatchObject({ signal: 'SIGKILL' });
     }
   }
   const last = await openTenant([definition], { schema });
