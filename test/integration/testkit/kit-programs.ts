@@ -66,8 +66,8 @@ export const programs: fc.Arbitrary<Operation[]> = fc.array(
   { minLength: 8, maxLength: 16 },
 );
 
-/** All times of a program are multiples of it: its advances, and the delay and the waits of the workflow. In minutes. */
-const GRID = 5;
+/** An execution that has not ended in the time, or a process that has crashed: the caller looks. */
+const ignore = (): undefined => undefined;
 
 /**
  * Runs a program on a store. Returns what each operation came to, and what the executions are in the end.
@@ -147,15 +147,16 @@ class ProgramRun {
     return this.ids.get(no) ?? '';
   }
 
-  /** While a crash is to come, in the steps of the grid: the process has to begin again at the instant of the crash. */
   private async advance(minutes: number): Promise<void> {
-    let left = minutes;
-    while (left > 0) {
-      const step = this.isArmed ? GRID : left;
-      await this.tenant.time.advance(step * 60_000);
+    const { time } = this.tenant;
+    const end = new Date(time.now().getTime() + minutes * 60_000);
+    for (const id of this.ids.values()) {
+      if (!this.isArmed) break;
+      // Stops at the instant of a crash, at which the next process has to begin.
+      await time.advanceUntil(id, { within: end.getTime() - time.now().getTime() }).catch(ignore);
       await this.revived();
-      left -= step;
     }
+    await time.advanceTo(end);
   }
 
   private async crash(after: CrashMoment | undefined): Promise<void> {
