@@ -1,41 +1,44 @@
-import { expect, it } from '@jest/globals';
+import { afterEach, beforeEach, expect, it, jest } from '@jest/globals';
 import { ManualClock } from '../../../lib/testing/manual-clock.js';
 import { registered } from './engine-scene.js';
 import { MemoryProcess } from './memory-process.js';
 
-/** What becomes of a running task when the process reconnects, and finds no lease. */
-async function reconnected(life: string | undefined): Promise<[string, boolean]> {
-  const clock = new ManualClock();
-  let signal: AbortSignal | undefined;
-  let release: () => void = () => undefined;
-  const run = (context: { readonly signal: AbortSignal }): Promise<void> => {
-    signal = context.signal;
-    return new Promise((resolve) => (release = resolve));
-  };
-  const process = new MemoryProcess(clock, registered([{ name: 'a' }], { handlers: { a: { run } } }));
-  const pass = async (): Promise<void> => {
-    for (let turns = 0; turns < 100; turns++) await clock.advance(20);
-  };
-  await process.open();
-  const id = await process.start();
-  await pass();
-  const { leases } = process.store.database.tables(process.store.schema);
-  expect([signal?.aborted, leases.size]).toEqual([false, 1]);
-  leases.clear();
-  process.reconnect(life);
-  await pass();
-  const isAborted = signal?.aborted === true;
-  release();
-  await pass();
-  const status = await process.statusOf(id);
-  await process.close();
-  return [status, isAborted];
+let clock: ManualClock;
+let process: MemoryProcess;
+let release: () => void = () => undefined;
+
+async function pass(): Promise<void> {
+  for (let turns = 0; turns < 100; turns++) await clock.advance(20);
 }
 
-it('A server in its next life may have lost the lease: a claim that it has goes on', async () => {
-  expect(await reconnected('next')).toEqual(['Completed', false]);
+beforeEach(async () => {
+  clock = new ManualClock();
+  const run = (): Promise<void> => new Promise((resolve) => (release = resolve));
+  process = new MemoryProcess(clock, registered([{ name: 'a' }], { handlers: { a: { run } } }));
+  await process.open();
+});
+afterEach(() => process.close());
+
+/** How often the process doubts what it remembers of the tenant when it reconnects to this life of the server. */
+async function doubtsOf(life: string | undefined): Promise<number> {
+  const doubt = jest.spyOn(process.engine, 'doubt');
+  process.reconnect(life);
+  await pass();
+  return doubt.mock.calls.length;
+}
+
+it('A process with claims doubts them once when the server begins another life, and goes on', async () => {
+  const id = await process.start();
+  await pass();
+  expect(await doubtsOf(undefined)).toBe(0);
+  expect(await doubtsOf('next')).toBe(1);
+  expect(await doubtsOf('next')).toBe(1);
+  release();
+  await pass();
+  expect(await process.statusOf(id)).toBe('Completed');
+  expect(await process.task(id)).toMatchObject({ recoveryAttempts: 0 });
 });
 
-it('In the same life, a lease that is gone was ended by another process: its claims are lost', async () => {
-  expect(await reconnected(undefined)).toEqual(['Running', true]);
+it('One with nothing under way remembers nothing that it could doubt', async () => {
+  expect(await doubtsOf('next')).toBe(0);
 });
