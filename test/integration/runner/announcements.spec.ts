@@ -14,7 +14,7 @@ const workflow = defineWorkflow('w')
 
 /** The row of a process that holds no lock, and was seen `minutes` ago. */
 const row = (id: string, lock: string, minutes: string): string =>
-  `(${id}, 'host:1', ${lock}, 'claiming', 10, 2, '{}', '{}', clock_timestamp() - ${minutes} * interval '1 minute')`;
+  `(${id}, 'host:1', ${lock}, 'claiming', 10, 2, '{}'::bigint[], '{}'::json, clock_timestamp() - ${minutes} * interval '1 minute')`;
 
 it('processes that were killed leave only the announcements of the last minute', async () => {
   const schema = freshSchema();
@@ -41,7 +41,7 @@ it('processes that were killed leave only the announcements of the last minute',
         row(`'${unlocked}'`, 'NULL', '2'),
         row(`'${fresh}'`, "'1:1'", '0'),
       ].join()}) v
-      UNION ALL SELECT gen_random_uuid(), 'host:1', CASE WHEN n % 2 = 0 THEN '1:' || n END, 'claiming', 10, 2, '{}', '{}',
+      UNION ALL SELECT gen_random_uuid(), 'host:1', CASE WHEN n % 2 = 0 THEN '1:' || n END, 'claiming', 10, 2, '{}'::bigint[], '{}'::json,
         clock_timestamp() - interval '4 minutes' FROM generate_series(1, ${DEAD}) n`);
     expect(await ids()).toHaveLength(DEAD + 4);
     const { serving } = await engine.store.processes.read('w');

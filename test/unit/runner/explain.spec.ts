@@ -5,7 +5,7 @@ import type {
 } from '../../../lib/discovery/registered-workflow.js';
 import type { ExecutionExplanation } from '../../../lib/runner/explain/explanation.js';
 import { ManualClock } from '../../../lib/testing/manual-clock.js';
-import { MemoryDatabase } from '../../../lib/testing/memory-store/index.js';
+import { MemoryDatabase, MemoryFailure } from '../../../lib/testing/memory-store/index.js';
 import type { TaskSource, WorkflowSource } from '../../../lib/workflow/definition.js';
 import { gate } from '../../support/gate.js';
 import { registered } from '../engine/engine-scene.js';
@@ -604,6 +604,18 @@ describe('The explanation of an execution', () => {
     const [task] = (await process.runner.explain(id))?.tasks ?? [];
     expect(task?.reason).toMatchObject({ kind: 'hungHandler', keepsSlot: true });
     expect(task?.text).toMatch(/does not return, \d+\.0 s after its signal was aborted/);
+  });
+
+  it('names it also while the timeout of the attempt can not be recorded', async () => {
+    const process = await serve(code([{ name: 'a', timeout: '1m' }], { a: hangs }));
+    const id = await start(process);
+    const away = ends.passed.then(() => Promise.reject(new MemoryFailure('connection')));
+    away.catch(() => undefined);
+    Object.assign(process.store, { complete: () => away, reschedule: () => away });
+    await clock.advance(90_000);
+    await settle();
+    const [task] = (await process.runner.explain(id))?.tasks ?? [];
+    expect(task).toMatchObject({ status: 'Running', reason: { kind: 'hungHandler', keepsSlot: true } });
   });
 
   it('reads again if a task has ended between the reads of the task and of its process', async () => {
