@@ -18,6 +18,8 @@ let database: MemoryDatabase;
 let store: MemoryStore;
 let processes: Process[];
 let isWatching: boolean;
+/** The oid of the tenant's schema. */
+let schemaId: string;
 
 /** A process with one tenant. The others hear it as soon as the time goes on. */
 class Process {
@@ -29,6 +31,8 @@ class Process {
   private readonly session = new MemorySession(database);
 
   losses = 0;
+  /** How often it was told that the schema is another one. */
+  replaced = 0;
 
   constructor() {
     this.sweep = new MaintenanceSweep({
@@ -38,9 +42,18 @@ class Process {
     });
     const { session } = this;
     const { sweep, livingLocks } = session;
-    session.sweep = (...args) => {
+    session.sweep = async (...args) => {
       this.sweeps.push(clock.now());
-      return sweep.apply(session, args);
+      const found = await sweep.apply(session, args);
+      const tenants = found.tenants.map(
+        (tenant) =>
+          tenant && {
+            ...tenant,
+            schemaId,
+            fingerprint: tenant.fingerprint && `${schemaId} ${tenant.fingerprint}`,
+          },
+      );
+      return { ...found, tenants };
     };
     session.livingLocks = () => {
       this.looks.push(clock.now());
@@ -65,7 +78,7 @@ class Process {
       takeOrphans: async () => [],
       doubt: () => undefined,
       mayHoldLease: () => false,
-      schemaReplaced: () => undefined,
+      schemaReplaced: () => this.replaced++,
       processLost: () => this.losses++,
       wakeWorkers: () => undefined,
       scheduleWakeUps: () => undefined,
@@ -115,6 +128,7 @@ beforeEach(async () => {
   database = new MemoryDatabase(clock);
   store = new MemoryStore(database);
   isWatching = false;
+  schemaId = '1';
   processes = [];
   for (let i = 0; i < 16; i++) {
     processes.push(new Process());
@@ -138,6 +152,13 @@ describe('A lost process', () => {
     await pass(ROUND_MS);
     for (const { losses } of others) expect(losses).toBeLessThanOrEqual(2);
   });
+});
+
+it('A schema that was dropped and made again is told to each process once', async () => {
+  expect(processes.map(({ replaced }) => replaced)).toEqual(processes.map(() => 0));
+  schemaId = '2';
+  await pass(4 * ROUND_MS);
+  expect(processes.map(({ replaced }) => replaced)).toEqual(processes.map(() => 1));
 });
 
 describe('The rounds of idle processes', () => {
