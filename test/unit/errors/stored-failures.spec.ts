@@ -129,6 +129,18 @@ describe('what is stored of a failure', () => {
     expect(toStoredError(inner).message).toBe('the innermost');
   });
 
+  it('keeps the outermost texts, however deep the errors within are', () => {
+    for (const how of [
+      (inner: unknown) => new AggregateError([inner]),
+      (cause: unknown) => new Error('', { cause }),
+    ]) {
+      const outermost = Object.assign(new AggregateError([nested(5_000, how)], 'outermost'), {
+        cause: nested(5_000, how),
+      });
+      expect(toStoredError(outermost)).toMatchObject({ name: 'AggregateError', message: 'outermost' });
+    }
+  });
+
   it('is said of a text that is empty, or of which nothing can be stored', () => {
     for (const thrown of ['', '\u0000', new Error('\u0000', { cause: '\u0000' })])
       expectStorable(thrown);
