@@ -21,7 +21,9 @@ it('processes that were killed leave only the announcements of the last minute',
   const first = await openTenant([workflow], { schema });
   const { query, engine } = first;
   const ids = async (): Promise<string[]> =>
-    (await query<{ id: string }>(`SELECT process_id AS id FROM cloacina_process`)).map(({ id }) => id);
+    (await query<{ id: string }>(`SELECT process_id AS id FROM cloacina_process`)).map(
+      ({ id }) => id,
+    );
   const own = (await waitFor(async () => (await ids())[0], { what: 'the announcement' })) ?? '';
   // Its row is as old as those of the dead.
   await query(`UPDATE cloacina_process SET seen_at = seen_at - interval '50 minutes'`);

@@ -37,8 +37,10 @@ async function overdue(count: number): Promise<string[]> {
   return ids;
 }
 
-async function timeOut(on = session): Promise<string[] | undefined> {
-  const values = timeOutValues(await open.store.pastDeadlines(), () => '{"name":"E"}', open.schema);
+/** @param count - at most as many of them, the first ones */
+async function timeOut(on = session, count = Infinity): Promise<string[] | undefined> {
+  const due = (await open.store.pastDeadlines()).slice(0, count);
+  const values = timeOutValues(due, () => '{"name":"E"}', open.schema);
   const ended = timedOutOf(await on.run(timeOutExecutions, values));
   return ended?.map(({ id }) => id).toSorted();
 }
@@ -113,12 +115,14 @@ describe('executions that must begin before a time', () => {
 
 describe('timeouts that fall due together', () => {
   test('one process takes them: another one goes away, and waits for nothing', async () => {
-    const ids = await overdue(2);
+    const [first, second, third] = await overdue(3);
     await session.begin();
-    expect(await timeOut(session)).toEqual(ids.toSorted());
+    expect(await timeOut(session, 2)).toEqual([first!, second!].toSorted());
     expect(await timeOut(other)).toBeUndefined();
+    // No session has locked the third one: the ticket alone protects it.
+    expect(await statusesOf(open, third!)).toEqual(['Running', 'Running', 'NotStarted']);
     await session.commit();
-    expect(await timeOut(other)).toEqual([]);
+    expect(await timeOut(other)).toEqual([third]);
   });
 
   test.each([

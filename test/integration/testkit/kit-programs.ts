@@ -135,7 +135,11 @@ class ProgramRun {
     const known = this.ids.get(no);
     if (known !== undefined) return known;
     const start = async (): Promise<void> => {
-      const { id } = await this.tenant.runner.start(mixed, {}, { idempotencyKey: `execution ${no}` });
+      const { id } = await this.tenant.runner.start(
+        mixed,
+        {},
+        { idempotencyKey: `execution ${no}` },
+      );
       this.ids.set(no, id);
       // How far the first attempt has come by the next call is a matter of the store's speed.
       await this.tenant.drain();

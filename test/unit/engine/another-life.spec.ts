@@ -17,7 +17,11 @@ beforeEach(async () => {
   process = new MemoryProcess(clock, registered([{ name: 'a' }], { handlers: { a: { run } } }));
   await process.open();
 });
-afterEach(() => process.close());
+afterEach(async () => {
+  release();
+  await pass();
+  await process.close();
+});
 
 /** How often the process doubts what it remembers of the tenant when it reconnects to this life of the server. */
 async function doubtsOf(life: string | undefined): Promise<number> {

@@ -137,7 +137,10 @@ describe('what is stored of a failure', () => {
       const outermost = Object.assign(new AggregateError([nested(5_000, how)], 'outermost'), {
         cause: nested(5_000, how),
       });
-      expect(toStoredError(outermost)).toMatchObject({ name: 'AggregateError', message: 'outermost' });
+      expect(toStoredError(outermost)).toMatchObject({
+        name: 'AggregateError',
+        message: 'outermost',
+      });
     }
   });
 

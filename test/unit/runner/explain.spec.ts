@@ -615,7 +615,10 @@ describe('The explanation of an execution', () => {
     await clock.advance(90_000);
     await settle();
     const [task] = (await process.runner.explain(id))?.tasks ?? [];
-    expect(task).toMatchObject({ status: 'Running', reason: { kind: 'hungHandler', keepsSlot: true } });
+    expect(task).toMatchObject({
+      status: 'Running',
+      reason: { kind: 'hungHandler', keepsSlot: true },
+    });
   });
 
   it('reads again if a task has ended between the reads of the task and of its process', async () => {

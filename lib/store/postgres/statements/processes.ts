@@ -104,7 +104,10 @@ export const withdrawProcess: BulkStatement<CountsRow> = {
 
 /** @param count - of the parts that are counted: `name` with the numbers from 0 */
 function counted(parts: readonly string[], name: string, count: number): string {
-  const counts = Array.from({ length: count }, (_, i) => `(SELECT count(*)::integer FROM ${name}${i})`);
+  const counts = Array.from(
+    { length: count },
+    (_, i) => `(SELECT count(*)::integer FROM ${name}${i})`,
+  );
   return `WITH ${parts.join(', ')} SELECT ${COUNTS.select({ counts: `ARRAY[${counts.join(', ')}]` })}`;
 }
 
