@@ -129,6 +129,19 @@ describe('what is stored of a failure', () => {
     expect(toStoredError(inner).message).toBe('the innermost');
   });
 
+  it('has nothing of the rows, the query and the parameters that a driver tells of', () => {
+    const told = { detail: 'Failing row contains (secret).', query: 'secret', parameters: ['secret'] };
+    const error = Object.assign(new Error('null value violates a constraint'), told, {
+      code: '23502',
+      where: 'secret',
+      cause: Object.assign(new Error('within'), told),
+      driverError: told,
+    });
+    const stored = toStoredError(error);
+    expect(stored).toMatchObject({ code: '23502', message: 'null value violates a constraint' });
+    expect(JSON.stringify(stored)).not.toContain('secret');
+  });
+
   it('keeps the outermost texts, however deep the errors within are', () => {
     for (const how of [
       (inner: unknown) => new AggregateError([inner]),

@@ -7,7 +7,7 @@ import {
   MemorySession,
   MemoryStore,
 } from '../../../lib/testing/memory-store/index.js';
-import { noLease, parallel, startOf } from '../../conformance/workflows.js';
+import { newClaimant, noLease, parallel, startOf } from '../../conformance/workflows.js';
 
 const LEASE_MS = 30_000;
 const ROUND_MS = LEASE_MS / 3;
@@ -33,6 +33,8 @@ class Process {
   losses = 0;
   /** How often it was told that the schema is another one. */
   replaced = 0;
+  /** How often it was told that the database may have lost a write. */
+  doubts = 0;
 
   constructor() {
     this.sweep = new MaintenanceSweep({
@@ -76,13 +78,18 @@ class Process {
       maxRecoveryAttempts: 3,
       ownInstanceId: () => session.lockSession,
       takeOrphans: async () => [],
-      doubt: () => undefined,
+      doubt: () => this.doubts++,
       mayHoldLease: () => false,
       schemaReplaced: () => this.replaced++,
       processLost: () => this.losses++,
       wakeWorkers: () => undefined,
       scheduleWakeUps: () => undefined,
     });
+  }
+
+  /** The id of the process, and of its instance. */
+  get instance(): string {
+    return this.session.lockSession;
   }
 
   get backend(): number {
@@ -159,6 +166,18 @@ it('A schema that was dropped and made again is told to each process once', asyn
   schemaId = '2';
   await pass(4 * ROUND_MS);
   expect(processes.map(({ replaced }) => replaced)).toEqual(processes.map(() => 1));
+});
+
+it.each([
+  ['a claim of its own that has no lease', false],
+  ['a lease of its own that it has forgotten', true],
+])('%s lets a process doubt what it remembers, and no other process', async (_, write) => {
+  const [own] = processes as [Process, ...Process[]];
+  const claimant = { ...newClaimant(), processId: own.instance, instanceId: own.instance };
+  await store.start([startOf(parallel(1))], { claimant, write }, false);
+  await pass(ROUND_MS);
+  expect(own.doubts).toBeGreaterThan(0);
+  expect(processes.filter(({ doubts }) => doubts > 0)).toHaveLength(1);
 });
 
 describe('The rounds of idle processes', () => {
