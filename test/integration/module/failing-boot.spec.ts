@@ -62,9 +62,11 @@ describe('A boot that fails in a process that goes on', () => {
     const booting = Test.createTestingModule({ imports: [AppModule] }).compile();
     await expect(booting).rejects.toThrow('Refused by the application.');
     await waitFor(() => opening.mock.results.length === 2);
-    // Within the time of this test, which is half of what a boot waits.
     const opened = await Promise.allSettled(opening.mock.results.map(({ value }) => value));
     expect(opened.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+    // The error of a wait that has come to its end, after a minute, tells how long that was; others that of their only try.
+    const told = opened.map((one) => String('reason' in one && one.reason));
+    for (const text of told) expect(text).toMatch(/could not be reached for \d{1,4} ms/);
     opening.mockRestore();
   });
 });
