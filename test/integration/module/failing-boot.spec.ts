@@ -55,6 +55,22 @@ describe('A boot that fails in a process that goes on', () => {
     await noConnections();
   });
 
+  it('after it has begun to claim leaves no connection', async () => {
+    const claiming = jest.spyOn(TenantManager.prototype, 'startClaiming');
+    claiming.mockImplementationOnce(async function fail(this: TenantManager) {
+      // The spy's second call is the real one.
+      await this.startClaiming();
+      throw new Error('Refused by the application.');
+    });
+    const booting = Test.createTestingModule({ imports: [failingApplication('nothing', url)] })
+      .compile()
+      .then((app) => app.init());
+    await expect(booting).rejects.toThrow('Refused by the application.');
+    await noConnections();
+    expect(claiming).toHaveBeenCalledTimes(2);
+    claiming.mockRestore();
+  });
+
   it('waits no longer for a database that is away', async () => {
     const opening = jest.spyOn(TenantManager.prototype, 'openTenant');
     const away = 'postgres://nobody@127.0.0.1:1/nothing';

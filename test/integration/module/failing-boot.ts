@@ -45,9 +45,13 @@ const PARTS = {
   },
   onModuleInit: () => withHook('onModuleInit'),
   onApplicationBootstrap: () => withHook('onApplicationBootstrap'),
+  /** For a test that lets something else fail. */
+  nothing: () => ({}),
 } satisfies Record<string, () => ModuleMetadata>;
 
-export const FAILING_PARTS = Object.keys(PARTS) as (keyof typeof PARTS)[];
+export const FAILING_PARTS = (Object.keys(PARTS) as (keyof typeof PARTS)[]).filter(
+  (part) => part !== 'nothing',
+);
 
 /** A hook that uses all that a tenant has, so that whatever connects when it is used is connected. */
 function withHook(hook: 'onModuleInit' | 'onApplicationBootstrap'): ModuleMetadata {
