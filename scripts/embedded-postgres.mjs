@@ -15,7 +15,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { canUse, serverAccount } from './postgres/account.mjs';
 import { embeddedBinaries, majorVersion } from './postgres/binaries.mjs';
-import { ensureCluster } from './postgres/cluster.mjs';
+import { ensureCluster, trustOwner } from './postgres/cluster.mjs';
 import { placeOf } from './postgres/place.mjs';
 import { isAlive, runningServer, stopServer } from './postgres/processes.mjs';
 import { keeperScript, startServer } from './postgres/server.mjs';
@@ -85,13 +85,6 @@ export async function startEphemeralServer({
     rmSync(place, { recursive: true, force: true });
     throw error;
   }
-}
-
-/** The first line that fits a connection counts. */
-function trustOwner(directory) {
-  const file = path.join(directory, 'pg_hba.conf');
-  const asked = readFileSync(file, 'utf8');
-  writeFileSync(file, `host all postgres 127.0.0.1/32 trust\n${asked}`);
 }
 
 /** TMPDIR may be a folder that only its owner can enter. */

@@ -1,6 +1,7 @@
 import path from 'node:path';
 import { startTestServer } from '../../scripts/test-server.mjs';
 import { compileForChildren } from './compile-for-children.mjs';
+import { offerSecondServer } from './offer-second-server.mjs';
 import { makeTemplate } from './template.mjs';
 
 /**
@@ -14,6 +15,9 @@ export default async function setUp({ watch, watchAll, collectCoverage, testPath
     process.env.DATABASE_URL = server.url;
     globalThis[Symbol.for('cloacina.test.server')] = server;
   }
+  const second = await offerSecondServer();
+  process.env.CLOACINA_TEST_SECOND_SERVER = String(second.port);
+  globalThis[Symbol.for('cloacina.test.secondServer')] = second;
   const folders = await compiled;
   if (folders === undefined) return;
   process.env.CLOACINA_TEST_COMPILED = folders.folder;

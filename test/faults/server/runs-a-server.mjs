@@ -6,7 +6,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { canUse, serverAccount } from '../../../scripts/postgres/account.mjs';
 import { embeddedBinaries } from '../../../scripts/postgres/binaries.mjs';
-import { ensureCluster } from '../../../scripts/postgres/cluster.mjs';
+import { ensureCluster, trustOwner } from '../../../scripts/postgres/cluster.mjs';
 import { placeOf } from '../../../scripts/postgres/place.mjs';
 import { runningServer } from '../../../scripts/postgres/processes.mjs';
 import { startServer } from '../../../scripts/postgres/server.mjs';
@@ -32,10 +32,17 @@ let backupsTaken = 0;
 /** Set by the launcher that gives this process mounts of its own. */
 const smallDisk = process.env.SMALL_DISK_MB;
 ensureCluster({ binaries, account, directory: primary.directory, password, sync: false });
+trustOwner(primary.directory);
 
 async function run(server, settings = {}) {
   const { directory, log } = server;
-  const all = { max_connections: process.env.MAX_CONNECTIONS ?? 100, ...settings };
+  // Without fsync: what a killed server has written is the system's by then, which lives on.
+  const all = {
+    max_connections: process.env.MAX_CONNECTIONS ?? 100,
+    fsync: 'off',
+    jit: 'off',
+    ...settings,
+  };
   Object.assign(server, await startServer({ binaries, account, directory, settings: all, log }));
 }
 

@@ -2,9 +2,9 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@je
 import { Logger } from '@nestjs/common';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
 import type { CloacinaTenants } from '../../../lib/tenants/hosting/cloacina-tenants.js';
-import { FaultyServer } from '../../faults/server/faulty-server.js';
 import { freshSchema } from '../../support/postgres.js';
 import { scratchDatabase } from '../../support/scratch-database.js';
+import { SecondServer } from '../../support/second-server.js';
 import { waitFor } from '../../support/wait-for.js';
 import { start } from '../tenants/application.js';
 
@@ -14,9 +14,9 @@ const ask = defineWorkflow('ask')
 const providers = [{ provide: ask.name, useValue: ask }];
 
 let home = '';
-let us: FaultyServer;
+let us: SecondServer;
 beforeAll(async () => {
-  [home, us] = await Promise.all([scratchDatabase(), FaultyServer.start()]);
+  [home, us] = await Promise.all([scratchDatabase(), SecondServer.connect()]);
 }, 120_000);
 afterAll(() => us.close());
 
@@ -63,7 +63,6 @@ describe('forgetServer', () => {
     await expect(tenants.forgetServer('us')).rejects.toMatchObject({ code: 'NOT_ALLOWED' });
     expect(tenants.get(moved).server).toBe('us');
 
-    await us.kill();
     await us.refuse();
     await make(home, [moved]);
     await waitFor(() => says(moved).length > 0, { what: 'the refusal' });
@@ -76,7 +75,6 @@ describe('forgetServer', () => {
     await works(tenants, moved);
 
     logged.length = 0;
-    await us.startAgain();
     await us.listen();
     // Nothing else has this one.
     await waitFor(() => tenants.has(lost), { what: 'the tenant that was not restored' });

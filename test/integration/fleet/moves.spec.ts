@@ -26,11 +26,11 @@ import { CloacinaAdmin } from '../../../lib/tenants/admin/cloacina-admin.js';
 import { CloacinaHealth } from '../../../lib/tenants/health/cloacina-health.js';
 import type { TenantManager } from '../../../lib/tenants/hosting/tenant-manager.js';
 import { readTenantRow } from '../../../lib/tenants/moving/move-state.js';
-import { FaultyServer } from '../../faults/server/faulty-server.js';
 import { startChild } from '../../support/child-process.js';
 import { gate } from '../../support/gate.js';
 import { freshSchema } from '../../support/postgres.js';
 import { rowsOf, scratchDatabase } from '../../support/scratch-database.js';
+import { SecondServer } from '../../support/second-server.js';
 import { waitFor } from '../../support/wait-for.js';
 import { start, type Application } from '../tenants/application.js';
 import { CreateNote1767225600000, move, PlainMove, type End } from './plain-move.js';
@@ -63,10 +63,10 @@ const whereAmI = defineWorkflow('where-am-i')
 const providers = [hold, whereAmI].map((useValue) => ({ provide: useValue.name, useValue }));
 
 let eu: End;
-let server: FaultyServer;
+let server: SecondServer;
 let us: End;
 beforeAll(async () => {
-  const [url, second] = await Promise.all([scratchDatabase(), FaultyServer.start()]);
+  const [url, second] = await Promise.all([scratchDatabase(), SecondServer.connect()]);
   eu = { server: 'eu', url };
   server = second;
   us = { server: 'us', url: second.url };

@@ -2,17 +2,17 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { DuplicateSchemaError } from '../../../lib/errors/index.js';
 import { inAdminSession, lockTenant } from '../../../lib/tenants/admin/admin-session.js';
 import { CloacinaAdmin } from '../../../lib/tenants/admin/cloacina-admin.js';
-import { FaultyServer } from '../../faults/server/faulty-server.js';
 import { freshSchema } from '../../support/postgres.js';
 import { scratchDatabase } from '../../support/scratch-database.js';
+import { SecondServer } from '../../support/second-server.js';
 import { waitFor } from '../../support/wait-for.js';
 
 const NOWHERE = 'postgres://nobody@127.0.0.1:1/nothing';
 
 let home = '';
-let us: FaultyServer;
+let us: SecondServer;
 beforeAll(async () => {
-  [home, us] = await Promise.all([scratchDatabase(), FaultyServer.start()]);
+  [home, us] = await Promise.all([scratchDatabase(), SecondServer.connect()]);
 }, 120_000);
 afterAll(() => us.close());
 

@@ -15,6 +15,7 @@ import type { CloacinaTenants } from '../../../lib/tenants/hosting/cloacina-tena
 import { FaultyServer } from '../../faults/server/faulty-server.js';
 import { freshSchema } from '../../support/postgres.js';
 import { scratchDatabase } from '../../support/scratch-database.js';
+import { SecondServer } from '../../support/second-server.js';
 import { waitFor } from '../../support/wait-for.js';
 import { start, type Application } from '../tenants/application.js';
 
@@ -28,14 +29,14 @@ const whereAmI = defineWorkflow('where-am-i')
   .build();
 const providers = [{ provide: whereAmI.name, useValue: whereAmI }];
 
-/** A server of the suite, which stays up, and two that the tests take down. */
+/** Two servers of the suite, which stay up, and one that the tests take down. */
 let home = '';
-let eu: FaultyServer;
+let eu: SecondServer;
 let us: FaultyServer;
 beforeAll(async () => {
   [home, eu, us] = await Promise.all([
     scratchDatabase(),
-    FaultyServer.start(),
+    SecondServer.connect(),
     FaultyServer.start(),
   ]);
 }, 120_000);
@@ -97,16 +98,6 @@ async function isAway(tenants: CloacinaTenants, tenant: string): Promise<void> {
   );
 }
 
-async function goDown(server: FaultyServer): Promise<void> {
-  await server.kill();
-  await server.refuse();
-}
-
-async function comeBack(server: FaultyServer): Promise<void> {
-  await server.startAgain();
-  await server.listen();
-}
-
 const newSchemas = (): Record<'home' | 'eu' | 'us', string> => ({
   home: freshSchema('home'),
   eu: freshSchema('eu'),
@@ -126,7 +117,8 @@ describe('several servers', () => {
         .toSorted(),
     ).toEqual(['eu', 'home', 'us']);
 
-    await goDown(us);
+    await us.kill();
+    await us.refuse();
     await isAway(tenants, schemas.us);
     for (let n = 0; n < 10; n++) {
       await Promise.all([works(tenants, schemas.home), works(tenants, schemas.eu)]);
@@ -137,7 +129,8 @@ describe('several servers', () => {
     expect(answers).toEqual({ home: true, eu: true, us: false });
     expect(report.reasons.join()).toContain('of server "us" does not answer');
 
-    await comeBack(us);
+    await us.startAgain();
+    await us.listen();
     await waitFor(() => works(tenants, schemas.us).then(() => true));
   }, 300_000);
 
@@ -150,7 +143,7 @@ describe('several servers', () => {
       await before.tenants.add({ schema: schemas[name], server: name });
     await before.app.close();
 
-    await goDown(us);
+    await us.refuse();
     const { app, tenants } = await onEach(schemas, { tenants: { discover: true } });
     await Promise.all([works(tenants, schemas.home), works(tenants, schemas.eu)]);
     await isAway(tenants, schemas.us);
@@ -163,7 +156,7 @@ describe('several servers', () => {
       troubled: [{ tenant: schemas.us, trouble: 'serverAway' }],
     });
 
-    await comeBack(us);
+    await us.listen();
     // By the application, whose calls wait for the schema, which this boot has to make.
     await waitFor(() => works(tenants, schemas.us).then(() => true));
     await waitFor(() => tenants.has(known), { what: 'the discovered tenant' });
@@ -178,7 +171,7 @@ describe('several servers', () => {
   ])(
     'fail the boot if one that is down is needed: %j',
     async (more) => {
-      await goDown(us);
+      await us.refuse();
       try {
         const imports = [CloacinaModule.forTenant({ schema: freshSchema('needed'), server: 'us' })];
         // A minute passes in a second.
@@ -197,7 +190,7 @@ describe('several servers', () => {
           message: expect.stringContaining('of server "us"'),
         });
       } finally {
-        await comeBack(us);
+        await us.listen();
       }
     },
     120_000,
@@ -332,7 +325,7 @@ describe('an admin of several servers', () => {
   });
 
   it('says which server is away, and creates no tenant that it may have already', async () => {
-    await goDown(us);
+    await us.refuse();
     try {
       expect(await admin().listServers()).toMatchObject([
         { server: 'home', isUp: true, version: expect.any(String) },
@@ -354,7 +347,7 @@ describe('an admin of several servers', () => {
       expect(await admin().createTenant(names)).toMatchObject({ server: 'home' });
       await admin().removeTenant({ schema: names.schema, server: 'home' });
     } finally {
-      await comeBack(us);
+      await us.listen();
     }
   });
 });
@@ -363,7 +356,7 @@ describe('migrateAll over servers', () => {
   it('migrates what it can reach, and reports on each tenant in order', async () => {
     const schemas = newSchemas();
     const { tenants } = await onEach(schemas);
-    await goDown(us);
+    await us.refuse();
     try {
       await isAway(tenants, schemas.us);
       const report = await tenants.migrateAll();
@@ -376,7 +369,7 @@ describe('migrateAll over servers', () => {
         us: { tenant: schemas.us, error: { code: 'DATABASE_UNAVAILABLE' } },
       });
     } finally {
-      await comeBack(us);
+      await us.listen();
     }
   }, 120_000);
 });

@@ -2,18 +2,18 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
 import { DatabaseUnavailableError } from '../../../lib/errors/index.js';
 import { migrateFleet } from '../../../lib/tenants/migrations/migrate-fleet.js';
-import { FaultyServer } from '../../faults/server/faulty-server.js';
 import { gate } from '../../support/gate.js';
 import { openTenants, poolsOf, queryIn, type OpenTenant } from '../../support/open-tenant.js';
 import { freshSchema } from '../../support/postgres.js';
+import { SecondServer } from '../../support/second-server.js';
 import { waitFor } from '../../support/wait-for.js';
 
 /** Of a machine that has other things to do. */
 const BUSY = { deadline: 60_000 };
 
-let second: FaultyServer;
+let second: SecondServer;
 beforeAll(async () => {
-  second = await FaultyServer.start();
+  second = await SecondServer.connect();
 });
 afterAll(() => second.close());
 
@@ -60,7 +60,6 @@ test('tenants on two servers run in one process, and one server that goes away l
   await waitFor(() => held === 2, BUSY);
 
   await second.refuse();
-  await second.stop();
   // What was sent on a connection that breaks may be stored: such a start waits for the server, whatever its timeout.
   await waitFor(() => poolsOf(there).statements.every(({ totalCount }) => totalCount === 0), BUSY);
   await expect(there.runner.start('enter')).rejects.toBeInstanceOf(DatabaseUnavailableError);
@@ -75,7 +74,6 @@ test('tenants on two servers run in one process, and one server that goes away l
   hold.open();
   await here.runner.handle(running[0]!.id).result({ timeout: '60s' });
 
-  await second.startAgain();
   await second.listen();
   expect(await there.runner.handle(running[1]!.id).result({ timeout: '60s' })).toMatchObject({
     status: 'Completed',

@@ -3,9 +3,9 @@ import type { MigrationInterface, QueryRunner } from 'typeorm';
 import { CloacinaAdmin } from '../../../lib/tenants/admin/cloacina-admin.js';
 import type { MovePhase } from '../../../lib/tenants/moving/move-options.js';
 import { moveTenant } from '../../../lib/tenants/moving/move-tenant.js';
-import { FaultyServer } from '../../faults/server/faulty-server.js';
 import { freshSchema } from '../../support/postgres.js';
 import { scratchDatabase } from '../../support/scratch-database.js';
+import { SecondServer } from '../../support/second-server.js';
 import { onDatabase, stateOf } from './compare.js';
 import { makeTenant } from './make-tenant.js';
 import { LIBRARY_ROWS } from './shop.js';
@@ -25,11 +25,11 @@ class CreateView1700000000000 implements MigrationInterface {
 const migrations = [CreateView1700000000000];
 
 let eu = '';
-let server: FaultyServer;
+let server: SecondServer;
 let us = '';
 let admin: CloacinaAdmin;
 beforeAll(async () => {
-  [eu, server] = await Promise.all([scratchDatabase(), FaultyServer.start()]);
+  [eu, server] = await Promise.all([scratchDatabase(), SecondServer.connect()]);
   us = server.url;
   admin = new CloacinaAdmin({ servers: { eu: { databaseUrl: eu }, us: { databaseUrl: us } } });
 }, 120_000);

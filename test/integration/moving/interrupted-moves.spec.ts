@@ -3,7 +3,8 @@ import { CloacinaAdmin } from '../../../lib/tenants/admin/cloacina-admin.js';
 import type { MovePhase } from '../../../lib/tenants/moving/move-options.js';
 import { FaultyServer } from '../../faults/server/faulty-server.js';
 import { startChild, type TestChild } from '../../support/child-process.js';
-import { cases, pairs } from '../../support/sizes.js';
+import { SecondServer } from '../../support/second-server.js';
+import { cases, FULL_SIZE, pairs } from '../../support/sizes.js';
 import { waitFor } from '../../support/wait-for.js';
 import { acceptsWrites, contentsOf, expectSame, onDatabase, stateOf } from './compare.js';
 import type { Moving, MovingMessage } from './moving-process.js';
@@ -11,9 +12,13 @@ import { makeTenant } from './make-tenant.js';
 import { CreateShop1700000000000, LIBRARY_ROWS, SHOP_ROWS } from './shop.js';
 
 let eu: FaultyServer;
-let us: FaultyServer;
+let us: FaultyServer | SecondServer;
 beforeAll(async () => {
-  [eu, us] = await Promise.all([FaultyServer.start(), FaultyServer.start()]);
+  [eu, us] = await Promise.all([
+    FaultyServer.start(),
+    // `npm test` restarts the other one.
+    FULL_SIZE ? FaultyServer.start() : SecondServer.connect(),
+  ]);
 }, 120_000);
 afterAll(() => Promise.all([eu.close(), us.close()]));
 
@@ -112,6 +117,11 @@ describe('a mover that is killed', () => {
   }, 120_000);
 });
 
+async function restart(server: FaultyServer | SecondServer): Promise<void> {
+  if (!(server instanceof FaultyServer)) throw new Error('It is the server of all test files.');
+  await server.restart('immediate');
+}
+
 describe('a server that restarts', () => {
   const moments = pairs([...BEFORE_SWITCH, 'switching'], ['eu', 'us'] as const);
 
@@ -126,7 +136,7 @@ describe('a server that restarts', () => {
       await mover.message<MovingMessage>(
         (message) => 'phase' in message && message.phase === phase,
       );
-      await (name === 'eu' ? eu : us).restart('immediate');
+      await restart(name === 'eu' ? eu : us);
       const end = await mover.message<Extract<MovingMessage, { done: true }>>(
         (message) => 'done' in message,
       );

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { CloacinaAdmin } from '../../../lib/tenants/admin/cloacina-admin.js';
 import type { MovePhase } from '../../../lib/tenants/moving/move-options.js';
-import { FaultyServer } from '../../faults/server/faulty-server.js';
 import { connectAdmin, freshSchema } from '../../support/postgres.js';
 import { scratchDatabase } from '../../support/scratch-database.js';
+import { SecondServer } from '../../support/second-server.js';
 import { runCli } from '../../support/run-cli.js';
 import { acceptsWrites, contentsOf, expectSame, onDatabase, stateOf } from './compare.js';
 import { makeTenant } from './make-tenant.js';
@@ -16,11 +16,11 @@ import {
 } from './shop.js';
 
 let eu = '';
-let server: FaultyServer;
+let server: SecondServer;
 let us = '';
 let admin: CloacinaAdmin;
 beforeAll(async () => {
-  [eu, server] = await Promise.all([scratchDatabase(), FaultyServer.start()]);
+  [eu, server] = await Promise.all([scratchDatabase(), SecondServer.connect()]);
   us = server.url;
   admin = new CloacinaAdmin({ servers: { eu: { databaseUrl: eu }, us: { databaseUrl: us } } });
 }, 120_000);

@@ -14,9 +14,9 @@ import {
   type MoveServers,
   type TenantPlace,
 } from '../../../lib/tenants/moving/tenant-places.js';
-import { FaultyServer } from '../../faults/server/faulty-server.js';
 import { freshSchema } from '../../support/postgres.js';
 import { scratchDatabase } from '../../support/scratch-database.js';
+import { SecondServer } from '../../support/second-server.js';
 import { CreateNote1767225600000, PlainMove } from '../fleet/plain-move.js';
 import { acceptsWrites, onDatabase, stateOf } from './compare.js';
 import { makeTenant } from './make-tenant.js';
@@ -31,13 +31,13 @@ const servers: MoveServers = {
   source,
   explain: async (failure) => failure as Error,
 };
-let us: FaultyServer;
+let us: SecondServer;
 let admin: CloacinaAdmin;
 beforeAll(async () => {
   [urls.eu, urls.ap, us] = await Promise.all([
     scratchDatabase(),
     scratchDatabase(),
-    FaultyServer.start(),
+    SecondServer.connect(),
   ]);
   urls.us = us.url;
   admin = new CloacinaAdmin({

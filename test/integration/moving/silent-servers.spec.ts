@@ -3,17 +3,17 @@ import pg from 'pg';
 import { inAdminSession } from '../../../lib/tenants/admin/admin-session.js';
 import { MoveSide } from '../../../lib/tenants/moving/move-side.js';
 import { moveTenant } from '../../../lib/tenants/moving/move-tenant.js';
-import { FaultyServer } from '../../faults/server/faulty-server.js';
 import { scratchDatabase } from '../../support/scratch-database.js';
+import { SecondServer } from '../../support/second-server.js';
 import { waitFor } from '../../support/wait-for.js';
 import { acceptsWrites, onDatabase, stateOf } from './compare.js';
 import { makeTenant } from './make-tenant.js';
 import { CreateShop1700000000000, LIBRARY_ROWS } from './shop.js';
 
 let eu = '';
-let us: FaultyServer;
+let us: SecondServer;
 beforeAll(async () => {
-  [eu, us] = await Promise.all([scratchDatabase(), FaultyServer.start()]);
+  [eu, us] = await Promise.all([scratchDatabase(), SecondServer.connect()]);
 }, 120_000);
 afterAll(() => us.close());
 
@@ -54,7 +54,8 @@ describe('a server that goes silent', () => {
     expect(await acceptsWrites(eu, schema)).toBe(true);
     // As the server does once no keepalive is answered. The proxy answers them.
     await us.query(
-      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'cloacina-%'`,
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+        WHERE datname = current_database() AND application_name LIKE 'cloacina-%' AND pid <> pg_backend_pid()`,
     );
     await undone;
     expect(await stateOf(us.directUrl, schema)).toBeUndefined();
