@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import vm from 'node:vm';
 import { TestEnvironment as NodeEnvironment } from 'jest-environment-node';
 import pg from 'pg';
 import { cacheCompiledCode } from './code-cache.mjs';
@@ -21,6 +22,16 @@ process.on('uncaughtException', (error) => {
   if (code !== '57P01') throw error;
 });
 
+const { createContext } = vm;
+
+/**
+ * A context whose global object is one as any other. That of jest is a proxy behind interceptors, which each use of `Map`, `Promise`
+ * or `setTimeout` in a test file, the library or a dependency asks.
+ */
+function createOrdinaryContext() {
+  return createContext(vm.constants.DONT_CONTEXTIFY);
+}
+
 /**
  * Gives each test file of a project with a server (`testEnvironmentOptions: { database: true }`) an empty database of
  * its own as DATABASE_URL. Processes on one database hear each other's notifications, see each other's locks, and leave
@@ -28,7 +39,9 @@ process.on('uncaughtException', (error) => {
  */
 export default class TestEnvironment extends NodeEnvironment {
   constructor(config, context) {
+    vm.createContext = createOrdinaryContext;
     super(config, context);
+    vm.createContext = createContext;
     // What comes from a cache is counted less exactly.
     if (!config.globalConfig.collectCoverage) cacheCompiledCode();
     this.wantsDatabase = config.projectConfig.testEnvironmentOptions.database === true;

@@ -1,11 +1,16 @@
 export interface WaitOptions {
   /** Milliseconds until the wait fails, 60 s unless told: what a stall is given up after, and not what a test asserts. */
   deadline?: number;
-  /** Milliseconds between two looks. */
+  /** Milliseconds between two looks, at least. */
   every?: number;
   /** What was waited for, for the message of the failure. */
   what?: string;
 }
+
+/** Of the time of a wait, looks may take one part in so many: what is waited for needs the processors too. */
+const SHARE = 5;
+/** Milliseconds between two looks, at most, unless the caller says more. */
+const LONGEST_PAUSE = 100;
 
 /**
  * Looks until `look` returns something truthy, and returns that. An error thrown by `look` counts as "not yet", and
@@ -18,6 +23,7 @@ export async function waitFor<T>(
   const end = performance.now() + deadline;
   let last: unknown;
   for (;;) {
+    const begun = performance.now();
     try {
       last = undefined;
       const found = await look();
@@ -25,9 +31,11 @@ export async function waitFor<T>(
     } catch (error) {
       last = error;
     }
-    if (performance.now() >= end) {
+    const now = performance.now();
+    if (now >= end) {
       throw new Error(`Waited ${deadline} ms in vain for ${what}.`, { cause: last });
     }
-    await new Promise((resolve) => setTimeout(resolve, every));
+    const pause = Math.max(every, Math.min((SHARE - 1) * (now - begun), LONGEST_PAUSE));
+    await new Promise((resolve) => setTimeout(resolve, pause));
   }
 }
