@@ -1,5 +1,6 @@
 import type { MigrationInterface } from 'typeorm';
-import { freshSchema } from '../../support/postgres.js';
+import { prepareSchema } from '../../support/open-tenant.js';
+import { databaseUrl, freshSchema } from '../../support/postgres.js';
 import { openFleet } from '../fleet/open-fleet.js';
 
 /** Makes a tenant with the tables of these migrations. Returns its schema. */
@@ -8,6 +9,7 @@ export async function makeTenant(
   migrations: readonly (new () => MigrationInterface)[],
 ): Promise<string> {
   const schema = freshSchema('moving');
+  if (url === databaseUrl()) await prepareSchema(schema);
   const fleet = openFleet({ url, schemas: [schema], migrations: [...migrations] });
   try {
     await fleet.migrators[0]?.ensure();

@@ -1,8 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { CloacinaAdmin } from '../../../lib/tenants/admin/cloacina-admin.js';
 import type { MovePhase } from '../../../lib/tenants/moving/move-options.js';
-import { connectAdmin, freshSchema } from '../../support/postgres.js';
-import { scratchDatabase } from '../../support/scratch-database.js';
+import { connectAdmin, databaseUrl, freshSchema } from '../../support/postgres.js';
 import { SecondServer } from '../../support/second-server.js';
 import { runCli } from '../../support/run-cli.js';
 import { acceptsWrites, contentsOf, expectSame, onDatabase, stateOf } from './compare.js';
@@ -20,7 +19,8 @@ let server: SecondServer;
 let us = '';
 let admin: CloacinaAdmin;
 beforeAll(async () => {
-  [eu, server] = await Promise.all([scratchDatabase(), SecondServer.connect()]);
+  eu = databaseUrl();
+  server = await SecondServer.connect();
   us = server.url;
   admin = new CloacinaAdmin({ servers: { eu: { databaseUrl: eu }, us: { databaseUrl: us } } });
 }, 120_000);

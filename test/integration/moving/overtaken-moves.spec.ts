@@ -14,7 +14,7 @@ import {
   type MoveServers,
   type TenantPlace,
 } from '../../../lib/tenants/moving/tenant-places.js';
-import { freshSchema } from '../../support/postgres.js';
+import { databaseUrl, freshSchema } from '../../support/postgres.js';
 import { scratchDatabase } from '../../support/scratch-database.js';
 import { SecondServer } from '../../support/second-server.js';
 import { CreateNote1767225600000, PlainMove } from '../fleet/plain-move.js';
@@ -34,11 +34,8 @@ const servers: MoveServers = {
 let us: SecondServer;
 let admin: CloacinaAdmin;
 beforeAll(async () => {
-  [urls.eu, urls.ap, us] = await Promise.all([
-    scratchDatabase(),
-    scratchDatabase(),
-    SecondServer.connect(),
-  ]);
+  urls.eu = databaseUrl();
+  [urls.ap, us] = await Promise.all([scratchDatabase(), SecondServer.connect()]);
   urls.us = us.url;
   admin = new CloacinaAdmin({
     servers: Object.fromEntries(servers.names.map((name) => [name, source(name)])),

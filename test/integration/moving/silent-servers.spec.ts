@@ -3,7 +3,7 @@ import pg from 'pg';
 import { inAdminSession } from '../../../lib/tenants/admin/admin-session.js';
 import { MoveSide } from '../../../lib/tenants/moving/move-side.js';
 import { moveTenant } from '../../../lib/tenants/moving/move-tenant.js';
-import { scratchDatabase } from '../../support/scratch-database.js';
+import { databaseUrl } from '../../support/postgres.js';
 import { SecondServer } from '../../support/second-server.js';
 import { waitFor } from '../../support/wait-for.js';
 import { acceptsWrites, onDatabase, stateOf } from './compare.js';
@@ -13,7 +13,8 @@ import { CreateShop1700000000000, LIBRARY_ROWS } from './shop.js';
 let eu = '';
 let us: SecondServer;
 beforeAll(async () => {
-  [eu, us] = await Promise.all([scratchDatabase(), SecondServer.connect()]);
+  eu = databaseUrl();
+  us = await SecondServer.connect();
 }, 120_000);
 afterAll(() => us.close());
 

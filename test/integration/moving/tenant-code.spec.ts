@@ -2,8 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type pg from 'pg';
 import { CloacinaAdmin } from '../../../lib/tenants/admin/cloacina-admin.js';
 import { copyTenantRow } from '../../../lib/tenants/moving/tenant-places.js';
-import { freshSchema } from '../../support/postgres.js';
-import { scratchDatabase } from '../../support/scratch-database.js';
+import { databaseUrl, freshSchema } from '../../support/postgres.js';
 import { SecondServer } from '../../support/second-server.js';
 import { onDatabase, stateOf } from './compare.js';
 
@@ -13,7 +12,8 @@ let server: SecondServer;
 let admin: CloacinaAdmin;
 beforeAll(async () => {
   // Two servers, because a login can't be made twice on one.
-  [eu, server] = await Promise.all([scratchDatabase(), SecondServer.connect()]);
+  eu = databaseUrl();
+  server = await SecondServer.connect();
   us = server.url;
   admin = new CloacinaAdmin({ servers: { eu: { databaseUrl: eu }, us: { databaseUrl: us } } });
 }, 120_000);
