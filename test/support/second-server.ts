@@ -64,7 +64,8 @@ export class SecondServer extends FaultyNetwork {
 async function urlOfServer(): Promise<string> {
   const port = Number(process.env['CLOACINA_TEST_SECOND_SERVER']);
   const answer = await text(net.connect(port, '127.0.0.1'));
-  if (!answer.startsWith('postgres:')) throw new Error(`The second server did not start: ${answer}`);
+  if (!answer.startsWith('postgres:'))
+    throw new Error(`The second server did not start: ${answer}`);
   return answer;
 }
 
