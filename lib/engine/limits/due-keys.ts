@@ -9,9 +9,17 @@ const PARTS = 16;
 const MAX_REUSES = 3;
 const REUSED_FOR_MS = 100;
 
+/** What a read during a claim has found, for the next one. */
+interface KeysAhead {
+  readonly keys: readonly string[];
+  /** When the read began. */
+  readonly at: number;
+}
+
 /**
  * The keys with due tasks, read all at once where they are few: one statement answers all claims of a lap, which reads to the last
  * key and on from the first one. Laps that follow at once, while there is more work than room, use what that statement has found.
+ * When one of them may not use it any more, the next read takes place during the claim before it, so that it waits for no read.
  */
 export class DueKeys implements Pick<LimitStore, 'dueKeys'> {
   /** All of them, in their order, as the latest read has found them. Undefined if the next claim reads them. */
@@ -29,6 +37,11 @@ export class DueKeys implements Pick<LimitStore, 'dueKeys'> {
   private forgotten = 0;
   /** Number of reads that are of a part, because there were too many keys. */
   private parts = 0;
+  /** Those that were read during the latest claim. */
+  private ahead: KeysAhead | undefined;
+  /** When the latest claim has begun, and the time from the one before until then, in milliseconds. */
+  private begunAt = -Infinity;
+  private cycleMs = 0;
 
   constructor(
     private readonly store: Pick<LimitStore, 'dueKeys'>,
@@ -43,9 +56,20 @@ export class DueKeys implements Pick<LimitStore, 'dueKeys'> {
   beginClaim(lap: number): void {
     const now = this.clock.now();
     const isSameLap = lap === this.lap;
+    const ahead = this.isKept && !isSameLap ? this.ahead : undefined;
     const mayUse = isSameLap || (this.isKept && this.reuses < MAX_REUSES);
     this.lap = lap;
     this.isKept = false;
+    this.ahead = undefined;
+    this.cycleMs = now - this.begunAt;
+    this.begunAt = now;
+    if (ahead !== undefined) {
+      this.all = ahead.keys;
+      this.readAt = ahead.at;
+      this.isReused = true;
+      this.reuses = 0;
+      return;
+    }
     if (mayUse && this.all !== undefined && now - this.readAt < REUSED_FOR_MS) {
       if (isSameLap) return;
       this.isReused = true;
@@ -56,6 +80,24 @@ export class DueKeys implements Pick<LimitStore, 'dueKeys'> {
     this.isReused = false;
     this.reuses = 0;
     this.readAt = now;
+  }
+
+  /**
+   * Call while a claim is under way. Reads the keys for the next one, unless that one may probably use those of this one. They are
+   * used only if this claim leaves due tasks, so they are at most as old as this claim. Never rejects: after a failure the next
+   * claim reads them.
+   */
+  async readAhead(definitions: readonly string[]): Promise<void> {
+    const at = this.clock.now();
+    const isOld = at + this.cycleMs - this.readAt >= REUSED_FOR_MS;
+    if (this.all === undefined || (this.reuses < MAX_REUSES && !isOld)) return;
+    const { forgotten } = this;
+    try {
+      const keys = await this.readFew(definitions);
+      if (keys !== undefined && forgotten === this.forgotten) this.ahead = { keys, at };
+    } catch {
+      // The next claim reads them, and reports what it meets.
+    }
   }
 
   /** Call when the claim has used them, and left due tasks for the next one. */
@@ -79,6 +121,7 @@ export class DueKeys implements Pick<LimitStore, 'dueKeys'> {
   forget(): void {
     this.isReused = false;
     this.all = undefined;
+    this.ahead = undefined;
     this.forgotten++;
   }
 
@@ -99,12 +142,16 @@ export class DueKeys implements Pick<LimitStore, 'dueKeys'> {
   /** Undefined if there are too many. */
   private async readAll(definitions: readonly string[]): Promise<readonly string[] | undefined> {
     const { forgotten } = this;
-    const found = await this.store.dueKeys(definitions, null, MAX_REMEMBERED + 1);
-    if (found.length > MAX_REMEMBERED) {
-      this.parts = PARTS;
-      return undefined;
-    }
+    const found = await this.readFew(definitions);
     if (forgotten === this.forgotten) this.all = found;
     return found;
+  }
+
+  /** All keys. Undefined if there are too many. */
+  private async readFew(definitions: readonly string[]): Promise<readonly string[] | undefined> {
+    const found = await this.store.dueKeys(definitions, null, MAX_REMEMBERED + 1);
+    if (found.length <= MAX_REMEMBERED) return found;
+    this.parts = PARTS;
+    return undefined;
   }
 }

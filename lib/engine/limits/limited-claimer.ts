@@ -14,8 +14,11 @@ import { KeyLap } from './key-lap.js';
 import { KeyWaits } from './key-waits.js';
 import { requestOf } from './limit-keys.js';
 
-/** Maximum number of tasks that a statement claims. */
-const MAX_CLAIMS = 500;
+/**
+ * Maximum number of tasks that a statement claims: more than by a claim of tasks without a limit, because this one costs
+ * something for each key besides, however many of its tasks it takes.
+ */
+const MAX_CLAIMS = 1_000;
 
 export interface LimitedClaimerParts {
   readonly clock: Clock;
@@ -211,7 +214,7 @@ export class LimitedClaimer {
     const { store, catalog, gate, except, consequences } = this.parts;
     const { keys, inTurn, from, usesLap } = await this.keys.choose(lapFirst, this.isContended);
     if (keys.length === 0) return this.leftRoom();
-    await gate.withRoom(
+    const claim = gate.withRoom(
       MAX_CLAIMS,
       (lease, room) => {
         // Not before the read of the keys: a workflow may have been paused since.
@@ -237,6 +240,13 @@ export class LimitedClaimer {
         this.lap.stoppedAt(lastClaimed(claimed, inTurn) ?? from ?? keys.at(-1) ?? '');
       },
     );
+    const ahead =
+      usesLap && this.isContended ? this.due.readAhead(catalog.claimable.limitedIds) : undefined;
+    try {
+      await claim;
+    } finally {
+      await ahead;
+    }
   }
 
   /** Whatever is due after a claim that left room must be found: also a key that was not when the keys were read. */

@@ -79,27 +79,33 @@ export function limitedClaimsOf(rows: readonly LimitedRow[]): LimitedClaims {
     if (row.taskNo === EXPIRED_ROW) expired.add(row.executionId);
     if (row.taskNo === KEY_ROW) keys.push(keyOf(row));
   }
-  for (const {
-    input: _,
-    limitKey,
-    claimed: _c,
-    more: _m,
-    isLocked: _l,
-    hasTotal: _h,
-    tokenInMs: _t,
-    tokenEveryUs: _e,
-    burst: _b,
-    ...row
-  } of rows) {
+  for (const row of rows) {
     if (row.taskNo < 0) continue;
-    claims.push({
-      ...row,
-      limitKey: limitKey ?? undefined,
-      input: inputs.get(row.executionId),
-      ...(expired.has(row.executionId) ? { isExpired: true } : {}),
-    });
+    const claim = claimOf(row, inputs.get(row.executionId));
+    claims.push(expired.has(row.executionId) ? { ...claim, isExpired: true } : claim);
   }
   return { claims, keys };
+}
+
+/** The claim without the columns of keys. Member by member: leaving columns out of a copy takes four times as long. */
+function claimOf(row: LimitedRow, input: string | undefined): ClaimedTask {
+  return {
+    executionId: row.executionId,
+    taskNo: row.taskNo,
+    itemNo: row.itemNo,
+    definitionId: row.definitionId,
+    token: row.token,
+    attempt: row.attempt,
+    recoveryAttempts: row.recoveryAttempts,
+    unmetDependencies: row.unmetDependencies,
+    generation: row.generation,
+    deferredForMs: row.deferredForMs,
+    priority: row.priority,
+    wakes: row.wakes,
+    hasSteps: row.hasSteps,
+    limitKey: row.limitKey ?? undefined,
+    input,
+  };
 }
 
 function keyOf(row: LimitedRow): ClaimedKey {
