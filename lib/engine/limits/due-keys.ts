@@ -8,6 +8,8 @@ const PARTS = 16;
 /** Number of laps after the first that may use the keys which that one has read, and how long they are used, in milliseconds. */
 const MAX_REUSES = 3;
 const REUSED_FOR_MS = 100;
+/** Maximum time from the end of a claim to the next one that is sent at once, in milliseconds: not when a handler has ended. */
+const AT_ONCE_MS = 25;
 
 /** What a read during a claim has found, for the next one. */
 interface KeysAhead {
@@ -39,9 +41,11 @@ export class DueKeys implements Pick<LimitStore, 'dueKeys'> {
   private parts = 0;
   /** Those that were read during the latest claim. */
   private ahead: KeysAhead | undefined;
-  /** When the latest claim has begun, and the time from the one before until then, in milliseconds. */
+  /** When the latest claim began, and when it ended that left due tasks. */
   private begunAt = -Infinity;
-  private cycleMs = 0;
+  private keptAt = -Infinity;
+  /** Time from the begin of a claim to that of the next one, which was sent at once. Undefined unless the latest one was. */
+  private cycleMs: number | undefined;
 
   constructor(
     private readonly store: Pick<LimitStore, 'dueKeys'>,
@@ -56,12 +60,13 @@ export class DueKeys implements Pick<LimitStore, 'dueKeys'> {
   beginClaim(lap: number): void {
     const now = this.clock.now();
     const isSameLap = lap === this.lap;
-    const ahead = this.isKept && !isSameLap ? this.ahead : undefined;
+    const isAtOnce = this.isKept && !isSameLap && now - this.keptAt < AT_ONCE_MS;
+    const ahead = isAtOnce ? this.ahead : undefined;
     const mayUse = isSameLap || (this.isKept && this.reuses < MAX_REUSES);
     this.lap = lap;
     this.isKept = false;
     this.ahead = undefined;
-    this.cycleMs = now - this.begunAt;
+    this.cycleMs = isAtOnce ? now - this.begunAt : undefined;
     this.begunAt = now;
     if (ahead !== undefined) {
       this.all = ahead.keys;
@@ -83,14 +88,15 @@ export class DueKeys implements Pick<LimitStore, 'dueKeys'> {
   }
 
   /**
-   * Call while a claim is under way. Reads the keys for the next one, unless that one may probably use those of this one. They are
-   * used only if this claim leaves due tasks, so they are at most as old as this claim. Never rejects: after a failure the next
-   * claim reads them.
+   * Call while a claim is under way. Where claims follow each other at once, it reads the keys for the next one, unless that
+   * one may probably use those of this one. They are used only if this claim leaves due tasks and the next one is sent at once. So
+   * they are hardly older than this claim. Never rejects: after a failure the next claim reads them.
    */
   async readAhead(definitions: readonly string[]): Promise<void> {
     const at = this.clock.now();
+    if (this.all === undefined || this.cycleMs === undefined) return;
     const isOld = at + this.cycleMs - this.readAt >= REUSED_FOR_MS;
-    if (this.all === undefined || (this.reuses < MAX_REUSES && !isOld)) return;
+    if (this.reuses < MAX_REUSES && !isOld) return;
     const { forgotten } = this;
     try {
       const keys = await this.readFew(definitions);
@@ -103,6 +109,7 @@ export class DueKeys implements Pick<LimitStore, 'dueKeys'> {
   /** Call when the claim has used them, and left due tasks for the next one. */
   keep(): void {
     this.isKept = true;
+    this.keptAt = this.clock.now();
   }
 
   /**

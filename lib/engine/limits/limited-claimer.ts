@@ -61,6 +61,9 @@ export interface LimitedConsequences {
  *
  * Keys without a token, and keys that another process had locked, are looked at again by a timer. See {@link KeyWaits}.
  *
+ * The tasks of a claim that used all its room are adopted when the next claim is sent: the server works on that one meanwhile.
+ * Their room stays reserved until then, and they count as under way.
+ *
  * States: idle, claiming. A call during a claim adds to its work.
  */
 export class LimitedClaimer {
@@ -74,6 +77,8 @@ export class LimitedClaimer {
   private claiming = false;
   /** Whether the latest claims had less room than there was work. */
   private isContended = false;
+  /** Resolves when the tasks of all answered claims are adopted. Undefined if they are. */
+  private adopting: Promise<void> | undefined;
   private underWay = Promise.resolve();
 
   constructor(private readonly parts: LimitedClaimerParts) {
@@ -182,38 +187,54 @@ export class LimitedClaimer {
   }
 
   private async claimWhileThereIsRoom(): Promise<void> {
-    const { state, queue, consequences } = this.parts;
+    const { queue } = this.parts;
     try {
-      while (this.keys.areSome && state.mayClaim) {
-        const isNew = !queue.hasLimitedBacklog;
-        queue.hasLimitedBacklog = !queue.wantsMore;
-        if (queue.hasLimitedBacklog) {
-          this.isContended = true;
-          consequences.leftReady(isNew);
-          break;
-        }
-        this.shared.sending();
-        await this.claimOnce(this.shared.ownLap);
-        this.shared.sent();
+      await this.claimToTheEnd();
+      while (this.adopting !== undefined) {
+        await this.adopting;
+        this.adopting = undefined;
+        // Keys and room that came meanwhile had no effect on the loop.
+        if (!queue.hasLimitedBacklog || queue.wantsMore) await this.claimToTheEnd();
       }
       if (!this.keys.areSome) this.isContended = false;
       this.failures.succeeded();
     } catch (error) {
       this.failed(error);
     } finally {
+      await Promise.allSettled([this.adopting]);
+      this.adopting = undefined;
       this.claiming = false;
     }
   }
 
+  /** Claims until nothing is left to claim for, or no room. */
+  private async claimToTheEnd(): Promise<void> {
+    const { state, queue, consequences } = this.parts;
+    while (this.keys.areSome && state.mayClaim) {
+      const isNew = !queue.hasLimitedBacklog;
+      queue.hasLimitedBacklog = !queue.wantsMore;
+      if (queue.hasLimitedBacklog) {
+        this.isContended = true;
+        consequences.leftReady(isNew);
+        break;
+      }
+      this.shared.sending();
+      await this.claimOnce(this.shared.ownLap);
+      this.shared.sent();
+    }
+  }
+
   /**
-   * Sends one claiming statement.
+   * Sends one claiming statement. Resolves when the next one may be sent.
    *
    * @param lapFirst - whether the keys of the lap come before those that are known to be ready
    */
   private async claimOnce(lapFirst: boolean): Promise<void> {
-    const { store, catalog, gate, except, consequences } = this.parts;
+    const { store, catalog, gate, except } = this.parts;
     const { keys, inTurn, from, usesLap } = await this.keys.choose(lapFirst, this.isContended);
     if (keys.length === 0) return this.leftRoom();
+    let mayGoOn: () => void = () => undefined;
+    const answered = new Promise<void>((resolve) => (mayGoOn = resolve));
     const claim = gate.withRoom(
       MAX_CLAIMS,
       (lease, room) => {
@@ -229,24 +250,34 @@ export class LimitedClaimer {
         };
         return room === 0 ? NOTHING_CLAIMED : store.limits.claim(requests, room, choice, lease);
       },
-      (claimed, room) => {
-        for (const task of claimed.claims) consequences.adopt(task);
+      async (claimed, room) => {
         const isFull = claimed.claims.length >= room;
+        if (!isFull) this.adopt(claimed);
         this.follow(claimed, isFull);
         if (!isFull) return this.leftRoom();
         this.isContended = true;
         if (usesLap) this.due.keep();
         this.shared.lapIsForAll();
         this.lap.stoppedAt(lastClaimed(claimed, inTurn) ?? from ?? keys.at(-1) ?? '');
+        mayGoOn();
+        await new Promise<void>((resolve) => this.parts.clock.immediate(resolve));
+        this.adopt(claimed);
       },
     );
+    this.adopting = Promise.all([this.adopting, claim]).then(() => undefined);
+    // Its failure is that of the claim, or is met when the loop waits for it.
+    this.adopting.catch(() => undefined);
     const ahead =
       usesLap && this.isContended ? this.due.readAhead(catalog.claimable.limitedIds) : undefined;
     try {
-      await claim;
+      await Promise.race([answered, claim]);
     } finally {
       await ahead;
     }
+  }
+
+  private adopt({ claims }: LimitedClaims): void {
+    for (const task of claims) this.parts.consequences.adopt(task);
   }
 
   /** Whatever is due after a claim that left room must be found: also a key that was not when the keys were read. */

@@ -54,6 +54,63 @@ it('reads them once for four laps that leave work, unless some time has passed',
   expect(reads).toHaveLength(3);
 });
 
+/** Begins and ends claims that leave work, each of which takes some time, until the next one has to read the keys. */
+async function claimUntilOld(): Promise<void> {
+  for (let n = 0; n < 2; n++) {
+    await due.dueKeys([], null, 5);
+    await clock.advance(40);
+    due.keep();
+    beginLap();
+  }
+}
+
+it('reads them during a claim for the next one, if that one follows at once', async () => {
+  await claimUntilOld();
+  stored = ['b'];
+  await due.readAhead([]);
+  expect(reads).toHaveLength(2);
+  stored = ['c'];
+  due.keep();
+  beginLap();
+  expect(await due.dueKeys([], null, 5)).toEqual(['b']);
+  // It may lack a key that has become due since.
+  expect([due.leftRoom(), reads.length]).toEqual([true, 2]);
+});
+
+it('reads none ahead that the next claim does not need', async () => {
+  await due.dueKeys([], null, 5);
+  await due.readAhead([]);
+  due.keep();
+  beginLap();
+  await due.dueKeys([], null, 5);
+  await due.readAhead([]);
+  expect(reads).toHaveLength(1);
+});
+
+it('does not use what was read ahead after a pause, after a claim that left room, or if it is told to forget', async () => {
+  const endings = [
+    async () => {
+      due.keep();
+      await clock.advance(25);
+    },
+    async () => due.leftRoom(),
+    async () => {
+      due.forget();
+      due.keep();
+    },
+  ];
+  for (const end of endings) {
+    await claimUntilOld();
+    stored = ['old'];
+    await due.readAhead([]);
+    stored = ['new'];
+    await end();
+    beginLap();
+    expect(await due.dueKeys([], null, 5)).toEqual(['new']);
+    due.forget();
+  }
+});
+
 it('reads them again for a lap after one that has not kept them', async () => {
   stored = [];
   await due.dueKeys([], null, 5);

@@ -31,6 +31,9 @@ let numbers: CheckedNumbers;
 let joined: Set<string>;
 /** Called while a claim is under way. */
 let duringClaim: () => void;
+/** Called while the keys are read. */
+let duringRead: () => Promise<void> | undefined;
+let onAdopt: () => void;
 let queue: TenantQueue;
 let limited: LimitedClaimer;
 beforeEach(() => {
@@ -41,11 +44,14 @@ beforeEach(() => {
   numbers = {};
   joined = new Set();
   duringClaim = () => undefined;
+  duringRead = () => undefined;
+  onAdopt = () => undefined;
   queue = new SlotScheduler(10, clock).createQueue(10, () => undefined);
   queue.open = true;
   const limits: Pick<LimitStore, 'claim' | 'dueKeys'> = {
     dueKeys: async (_, after, count) => {
       reads++;
+      await duringRead();
       return due.filter((key) => key > (after ?? '')).slice(0, count);
     },
     claim: async (keys, room): Promise<LimitedClaims> => {
@@ -95,7 +101,7 @@ beforeEach(() => {
     gate: gate as ClaimGate,
     except: () => [],
     consequences: {
-      adopt: () => undefined,
+      adopt: () => onAdopt(),
       reconcile: () => called.push('reconcile'),
       leftReady: () => called.push('leftReady'),
       cannotClaim: () => called.push('cannotClaim'),
@@ -168,12 +174,41 @@ describe('LimitedClaimer', () => {
       return called.findLast((call) => call.startsWith('claim'));
     }
 
-    it('reads the keys once for four claims', async () => {
+    it('reads the keys once for four claims, and those of the fifth one during the fourth', async () => {
       due = ['a', 'b', 'c', KEY];
-      for (let n = 0; n < 3; n++) expect(await claimAgain()).not.toContain('c,');
+      for (let n = 0; n < 2; n++) expect(await claimAgain()).not.toContain('c,');
       expect(reads).toBe(1);
+      expect(await claimAgain()).not.toContain('c,');
+      expect(reads).toBe(2);
       expect(await claimAgain()).toContain('c,');
       expect(reads).toBe(2);
+    });
+
+    it('is not idle while a read for the next claim is under way', async () => {
+      for (let n = 0; n < 2; n++) await claimAgain();
+      let answer: () => void = () => undefined;
+      duringRead = () => new Promise<void>((resolve) => (answer = resolve));
+      let isIdle = false;
+      const claiming = claimAgain().then(() => (isIdle = true));
+      await new Promise<void>((resolve) => clock.immediate(resolve));
+      expect([reads, isIdle]).toEqual([2, false]);
+      answer();
+      await claiming;
+    });
+
+    it('sends the next claim before it adopts the tasks of one that used all its room', async () => {
+      onAdopt = () => called.push('adopt');
+      // There is room for each next claim.
+      duringClaim = () => queue.occupy(-10);
+      fullClaims = 1;
+      called.length = 0;
+      queue.unreserve(10);
+      limited.slotFreed(KEY);
+      await limited.whenIdle();
+      const first = called.indexOf('adopt');
+      expect(
+        called.slice(0, first).filter((call) => call.startsWith('claim')).length,
+      ).toBeGreaterThan(1);
     });
 
     it('reads them again when it is told to look, and after a while', async () => {

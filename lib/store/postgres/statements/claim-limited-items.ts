@@ -112,7 +112,7 @@ function limitedItemsText(tables: TenantTables, isFree: string): string {
   ), taken_map AS MATERIALIZED (
     SELECT c.map_key, ${holdersOfClaims(tables)} FROM claimed c GROUP BY 1
   ), taken_total AS MATERIALIZED (
-    SELECT c.name, ${holdersOfClaims(tables)} FROM claimed c GROUP BY 1
+    SELECT c.name, ${holdersOfClaims(tables)} FROM total t JOIN claimed c ON c.name = t.name GROUP BY 1
   ), ${leaseClause(tables, 16)}, slot AS (
     UPDATE ${tables.limitSlot} s
     SET ${withHolders('k', 'n', `k.concurrency < ${UNLIMITED}`)},

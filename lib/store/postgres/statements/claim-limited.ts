@@ -134,7 +134,7 @@ function limitedText(tables: TenantTables, { isFree, isStrict }: LimitedKind): s
   taken AS MATERIALIZED (
     SELECT c.limit_key, count(*)::integer AS taken, ${holdersOfClaims(tables)} FROM claimed c GROUP BY 1
   ), taken_total AS MATERIALIZED (
-    SELECT c.name, ${holdersOfClaims(tables)} FROM claimed c GROUP BY 1
+    SELECT c.name, ${holdersOfClaims(tables)} FROM total t JOIN claimed c ON c.name = t.name GROUP BY 1
   ), ${leaseClause(tables, 16)}, slot AS (
     UPDATE ${tables.limitSlot} s
     SET ${withHolders(isStrict ? 'k' : 'r', 'n', `r.concurrency < ${UNLIMITED}`)},

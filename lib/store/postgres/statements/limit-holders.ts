@@ -36,20 +36,25 @@ export function holdersOf(tables: TenantTables, { isDoubtful, untilEnd }: Holdin
   const movedOn = `(t.now - h.tok) & ${TOKEN_MASK} BETWEEN 1 AND ${HALF_OF_TOKENS}`;
   const stays =
     untilEnd === undefined ? '' : ` OR ${untilEnd} AND t.status IN ('Ready', 'Running', 'Waiting')`;
+  const all = HOLDER_COLUMNS.map((column) => `s.${column}`).join(', ');
   return `(
+      SELECT ${all}, cardinality(s.h_execution) AS held
+      WHERE NOT (${isDoubtful})
+      UNION ALL
       SELECT coalesce(array_agg(h.e), '{}') AS h_execution, coalesce(array_agg(h.n), '{}') AS h_task,
              coalesce(array_agg(h.i), '{}') AS h_item, coalesce(array_agg(h.tok), '{}') AS h_token,
              coalesce(array_agg(h.at), '{}') AS h_at, count(*)::integer AS held
       FROM unnest(s.h_execution, s.h_task, s.h_item, s.h_token, s.h_at) AS h(e, n, i, tok, at)
         LEFT JOIN LATERAL (
           SELECT t.claim_token AS now${untilEnd === undefined ? '' : ', t.status'} FROM ${tables.task} t
-          WHERE ${isDoubtful} AND t.execution_id = ANY (ARRAY[h.e]) AND t.task_no = h.n AND t.item_no = h.i
+          WHERE t.execution_id = ANY (ARRAY[h.e]) AND t.task_no = h.n AND t.item_no = h.i
           LIMIT 1
         ) t ON true
-      WHERE NOT (${isDoubtful}) OR CASE
+      WHERE CASE
         WHEN t.now IS NULL THEN h.at > ${tables.clock.statement} - ${YOUNG}
         ELSE NOT ${movedOn}${stays}
       END
+      HAVING ${isDoubtful}
     )`;
 }
 
