@@ -7,6 +7,7 @@ export type Control = 'counting' | 'missingIsFree';
 const CLAIM = 'WITH asked AS MATERIALIZED';
 const SNAPSHOT = ') l ON true\n  ), total AS';
 const HELD = 'count(*)::integer AS held';
+const ALL_HELD = 'cardinality(s.h_execution) AS held';
 const MISSING = "WHEN t.now IS NULL THEN h.at > statement_timestamp() - interval '1 minute'";
 /** The longest pause. Of two claims, the one with the earlier snapshot must be able to get the lock later. */
 const PAUSE_SECONDS = 0.02;
@@ -37,7 +38,7 @@ function counting(text: string): string {
   const table = /FROM (\S*task_execution\S*) t/.exec(text)?.[1] ?? '';
   const count = `(SELECT count(*)::integer FROM ${table} t
       WHERE t.status = 'Running' AND s.limit_key IN (t.limit_key, split_part(t.limit_key, chr(31), 1))) AS held`;
-  return replaced(text, HELD, count);
+  return replaced(replaced(text, HELD, count), ALL_HELD, count);
 }
 
 function replaced(text: string, part: string, by: string): string {
