@@ -211,6 +211,21 @@ describe('LimitedClaimer', () => {
       ).toBeGreaterThan(1);
     });
 
+    it('claims for room that becomes free while it adopts tasks', async () => {
+      let isFull = true;
+      onAdopt = () => {
+        if (isFull) queue.unreserve(10);
+        isFull = false;
+        limited.hasRoom();
+      };
+      fullClaims = 1;
+      called.length = 0;
+      queue.unreserve(10);
+      limited.slotFreed(KEY);
+      await limited.whenIdle();
+      expect(called.filter((call) => call.startsWith('claim')).length).toBeGreaterThan(1);
+    });
+
     it('reads them again when it is told to look, and after a while', async () => {
       limited.look();
       await claimAgain();
