@@ -17,8 +17,8 @@ const STALL_MS = 100;
  */
 const MAX_PREFETCH_OF_ALL = 20_000;
 /**
- * Maximum number of free places for which a claim waits. A claim takes no more than this, so waiting longer makes no
- * statement larger.
+ * Maximum number of free places for which a claim waits. A claim of tasks without a limit takes no more than this, so waiting
+ * longer makes no statement larger. One of tasks with a limit does not wait for more either: this is enough for its cost.
  */
 const LARGE_CLAIM = 500;
 /** With more backlogged tenants than this, they are looked at once in `LOOK_MS`, not after each handler. */
