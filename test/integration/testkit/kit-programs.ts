@@ -29,7 +29,7 @@ type Operation =
   | { readonly do: 'advance'; readonly minutes: number }
   | { readonly do: 'crash'; readonly after: CrashMoment | undefined };
 
-const no = fc.nat({ max: EXECUTIONS - 1 });
+const anyNo = fc.nat({ max: EXECUTIONS - 1 });
 
 /**
  * Programs that signal, cancel, pause, resume, crash, and let time pass. With two executions, most of them pause one and resume
@@ -41,12 +41,12 @@ export const programs: fc.Arbitrary<Operation[]> = fc.array(
       weight: 6,
       arbitrary: fc.record({
         do: fc.constantFrom('start', 'cancel', 'pause', 'pause', 'resume', 'resume', 'resume'),
-        no,
+        no: anyNo,
       }),
     },
     {
       weight: 3,
-      arbitrary: fc.record({ do: fc.constant('signal' as const), no, value: fc.nat(9) }),
+      arbitrary: fc.record({ do: fc.constant('signal' as const), no: anyNo, value: fc.nat(9) }),
     },
     {
       weight: 5,

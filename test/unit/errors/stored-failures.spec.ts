@@ -130,7 +130,11 @@ describe('what is stored of a failure', () => {
   });
 
   it('has nothing of the rows, the query and the parameters that a driver tells of', () => {
-    const told = { detail: 'Failing row contains (secret).', query: 'secret', parameters: ['secret'] };
+    const told = {
+      detail: 'Failing row contains (secret).',
+      query: 'secret',
+      parameters: ['secret'],
+    };
     const error = Object.assign(new Error('null value violates a constraint'), told, {
       code: '23502',
       where: 'secret',
