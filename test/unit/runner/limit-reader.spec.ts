@@ -45,7 +45,11 @@ it('a page of full keys ends where its look has ended, and the next call goes on
   const reads: number[] = [];
   let cursor: string | null | undefined;
   do {
-    const filter = { full: true, maxRead: 1_000, ...(typeof cursor === 'string' ? { cursor } : {}) };
+    const filter = {
+      full: true,
+      maxRead: 1_000,
+      ...(typeof cursor === 'string' ? { cursor } : {}),
+    };
     const page = await reader.list(checkLimitFilter(filter));
     found.push(...page.items.map(({ key }) => key));
     reads.push(sum());
