@@ -90,7 +90,7 @@ export class TestChild {
   }
 
   /**
-   * The end of a child that ends by itself, such as at a failpoint. Fails if it goes on, with what it has printed: a test that
+   * The end of a child that ends by itself, such as at a fault. Fails if it goes on, with what it has printed: a test that
    * waits for `exit` would not tell where it waits.
    */
   end(deadline = 60_000): Promise<Exit> {

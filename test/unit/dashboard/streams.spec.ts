@@ -145,7 +145,11 @@ describe('the streams of open pages', () => {
     const acme = new CountedTenant('acme').tenant;
     const ended: string[] = [];
     const connect = (name: string) =>
-      pages.push(streams.admit(streams.of({ tenants: [acme], seesAll: false })).subscribe({ complete: () => ended.push(name) }));
+      pages.push(
+        streams
+          .admit(streams.of({ tenants: [acme], seesAll: false }))
+          .subscribe({ complete: () => ended.push(name) }),
+      );
     connect('page');
     expect(ended).toEqual([]);
     streams.onModuleDestroy();
@@ -155,7 +159,8 @@ describe('the streams of open pages', () => {
 
   it('are limited', async () => {
     const acme = new CountedTenant('acme').tenant;
-    const admitted = () => streams.admit(streams.of({ tenants: [acme], seesAll: false })).subscribe();
+    const admitted = () =>
+      streams.admit(streams.of({ tenants: [acme], seesAll: false })).subscribe();
     pages.push(admitted(), admitted());
     expect(() => admitted()).toThrow(expect.objectContaining({ code: 'TOO_MANY_STREAMS' }));
     pages[0]!.unsubscribe();
