@@ -248,3 +248,22 @@ describe(`on tables without statistics, with a map of ${ITEMS} items`, () => {
     expect(rows).toBeGreaterThan(BATCH * ITEMS);
   });
 });
+
+describe('with the statistics of large maps', () => {
+  beforeAll(() => open.admin.query(`ANALYZE ${open.tables.task}`));
+
+  test('the plan of an explanation is too cheap to be compiled', async () => {
+    const { rows } = await open.admin.query<{ cost: number }>(
+      `SELECT boot_val::float AS cost FROM pg_settings WHERE name = 'jit_above_cost'`,
+    );
+    const client = await open.pools.general.connect();
+    try {
+      const plan = await explain(client, open.tables, readOpenItems, [id, '{0}', ITEMS / 2], {
+        mode: 'custom',
+      });
+      expect(plan[0]?.['Total Cost']).toBeLessThan(rows[0]?.cost ?? 0);
+    } finally {
+      client.release();
+    }
+  });
+});

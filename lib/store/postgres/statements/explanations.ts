@@ -24,6 +24,9 @@ const ofMap = 't.execution_id = $1::uuid AND t.task_no = m.task_no';
 /**
  * The items of the maps $2 of execution $1 that have not ended, by cause: among the first $3 of each map and the last $3. Their
  * numbers follow one another, so the primary key finds them, and the statement reads no others.
+ *
+ * Each map is looked up by itself: with statistics of large maps the planner expects hundreds of rows of one key, and for so
+ * much work the server compiles the plan, which takes seconds.
  */
 export const readOpenItems: Statement<GroupRow> = {
   name: 'read_open_items',
@@ -47,13 +50,15 @@ export const readOpenItems: Statement<GroupRow> = {
       WHEN t.deferred_since IS NOT NULL THEN 'condition'
       WHEN t.attempt > 0 THEN 'backoff'
       ELSE 'startTime' END AS cause
-    FROM ${tables.task} m CROSS JOIN LATERAL (
+    FROM unnest($2::integer[]) AS n(task_no) CROSS JOIN LATERAL (
+      SELECT h.task_no, h.item_count FROM ${tables.task} h
+      WHERE h.execution_id = $1::uuid AND h.task_no = n.task_no AND h.item_no = 0 LIMIT 1
+    ) m CROSS JOIN LATERAL (
       SELECT t.* FROM ${tables.task} t WHERE ${ofMap} AND t.item_no > 0 AND t.item_no <= $3::integer
       UNION ALL
       SELECT t.* FROM ${tables.task} t WHERE ${ofMap} AND t.item_no > greatest($3::integer, abs(m.item_count) - $3::integer)
     ) t
-    WHERE m.execution_id = $1::uuid AND m.task_no = ANY ($2::integer[]) AND m.item_no = 0
-      AND t.status IN ('NotStarted', 'Ready', 'Running', 'Waiting')
+    WHERE t.status IN ('NotStarted', 'Ready', 'Running', 'Waiting')
   ) i
   GROUP BY i.task_no, i.cause, i.owner, i.limit_key
   ORDER BY count(*) DESC, i.task_no, min(i.item_no) LIMIT ${MAX_ITEM_GROUPS}`,
