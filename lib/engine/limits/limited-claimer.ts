@@ -187,24 +187,28 @@ export class LimitedClaimer {
   }
 
   private async claimWhileThereIsRoom(): Promise<void> {
-    const { queue } = this.parts;
-    try {
-      await this.claimToTheEnd();
-      while (this.adopting !== undefined) {
-        await this.adopting;
+    const { state, queue } = this.parts;
+    let succeeds = true;
+    do {
+      try {
+        await this.claimToTheEnd();
+        while (this.adopting !== undefined) {
+          await this.adopting;
+          this.adopting = undefined;
+          // Keys and room that came meanwhile had no effect on the loop.
+          if (!queue.hasLimitedBacklog || queue.wantsMore) await this.claimToTheEnd();
+        }
+        if (!this.keys.areSome) this.isContended = false;
+        this.failures.succeeded();
+      } catch (error) {
+        succeeds = false;
+        this.failed(error);
+        await Promise.allSettled([this.adopting]);
         this.adopting = undefined;
-        // Keys and room that came meanwhile had no effect on the loop.
-        if (!queue.hasLimitedBacklog || queue.wantsMore) await this.claimToTheEnd();
       }
-      if (!this.keys.areSome) this.isContended = false;
-      this.failures.succeeded();
-    } catch (error) {
-      this.failed(error);
-    } finally {
-      await Promise.allSettled([this.adopting]);
-      this.adopting = undefined;
-      this.claiming = false;
-    }
+      // Also for the room and the keys that came since the last look.
+    } while (succeeds && this.keys.areSome && state.mayClaim && queue.wantsMore);
+    this.claiming = false;
   }
 
   /** Claims until nothing is left to claim for, or no room. */
@@ -263,8 +267,9 @@ export class LimitedClaimer {
         await new Promise<void>((resolve) => this.parts.clock.immediate(resolve));
         this.adopt(claimed);
       },
+      true,
     );
-    this.adopting = Promise.all([this.adopting, claim]).then(() => undefined);
+    this.adopting = bothOf(this.adopting, claim);
     // Its failure is that of the claim, or is met when the loop waits for it.
     this.adopting.catch(() => undefined);
     const ahead =
@@ -308,6 +313,12 @@ export class LimitedClaimer {
 }
 
 const NOTHING_CLAIMED: Promise<LimitedClaims> = Promise.resolve({ claims: [], keys: [] });
+
+/** Settles when both have settled, and rejects if one of them has. */
+async function bothOf(one: Promise<void> | undefined, other: Promise<void>): Promise<void> {
+  const results = await Promise.allSettled([one, other]);
+  for (const result of results) if (result.status === 'rejected') throw result.reason;
+}
 
 /** The last of the keys for which the claim took a task. */
 function lastClaimed({ keys }: LimitedClaims, of: readonly string[]): string | undefined {

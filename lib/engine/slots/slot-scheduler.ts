@@ -36,8 +36,10 @@ export class SlotScheduler {
   reserved = 0;
   /** Number of given-up handlers that have not returned. */
   abandonedHandlers = 0;
-  /** Number of slots that the certain tasks of all tenants need, at most `limit` for each tenant. */
+  /** Number of slots that the occupied tasks of all tenants need, at most `limit` for each tenant. */
   private occupiedSlots = 0;
+  /** The same, without the room that claims under way only hope to fill. */
+  private certainSlots = 0;
   /** When the first handler of this turn of the event loop began. */
   private burstSince: number | undefined;
   /** Number of the turn of the event loop, as far as handlers began in it. */
@@ -79,8 +81,12 @@ export class SlotScheduler {
     }
   }
 
-  /** Number of tasks that the tenant may claim now. */
-  capacityFor(queue: TenantQueue): number {
+  /**
+   * Number of tasks that the tenant may claim now.
+   *
+   * @param isHoped - for a claim, which may find fewer: all claims under way together hope for no more slots than there are
+   */
+  capacityFor(queue: TenantQueue, isHoped: boolean): number {
     if (!queue.open || queue.limit === 0 || this.limit === 0) return 0;
     const own = queue.limit + queue.prefetch - queue.occupied;
     // While several tenants have a backlog, each may take one share of the remaining capacity. Each may also fill its
@@ -89,7 +95,8 @@ export class SlotScheduler {
     const prefetch = queue.prefetchLimit(this.limit, MAX_PREFETCH_OF_ALL);
     const all = this.limit + prefetch - this.running - this.queued - this.reserved;
     // All slots are taken by long handlers (nothing is queued): a task claimed now would have to wait for them.
-    const isFull = this.occupiedSlots >= this.limit && all <= 0;
+    const slots = isHoped ? this.occupiedSlots : this.certainSlots;
+    const isFull = slots >= this.limit && all <= 0;
     if (own <= 0 || (isFull && this.queued === 0)) return 0;
     const share = Math.ceil((this.limit + prefetch) / parts) - queue.occupied;
     return Math.min(own, Math.max(0, share, Math.ceil(all / parts)));
@@ -104,7 +111,7 @@ export class SlotScheduler {
    * free, so behind one the tenant claims whatever there is room for.
    */
   wantsMore(queue: TenantQueue): boolean {
-    const capacity = this.capacityFor(queue);
+    const capacity = this.capacityFor(queue, true);
     if (capacity === 0) return false;
     const prefetch = queue.occupied + capacity - queue.limit;
     return this.behindSuspect.has(queue) || capacity >= Math.min(LARGE_CLAIM, prefetch / 2);
@@ -150,7 +157,14 @@ export class SlotScheduler {
   /** A tenant occupies `count` more slots, or fewer if it is negative. */
   occupy(queue: TenantQueue, count: number): void {
     const { certain, limit } = queue;
-    this.occupiedSlots += Math.min(limit, certain) - Math.min(limit, certain - count);
+    this.certainSlots += Math.min(limit, certain) - Math.min(limit, certain - count);
+    this.hope(queue, count);
+  }
+
+  /** The same for room of a claim under way. */
+  hope(queue: TenantQueue, count: number): void {
+    const { occupied, limit } = queue;
+    this.occupiedSlots += Math.min(limit, occupied) - Math.min(limit, occupied - count);
   }
 
   /** Puts the tenant in line for a slot if it can begin a task. */

@@ -154,7 +154,7 @@ export class TenantQueue {
   }
 
   get capacity(): number {
-    return this.slots.capacityFor(this);
+    return this.slots.capacityFor(this, false);
   }
 
   /** Whether there is room for a claim that is worth its statement; see {@link SlotScheduler.wantsMore}. */
@@ -179,7 +179,7 @@ export class TenantQueue {
    *   claims of idle tenants would otherwise take those of the whole process, and no start could claim its tasks.
    */
   reserve(wanted: number, isHoped = false): number {
-    const granted = Math.max(0, Math.min(wanted, this.capacity));
+    const granted = Math.max(0, Math.min(wanted, this.slots.capacityFor(this, isHoped)));
     if (isHoped) this.hope(granted);
     else this.occupy(granted);
     return granted;
@@ -196,6 +196,7 @@ export class TenantQueue {
     this.hoped += count;
     this.reserved += count;
     this.slots.reserved += count;
+    this.slots.hope(this, count);
   }
 
   /** Ends a reservation. Its unused room is capacity again, also for other tenants. */

@@ -116,6 +116,19 @@ describe('LimitedClaimer', () => {
     expect(called).toEqual([`claim ${KEY}`]);
   });
 
+  it.each([0, 1, 2, 3, 4, 5])(
+    'claims when room comes %s microtasks after a look without room',
+    async (ticks) => {
+      queue.occupy(10);
+      limited.ready([KEY]);
+      for (let tick = 0; tick < ticks; tick++) await Promise.resolve();
+      queue.unreserve(10);
+      limited.hasRoom();
+      await limited.whenIdle();
+      expect(called).toContain(`claim ${KEY}`);
+    },
+  );
+
   it('finds what became due since a look that found nothing', async () => {
     limited.look();
     await limited.whenIdle();

@@ -87,6 +87,12 @@ describe('The capacity of a tenant', () => {
     expect(slots.reserved).toBe(1);
   });
 
+  it('is hoped for by no more claims than there are slots', () => {
+    scheduler(100);
+    const granted = Array.from({ length: 20 }, (_, n) => tenant(`${n}`).reserve(Infinity, true));
+    expect(granted).toEqual([...Array<number>(10).fill(10), ...Array<number>(10).fill(0)]);
+  });
+
   it('is taken by starts under way, which are sure to bring their tasks', () => {
     scheduler(100);
     for (let n = 0; n < 10; n++) expect(tenant(`${n}`).reserve(Infinity)).toBe(10);
