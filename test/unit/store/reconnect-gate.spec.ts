@@ -58,6 +58,18 @@ describe('While a server is away', () => {
     expect(await gate.connect(open)).toBe(4);
   });
 
+  it('nobody waits long for an attempt that hangs: the next one may succeed', async () => {
+    const clock = { at: 0 };
+    const gate = gateAt(clock);
+    await expect(gate.connect(() => Promise.reject(AWAY))).rejects.toBe(AWAY);
+    clock.at = 50;
+    const hanging = gate.connect(() => new Promise<never>(() => undefined));
+    clock.at += 1_000;
+    expect(await gate.connect(() => Promise.resolve('open'))).toBe('open');
+    expect(await gate.connect(() => Promise.resolve('again'))).toBe('again');
+    void hanging;
+  });
+
   it('a failure that is no matter of reaching it is the own one of a caller', async () => {
     const gate = gateAt({ at: 0 });
     await expect(gate.connect(() => Promise.reject(REFUSED))).rejects.toBe(REFUSED);
@@ -80,6 +92,23 @@ describe('While a server is away', () => {
       expect(results.map(({ status }) => status)).not.toContain('fulfilled');
     } finally {
       await Promise.all(pools.map((pool) => pool.end()));
+      await new Promise((resolve) => server.close(resolve));
+    }
+  });
+
+  it('a pool that has all of its connections waits for one of them', async () => {
+    const { server, port, attempts } = await startProxy();
+    const pool = quietPool({ host: '127.0.0.1', port, user: 'nobody', max: 1 });
+    const turns = new FairConnectionPool([pool], { now: () => 0 });
+    const call = () => turns.withConnection({}, (client) => client.query('SELECT 1'));
+    try {
+      await expect(call()).rejects.toThrow();
+      // What a pool says that is full. It can't tell whether its server is away.
+      Object.defineProperty(pool, 'totalCount', { value: 1 });
+      await expect(call()).rejects.toThrow();
+      expect(attempts()).toBe(2);
+    } finally {
+      await pool.end();
       await new Promise((resolve) => server.close(resolve));
     }
   });

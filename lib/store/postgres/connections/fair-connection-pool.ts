@@ -146,7 +146,9 @@ export class FairConnectionPool {
     if (pool === undefined) throw new Error(`There is no pool ${place}.`);
     const open = (): Promise<pg.PoolClient> => untraced(() => pool.connect());
     try {
-      return await (pool.idleCount > 0 ? open() : this.gate.connect(open));
+      // A pool that is full waits for one of its connections, and opens none.
+      const opensOne = pool.idleCount === 0 && pool.totalCount < pool.options.max;
+      return await (opensOne ? this.gate.connect(open) : open());
     } catch (error) {
       throw isAway(error) ? notConnected(error) : error;
     }

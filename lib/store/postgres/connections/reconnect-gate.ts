@@ -2,6 +2,8 @@ import type { Clock } from '../../../runtime/clock.js';
 
 /** How long after a failed attempt to connect none is made, in milliseconds. */
 const PAUSE_MS = 50;
+/** How long others wait for an attempt, in milliseconds. One to a dead address hangs for longer, and the next may succeed. */
+const SHARED_MS = 1_000;
 
 /**
  * Lets one caller at a time try to reach a server that is away.
@@ -13,7 +15,7 @@ const PAUSE_MS = 50;
 export class ReconnectGate {
   /** Of the latest attempt, if it failed. */
   private failure: { readonly error: unknown; readonly at: number } | undefined;
-  private attempt: Promise<void> | undefined;
+  private attempt: { readonly result: Promise<void>; readonly at: number } | undefined;
 
   constructor(
     private readonly clock: Pick<Clock, 'now'>,
@@ -23,21 +25,23 @@ export class ReconnectGate {
   /** Calls `open`, or rejects as the latest attempt did. */
   async connect<T>(open: () => Promise<T>): Promise<T> {
     if (this.failure === undefined) return await this.watch(open);
-    if (this.attempt !== undefined) await this.attempt;
-    else if (this.clock.now() - this.failure.at < PAUSE_MS) throw this.failure.error;
+    const now = this.clock.now();
+    if (this.attempt !== undefined && now - this.attempt.at < SHARED_MS) await this.attempt.result;
+    else if (now - this.failure.at < PAUSE_MS) throw this.failure.error;
     else return await this.tryFirst(open);
     return await this.watch(open);
   }
 
   private async tryFirst<T>(open: () => Promise<T>): Promise<T> {
-    const attempt = this.watch(open);
+    const opened = this.watch(open);
     // Those who wait for it want to know only whether it succeeds.
-    this.attempt = attempt.then(() => undefined);
-    this.attempt.catch(() => undefined);
+    const attempt = { result: opened.then(() => undefined), at: this.clock.now() };
+    attempt.result.catch(() => undefined);
+    this.attempt = attempt;
     try {
-      return await attempt;
+      return await opened;
     } finally {
-      this.attempt = undefined;
+      if (this.attempt === attempt) this.attempt = undefined;
     }
   }
 

@@ -39,7 +39,7 @@ export function holdersOf(tables: TenantTables, { isDoubtful, untilEnd }: Holdin
   const all = HOLDER_COLUMNS.map((column) => `s.${column}`).join(', ');
   return `(
       SELECT ${all}, cardinality(s.h_execution) AS held
-      WHERE NOT (${isDoubtful})
+      WHERE (${isDoubtful}) IS NOT TRUE
       UNION ALL
       SELECT coalesce(array_agg(h.e), '{}') AS h_execution, coalesce(array_agg(h.n), '{}') AS h_task,
              coalesce(array_agg(h.i), '{}') AS h_item, coalesce(array_agg(h.tok), '{}') AS h_token,
@@ -54,7 +54,7 @@ export function holdersOf(tables: TenantTables, { isDoubtful, untilEnd }: Holdin
         WHEN t.now IS NULL THEN h.at > ${tables.clock.statement} - ${YOUNG}
         ELSE NOT ${movedOn}${stays}
       END
-      HAVING ${isDoubtful}
+      HAVING (${isDoubtful}) IS TRUE
     )`;
 }
 
