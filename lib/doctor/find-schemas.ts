@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import { readRows } from '../store/postgres/connections/own-types.js';
 import { CLOACINA_MIGRATIONS_TABLE } from '../store/postgres/migrations/index.js';
-import { isTenantLogin } from '../tenants/migrations/migration-history.js';
+import { isTenantLogin } from '../tenants/admin/role-purpose.js';
 
 /** A schema with the library's tables. */
 export interface FoundSchema {

@@ -3,7 +3,7 @@ import { isolationRoleNameSql } from '../admin/role-name.js';
 import { CLOACINA_MIGRATIONS_TABLE } from '../../store/postgres/migrations/index.js';
 import { readRows } from '../../store/postgres/connections/own-types.js';
 import { fenceComment, refusalIn } from '../moving/schema-places.js';
-import { isTenantLogin } from '../migrations/migration-history.js';
+import { isTenantLogin } from '../admin/role-purpose.js';
 import { TENANT_NAME_PREFIX, tenantNameIn } from '../tenant-name.js';
 
 /** A schema that contains the library's tables, and the name of its tenant. */

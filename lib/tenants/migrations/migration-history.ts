@@ -3,7 +3,7 @@ import { NotAllowedError } from '../../errors/index.js';
 import { sendInHalves } from '../../runtime/in-halves.js';
 import { isAway } from '../../store/postgres/classify-failure.js';
 import { readRows } from '../../store/postgres/connections/own-types.js';
-import { LOGIN_PURPOSE } from '../admin/role-purpose.js';
+import { isTenantLogin } from '../admin/role-purpose.js';
 
 /** Runs queries: a pool, or the connection of a transaction. */
 export type Queryable = Pick<pg.ClientBase, 'query'> | Pick<pg.Pool, 'query'>;
@@ -68,16 +68,6 @@ export function assertOwnLogin(schema: string, { ownedBy }: SchemaHistory): void
     `it belongs to a tenant with a login of its own, ${JSON.stringify(ownedBy)}, whose code must not run with other rights`,
     'Open the tenant with the databaseUrl that createTenant() returned.',
   );
-}
-
-/**
- * An SQL condition: whether createTenant() created the role as a tenant's login. `role` is an SQL expression for an
- * oid.
- */
-export function isTenantLogin(role: string): string {
-  return `EXISTS (SELECT FROM pg_catalog.pg_shdescription d
-                         WHERE d.classoid = 'pg_catalog.pg_authid'::pg_catalog.regclass AND d.objoid = ${role}
-                           AND d.description LIKE '${LOGIN_PURPOSE}%')`;
 }
 
 interface FoundSchema {

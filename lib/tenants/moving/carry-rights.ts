@@ -2,6 +2,7 @@ import type pg from 'pg';
 import { reasonOf } from '../../errors/index.js';
 import { isAway } from '../../store/postgres/classify-failure.js';
 import { readRows } from '../../store/postgres/connections/own-types.js';
+import { isRoleOfTenant } from '../admin/role-purpose.js';
 import { quoteIdentifier } from '../quote-identifier.js';
 import { inMoveTransaction } from './move-transaction.js';
 import { MOVER, PUBLIC, readRights, type Grant, type Rights } from './rights.js';
@@ -22,12 +23,15 @@ export interface RightsToCarry {
 /** Thrown to end a trial, which leaves nothing. */
 class EndOfTrial extends Error {}
 
-/** The roles that the target's schema needs, and that are missing there or out of the mover's reach, as sentences. */
+/**
+ * The roles that the target's schema needs, and that are missing there, belong to another tenant, or are out of the mover's reach, as
+ * sentences.
+ */
 export async function findMissingRoles(carry: RightsToCarry): Promise<string[]> {
   const { source, target, schema, login } = carry;
   const rights = await readRights(source, schema, login);
-  const away = await rolesAway(target, rights);
-  return away.length > 0 ? away : rolesOutOfReach(target, rights);
+  const unfit = await unfitRoles(target, rights, login);
+  return unfit.length > 0 ? unfit : rolesOutOfReach(target, rights);
 }
 
 /**
@@ -62,7 +66,7 @@ export async function tryRights(carry: RightsToCarry, server: string): Promise<s
 export async function carryRights(carry: RightsToCarry, moveId: string): Promise<void> {
   const { source, target, schema, login } = carry;
   const rights = await readRights(source, schema, login);
-  const [problem] = await rolesAway(target, rights);
+  const [problem] = await unfitRoles(target, rights, login);
   // Granted or made since the look before the copy.
   if (problem !== undefined) throw new Error(problem.replace(/\.$/, ''));
   await inMoveTransaction(target, moveId, () => give(carry, rights));
@@ -169,22 +173,33 @@ function inWords(object: string): string {
   return `the ${object.slice(0, space).toLowerCase()}${object.slice(space)}`;
 }
 
-/** The roles that the target does not have, as sentences. */
-async function rolesAway(target: pg.ClientBase, rights: Rights): Promise<string[]> {
+/**
+ * The roles that the target does not have, or has for another tenant, as sentences. The same name need not be the same role: two
+ * tenants on two servers may have logins of one name.
+ */
+async function unfitRoles(
+  target: pg.ClientBase,
+  rights: Rights,
+  login: string | undefined,
+): Promise<string[]> {
   const used = uses(rights);
-  const rows = await readRows<{ role: string }>(
+  const rows = await readRows<{ role: string; isMissing: boolean }>(
     target,
-    `SELECT role FROM unnest($1::text[]) role
-      WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.rolname = role) ORDER BY role`,
-    [[...used.keys()]],
+    `SELECT role, r.oid IS NULL AS "isMissing"
+       FROM unnest($1::text[]) role LEFT JOIN pg_catalog.pg_roles r ON r.rolname = role
+      WHERE r.oid IS NULL OR role IS DISTINCT FROM $2::text AND ${isRoleOfTenant('r.oid')}
+      ORDER BY role`,
+    [[...used.keys()], login ?? null],
   );
-  return rows.map(({ role }) => {
+  return rows.map(({ role, isMissing }) => {
     const [first = '', ...others] = used.get(role) ?? [];
-    const more = others.length === 0 ? '' : `, and ${others.length} more`;
-    return (
-      `The new server has no role ${quoteIdentifier(role)}, which the schema needs: ${first}${more}. ` +
-      `Create the role there: CREATE ROLE ${quoteIdentifier(role)}. Or take its rights and objects away on the old server.`
-    );
+    const need = `${first}${others.length === 0 ? '' : `, and ${others.length} more`}`;
+    const name = quoteIdentifier(role);
+    return isMissing
+      ? `The new server has no role ${name}, which the schema needs: ${need}. ` +
+          `Create the role there: CREATE ROLE ${name}. Or take its rights and objects away on the old server.`
+      : `On the new server, the role ${name} is that of another tenant, and would get the rights that it has here: ${need}. ` +
+          'Take its rights and objects away on the old server.';
   });
 }
 

@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { MigrationInterface, QueryRunner } from 'typeorm';
-import { CloacinaAdmin } from '../../../lib/tenants/admin/cloacina-admin.js';
+import type { CloacinaAdmin } from '../../../lib/tenants/admin/cloacina-admin.js';
 import type { MovePhase } from '../../../lib/tenants/moving/move-options.js';
 import { moveTenant } from '../../../lib/tenants/moving/move-tenant.js';
-import { databaseUrl, freshSchema } from '../../support/postgres.js';
-import { SecondServer } from '../../support/second-server.js';
+import { freshSchema } from '../../support/postgres.js';
 import { onDatabase, stateOf } from './compare.js';
 import { makeTenant } from './make-tenant.js';
 import { LIBRARY_ROWS } from './shop.js';
+import { twoServers, type TwoServers } from './two-servers.js';
 
 class CreateView1700000000000 implements MigrationInterface {
   readonly name = 'CreateView1700000000000';
@@ -23,17 +23,14 @@ class CreateView1700000000000 implements MigrationInterface {
 }
 const migrations = [CreateView1700000000000];
 
-let eu = '';
-let server: SecondServer;
-let us = '';
+let [eu, us] = ['', ''];
+let servers: TwoServers;
 let admin: CloacinaAdmin;
 beforeAll(async () => {
-  eu = databaseUrl();
-  server = await SecondServer.connect();
-  us = server.url;
-  admin = new CloacinaAdmin({ servers: { eu: { databaseUrl: eu }, us: { databaseUrl: us } } });
+  servers = await twoServers();
+  [eu, us, admin] = [servers.eu.url, servers.us.url, servers.admin];
 }, 120_000);
-afterAll(() => server.close());
+afterAll(() => servers.us.close());
 
 describe('a move', () => {
   it('carries a view with a trigger', async () => {
@@ -107,7 +104,7 @@ describe('a move', () => {
     const username = `login_${schema}`;
     await admin.createTenant({ schema, username, server: 'eu' });
     const database = decodeURIComponent(new URL(us).pathname.slice(1));
-    await server.query(`REVOKE TEMPORARY ON DATABASE "${database}" FROM PUBLIC`);
+    await servers.us.query(`REVOKE TEMPORARY ON DATABASE "${database}" FROM PUBLIC`);
     try {
       await expect(admin.moveTenant({ schema, to: 'us' })).rejects.toMatchObject({
         code: 'MOVE_NOT_POSSIBLE',
@@ -118,7 +115,7 @@ describe('a move', () => {
         ],
       });
     } finally {
-      await server.query(`GRANT TEMPORARY ON DATABASE "${database}" TO PUBLIC`);
+      await servers.us.query(`GRANT TEMPORARY ON DATABASE "${database}" TO PUBLIC`);
     }
     expect(await stateOf(us, schema)).toBeUndefined();
     await admin.moveTenant({ schema, to: 'us' });

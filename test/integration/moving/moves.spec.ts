@@ -1,8 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { CloacinaAdmin } from '../../../lib/tenants/admin/cloacina-admin.js';
+import type { CloacinaAdmin } from '../../../lib/tenants/admin/cloacina-admin.js';
 import type { MovePhase } from '../../../lib/tenants/moving/move-options.js';
-import { connectAdmin, databaseUrl, freshSchema } from '../../support/postgres.js';
-import { SecondServer } from '../../support/second-server.js';
+import { connectAdmin, freshSchema } from '../../support/postgres.js';
 import { runCli } from '../../support/run-cli.js';
 import { acceptsWrites, contentsOf, expectSame, onDatabase, stateOf } from './compare.js';
 import { makeTenant } from './make-tenant.js';
@@ -13,18 +12,16 @@ import {
   SHOP_CHANGES,
   SHOP_ROWS,
 } from './shop.js';
+import { twoServers, type TwoServers } from './two-servers.js';
 
-let eu = '';
-let server: SecondServer;
-let us = '';
+let [eu, us] = ['', ''];
+let servers: TwoServers;
 let admin: CloacinaAdmin;
 beforeAll(async () => {
-  eu = databaseUrl();
-  server = await SecondServer.connect();
-  us = server.url;
-  admin = new CloacinaAdmin({ servers: { eu: { databaseUrl: eu }, us: { databaseUrl: us } } });
+  servers = await twoServers();
+  [eu, us, admin] = [servers.eu.url, servers.us.url, servers.admin];
 }, 120_000);
-afterAll(() => server.close());
+afterAll(() => servers.us.close());
 
 const migrations = [CreateShop1700000000000];
 

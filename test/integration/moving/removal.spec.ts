@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { CloacinaAdmin } from '../../../lib/tenants/admin/cloacina-admin.js';
 import type { MovePhase } from '../../../lib/tenants/moving/move-options.js';
-import { FaultyServer } from '../../faults/server/faulty-server.js';
 import { startChild } from '../../support/child-process.js';
 import { runCli } from '../../support/run-cli.js';
 import { cases } from '../../support/sizes.js';
@@ -9,6 +8,7 @@ import { onDatabase, stateOf } from './compare.js';
 import { makeTenant } from './make-tenant.js';
 import type { Moving } from './moving-process.js';
 import { CreateShop1700000000000 } from './shop.js';
+import { twoServers, type TwoServers } from './two-servers.js';
 
 const PHASES: readonly MovePhase[] = [
   'preparing',
@@ -21,16 +21,11 @@ const PHASES: readonly MovePhase[] = [
 ];
 const migrations = [CreateShop1700000000000];
 
-let eu: FaultyServer;
-let us: FaultyServer;
-let admin: CloacinaAdmin;
+let { eu, us, admin } = {} as TwoServers;
 beforeAll(async () => {
-  [eu, us] = await Promise.all([FaultyServer.start(), FaultyServer.start()]);
-  admin = new CloacinaAdmin({
-    servers: { eu: { databaseUrl: eu.url }, us: { databaseUrl: us.url } },
-  });
+  ({ eu, us, admin } = await twoServers());
 }, 120_000);
-afterAll(() => Promise.all([eu.close(), us.close()]));
+afterAll(() => us.close());
 
 /** The servers that have the schema. */
 async function holders(schema: string): Promise<string[]> {

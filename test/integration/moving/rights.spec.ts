@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 import { CloacinaAdmin } from '../../../lib/tenants/admin/cloacina-admin.js';
-import { FaultyServer } from '../../faults/server/faulty-server.js';
 import type pg from 'pg';
 import {
   makeLive,
@@ -17,6 +16,7 @@ import { acceptsWrites, onDatabase, stateOf } from './compare.js';
 import { makeTenant } from './make-tenant.js';
 import type { Moving } from './moving-process.js';
 import { CreateShop1700000000000 } from './shop.js';
+import { twoServers, type TwoServers } from './two-servers.js';
 
 class CreateLedger1700000000000 implements MigrationInterface {
   readonly name = 'CreateLedger1700000000000';
@@ -33,22 +33,17 @@ class CreateLedger1700000000000 implements MigrationInterface {
 }
 const migrations = [CreateLedger1700000000000];
 
-let eu: FaultyServer;
-let us: FaultyServer;
-let admin: CloacinaAdmin;
+let { eu, us, admin } = {} as TwoServers;
 beforeAll(async () => {
-  [eu, us] = await Promise.all([FaultyServer.start(), FaultyServer.start()]);
-  admin = new CloacinaAdmin({
-    servers: { eu: { databaseUrl: eu.url }, us: { databaseUrl: us.url } },
-  });
+  ({ eu, us, admin } = await twoServers());
 }, 120_000);
-afterAll(() => Promise.all([eu.close(), us.close()]));
+afterAll(() => us.close());
 
 const freshRole = (): string => `role_${randomBytes(5).toString('hex')}`;
 const run = (schema: string, sql: string, url = eu.url): Promise<unknown> =>
   onDatabase(url, schema, (client) => client.query(sql));
 
-async function makeRole(role: string, ...servers: readonly FaultyServer[]): Promise<void> {
+async function makeRole(role: string, ...servers: readonly TwoServers['eu'][]): Promise<void> {
   for (const server of servers) await server.query(`CREATE ROLE ${role}`);
 }
 
@@ -202,7 +197,7 @@ describe('the processes of a tenant whose tables are not those of the login that
 
   const as = <T>(
     role: string,
-    { url }: FaultyServer,
+    { url }: TwoServers['eu'],
     work: (client: pg.Client) => Promise<T>,
   ): Promise<T> =>
     onDatabase(url, 'pg_catalog', async (client) => {
@@ -274,6 +269,22 @@ describe('a move finds before anything stops', () => {
     120_000,
   );
 
+  it('a role that is the login of another tenant on the new server', async () => {
+    const other = freshSchema('other');
+    const role = `login_${other}`;
+    await admin.createTenant({ schema: other, username: role, server: 'us' });
+    await makeRole(role, eu);
+    const schema = await makeTenant(eu.url, migrations);
+    await run(schema, `GRANT SELECT ON ledger TO ${role}`);
+    for (const dryRun of [true, false]) {
+      const problems = await problemsOf(schema, dryRun);
+      expect(problems).toEqual([
+        expect.stringContaining(`the role "${role}" is that of another tenant`),
+      ]);
+      expect(problems[0]).toMatch(/it has SELECT on the table .*ledger/);
+    }
+  }, 120_000);
+
   it('roles of policies', async () => {
     const role = freshRole();
     await makeRole(role, eu, us);
@@ -299,7 +310,8 @@ describe('a move finds before anything stops', () => {
       const urls: string[] = [];
       for (const server of [eu, us]) {
         await server.query(`CREATE ROLE ${mover} LOGIN PASSWORD 'secret' CREATEROLE`);
-        await server.query(`GRANT CREATE ON DATABASE postgres TO ${mover}`);
+        const database = new URL(server.url).pathname.slice(1);
+        await server.query(`GRANT CREATE ON DATABASE ${database} TO ${mover}`);
         const url = new URL(server.url);
         url.username = mover;
         url.password = 'secret';

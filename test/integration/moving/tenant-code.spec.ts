@@ -1,23 +1,19 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type pg from 'pg';
-import { CloacinaAdmin } from '../../../lib/tenants/admin/cloacina-admin.js';
+import type { CloacinaAdmin } from '../../../lib/tenants/admin/cloacina-admin.js';
 import { copyTenantRow } from '../../../lib/tenants/moving/tenant-places.js';
-import { databaseUrl, freshSchema } from '../../support/postgres.js';
-import { SecondServer } from '../../support/second-server.js';
+import { freshSchema } from '../../support/postgres.js';
 import { onDatabase, stateOf } from './compare.js';
+import { twoServers, type TwoServers } from './two-servers.js';
 
-let eu = '';
-let us = '';
-let server: SecondServer;
+let [eu, us] = ['', ''];
+let servers: TwoServers;
 let admin: CloacinaAdmin;
 beforeAll(async () => {
-  // Two servers, because a login can't be made twice on one.
-  eu = databaseUrl();
-  server = await SecondServer.connect();
-  us = server.url;
-  admin = new CloacinaAdmin({ servers: { eu: { databaseUrl: eu }, us: { databaseUrl: us } } });
+  servers = await twoServers();
+  [eu, us, admin] = [servers.eu.url, servers.us.url, servers.admin];
 }, 120_000);
-afterAll(() => server.close());
+afterAll(() => servers.us.close());
 
 /** Code of the tenant, which notes with whose rights it runs. */
 const SPY = `
