@@ -7,7 +7,7 @@ export interface WaitOptions {
   what?: string;
 }
 
-/** Of the time of a wait, looks may take one part in so many: what is waited for needs the processors too. */
+/** Looks take at most one part in this number of the time of a wait: what is waited for needs the processors too. */
 const SHARE = 5;
 /** Milliseconds between two looks, at most, unless the caller says more. */
 const LONGEST_PAUSE = 100;

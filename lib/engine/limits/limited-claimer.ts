@@ -1,52 +1,20 @@
-import type { Clock, Timer } from '../../runtime/clock.js';
-import type { FailureClassifier } from '../../runtime/failure.js';
-import type { ClaimedTask, LimitedClaims, LimitStore, TaskKey } from '../../store/port/index.js';
+import type { Timer } from '../../runtime/clock.js';
+import type { LimitedClaims } from '../../store/port/index.js';
 import { splitLimitKey, type CheckedNumbers } from '../../workflow/index.js';
 import { ClaimFailures } from '../claims/claim-failures.js';
-import type { ClaimGate } from '../claims/claim-gate.js';
-import type { DefinitionCatalog } from '../definitions/definition-catalog.js';
-import type { EngineState } from '../engine-state.js';
-import type { TenantQueue } from '../slots/tenant-queue.js';
 import { ClaimKeys } from './claim-keys.js';
 import { DueKeys } from './due-keys.js';
 import { FreedSlots } from './freed-slots.js';
 import { KeyLap } from './key-lap.js';
 import { KeyWaits } from './key-waits.js';
 import { requestOf } from './limit-keys.js';
+import type { LimitedClaimerParts } from './limited-claimer-parts.js';
 
 /**
  * Maximum number of tasks that a statement claims: more than by a claim of tasks without a limit, because this one costs
  * something for each key besides, however many of its tasks it takes.
  */
 const MAX_CLAIMS = 1_000;
-
-export interface LimitedClaimerParts {
-  readonly clock: Clock;
-  readonly tenant: string;
-  readonly state: Pick<EngineState, 'mayClaim'>;
-  readonly store: FailureClassifier & { readonly limits: LimitStore };
-  readonly catalog: Pick<DefinitionCatalog, 'claimable' | 'limits' | 'joinedLimits'>;
-  readonly queue: TenantQueue;
-  readonly gate: ClaimGate;
-  /** Tasks that must not be claimed by this process now. */
-  readonly except: () => readonly TaskKey[];
-  readonly consequences: LimitedConsequences;
-}
-
-/** What the tenant's engine does after a claim of tasks with a limit. */
-export interface LimitedConsequences {
-  adopt(task: ClaimedTask): void;
-  /** Called after a failure: the statement may have committed claims that this process does not know. */
-  reconcile(): void;
-  /**
-   * Called when there may be more tasks than this process has room for.
-   *
-   * @param isNew - whether it had room for all of them before
-   */
-  leftReady(isNew: boolean): void;
-  /** Called when this process can't claim what other processes may be able to claim. */
-  cannotClaim(): void;
-}
 
 /**
  * Claims tasks with a limit, one statement at a time, while there is room.
@@ -61,7 +29,7 @@ export interface LimitedConsequences {
  *
  * Keys without a token, and keys that another process had locked, are looked at again by a timer. See {@link KeyWaits}.
  *
- * The tasks of a claim that used all its room are adopted when the next claim is sent: the server works on that one meanwhile.
+ * The tasks of a claim that used all its room are adopted when the next claim is sent, while the server works on that one.
  * Their room stays reserved until then, and they count as under way.
  *
  * States: idle, claiming. A call during a claim adds to its work.
@@ -195,7 +163,7 @@ export class LimitedClaimer {
         while (this.adopting !== undefined) {
           await this.adopting;
           this.adopting = undefined;
-          // Keys and room that came meanwhile had no effect on the loop.
+          // Keys and room that came since had no effect on the loop.
           if (!queue.hasLimitedBacklog || queue.wantsMore) await this.claimToTheEnd();
         }
         if (!this.keys.areSome) this.isContended = false;

@@ -175,8 +175,8 @@ export class TenantQueue {
   /**
    * Reserves room for up to `wanted` tasks and returns for how many. Call {@link unreserve} when the claims are known.
    *
-   * @param isHoped - for a claim, which may find fewer tasks. Its room is nobody else's, but it does not take slots: ten
-   *   claims of idle tenants would otherwise take those of the whole process, and no start could claim its tasks.
+   * @param isHoped - for a claim, which may find fewer tasks. No other claim gets its room, but a start
+   *   does not wait for it: ten claims of idle tenants would otherwise take the slots of the whole process.
    */
   reserve(wanted: number, isHoped = false): number {
     const granted = Math.max(0, Math.min(wanted, this.slots.capacityFor(this, isHoped)));

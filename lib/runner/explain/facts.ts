@@ -28,7 +28,7 @@ export interface Facts {
   readonly limits: ReadonlyMap<string, LimitState>;
   readonly turns: ReadonlyMap<string, TurnState>;
   readonly groups: readonly OpenItems[];
-  /** Of each map, so many of its first items are in the groups, and so many of its last. */
+  /** How many of the first items of each map are in the groups, and how many of the last. */
   readonly atEach: number;
   /** The items that stand for the groups. */
   readonly items: readonly TaskRow[];

@@ -42,7 +42,7 @@ export interface ExplanationStore {
   /**
    * The items of maps of an execution that have not ended, in groups, the largest first.
    *
-   * @param atEach - of each map, so many of its first items are looked at, and so many of its last
+   * @param atEach - how many of the first items of each map are looked at, and how many of the last
    */
   openItems(executionId: string, maps: readonly number[], atEach: number): Promise<OpenItems[]>;
   /** The rows of items, without contexts and steps. */

@@ -1,9 +1,14 @@
 import { NotAllowedError } from '../../errors/index.js';
+import { isAway } from '../../store/postgres/classify-failure.js';
+import { SqlState, sqlState } from '../../store/postgres/sql-state.js';
 import { readRefusal } from '../moving/schema-places.js';
 import { copyTenantRow, type KnownRow } from '../moving/tenant-places.js';
 import type { TenantState } from '../moving/move-state.js';
 import { joinRole, type AdminSession } from './admin-session.js';
 import { readTenantState } from './tenant-state.js';
+
+/** A lock timeout, and a cancelled statement: they say nothing of the row. */
+const ANOTHER_TRY = new Set<string>([SqlState.lockNotAvailable, SqlState.queryCancelled]);
 
 /**
  * Checks that no move of a tenant has begun on this server and is not finished: a removal would drop one half of the tenant, or the
@@ -19,7 +24,10 @@ export async function assertNotMoving(
 ): Promise<void> {
   const refusal = await readRefusal(session.client, schema);
   // A tenant may have put anything in place of its row, and that does not keep it from being removed.
-  const row = await readRow(session, schema).catch(() => undefined);
+  const row = await readRow(session, schema).catch((error: unknown) => {
+    if (isAway(error) || ANOTHER_TRY.has(sqlState(error) ?? '')) throw error;
+    return undefined;
+  });
   const state = refusal?.state ?? row?.state ?? 'live';
   if (state === 'live') return;
   const here = server === undefined ? 'this server' : `server ${JSON.stringify(server)}`;

@@ -14,6 +14,7 @@ import type {
   TenantCredentials,
 } from './admin-options.js';
 import { AdminServers, type ServerState } from './admin-servers.js';
+import { TenantPlacement } from './tenant-placement.js';
 import { assertNotMoving } from './assert-not-moving.js';
 import { connectionStringFor } from './connection-string.js';
 import {
@@ -54,11 +55,13 @@ const DEFAULT_DRAIN_MS = 30_000;
  */
 export class CloacinaAdmin {
   private readonly servers: AdminServers;
+  private readonly placement: TenantPlacement;
 
   constructor(private readonly options: CloacinaAdminOptions = {}) {
     this.servers = new AdminServers(options, (server, work) =>
       this.inSession('listTenants', undefined, work, server),
     );
+    this.placement = new TenantPlacement(this.servers, options.placeTenant);
   }
 
   /**
@@ -86,7 +89,7 @@ export class CloacinaAdmin {
     assertPassword(password);
     const verifier = await scramVerifier(password);
     const { server: wanted, othersMayBeAway = false } = options;
-    return this.servers.withPlace({ schema: names.schema, wanted, othersMayBeAway }, (server) =>
+    return this.placement.withPlace({ schema: names.schema, wanted, othersMayBeAway }, (server) =>
       this.createOn(server, names, { password, verifier, isGiven: options.password !== undefined }),
     );
   }

@@ -362,7 +362,7 @@ describe('the fence', () => {
     expect(await rowsOf(eu.url, `SELECT text FROM ${schema}.note`)).toHaveLength(1);
   }, 300_000);
 
-  it('is none if its trigger on a table is disabled, until it is raised again', async () => {
+  it('has no effect on a table whose trigger is disabled, until it is raised again', async () => {
     const schema = freshSchema('disabled');
     await serve(schema);
     const steps = await openMove(schema);

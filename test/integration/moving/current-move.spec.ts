@@ -94,7 +94,7 @@ describe('the move of a tenant', () => {
     await waitFor(async () => (await tenants.currentMove(schema)) === null);
   }, 120_000);
 
-  it('is not interrupted by the move of another tenant, and is none without servers', async () => {
+  it('is not interrupted by the move of another tenant, and does not exist without servers', async () => {
     const [one, other] = [freshSchema('one'), freshSchema('other')];
     const { tenants } = await serve(one);
     const { tenants: others } = await serve(other);

@@ -58,7 +58,7 @@ describe('While a server is away', () => {
     expect(await gate.connect(open)).toBe(4);
   });
 
-  it('nobody waits long for an attempt that hangs: the next one may succeed', async () => {
+  it('an attempt that hangs keeps the next one for a second at most', async () => {
     const clock = { at: 0 };
     const gate = gateAt(clock);
     await expect(gate.connect(() => Promise.reject(AWAY))).rejects.toBe(AWAY);
