@@ -1,7 +1,11 @@
 import type { Clock } from './clock.js';
 
-/** The pause after a piece of work, as a multiple of its duration: the work takes at most a fifth of the time. */
+/**
+ * The pause after a piece of work, as a multiple of its duration: the work takes at most a fifth of the time, and at most half of it
+ * while nothing else waits.
+ */
 const PAUSE_FACTOR = 4;
+const CALM_PAUSE_FACTOR = 1;
 /** Interval of the looks at a backlog that grows, in milliseconds. */
 const LOOK_MS = 100;
 /** A backlog up to this size is no reason to wait. */
@@ -18,9 +22,9 @@ export interface PacerOptions {
 }
 
 /**
- * Runs work in the background of more important work: one piece at a time, in the order of the calls, with a pause of four
- * times its duration after each, and none while the backlog of the other work grows. So work that the server does slowly
- * gets longer pauses.
+ * Runs work in the background of more important work: one piece at a time, in the order of the calls, and none while the backlog
+ * of the other work grows. After each piece it pauses for four times its duration, or for its duration if there was no backlog
+ * before and after it. So work that the server does slowly, for example because other processes keep it busy, gets longer pauses.
  */
 export class Pacer {
   private last: Promise<unknown> = Promise.resolve();
@@ -51,7 +55,7 @@ export class Pacer {
     signal: AbortSignal,
     begins: () => void,
   ): Promise<T> {
-    const { clock } = this.options;
+    const { clock, backlog } = this.options;
     // What is over waits for nothing: others wait behind it.
     signal.throwIfAborted();
     const pauseMs = this.freeAt - clock.now();
@@ -60,10 +64,12 @@ export class Pacer {
     signal.throwIfAborted();
     begins();
     const began = clock.now();
+    const wasCalm = backlog() === 0;
     try {
       return await work();
     } finally {
-      this.freeAt = clock.now() + PAUSE_FACTOR * (clock.now() - began);
+      const factor = wasCalm && backlog() === 0 ? CALM_PAUSE_FACTOR : PAUSE_FACTOR;
+      this.freeAt = clock.now() + factor * (clock.now() - began);
     }
   }
 

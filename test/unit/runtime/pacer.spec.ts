@@ -15,7 +15,11 @@ beforeEach(() => {
 });
 
 describe('Pacer', () => {
-  it('works a fifth of the time, whichever callers work', async () => {
+  it.each([
+    ['a fifth of the time beside other work', 1, 1_000],
+    ['half of the time where nothing else waits', 0, 2_500],
+  ])('works %s, whichever callers work', async (_name, waiting, expected) => {
+    backlog = waiting;
     let worked = 0;
     const work = async (): Promise<void> => {
       await clock.sleep(100);
@@ -24,7 +28,24 @@ describe('Pacer', () => {
     for (let n = 0; n < 50; n++) void pacer.run(work, over.signal);
     await clock.advance(0);
     await clock.advance(5_000);
-    expect(worked).toBe(1_000);
+    expect(worked).toBe(expected);
+  });
+
+  it.each([
+    ['comes', 0, 1],
+    ['goes', 1, 0],
+  ])('pauses as beside other work if that %s during the work', async (_name, before, after) => {
+    backlog = before;
+    const done = pacer.run(async () => {
+      await clock.sleep(10);
+      backlog = after;
+    }, over.signal);
+    let began: number | undefined;
+    const next = pacer.run(async () => void (began = clock.now()), over.signal);
+    await clock.advance(0);
+    await clock.advance(100);
+    await Promise.all([done, next]);
+    expect(began).toBe(50);
   });
 
   it('goes on after work that fails, with the same pause', async () => {
@@ -39,7 +60,7 @@ describe('Pacer', () => {
     await clock.advance(100);
     await told;
     await next;
-    expect(began).toBe(50);
+    expect(began).toBe(20);
   });
 
   it('waits while the backlog grows, and no longer', async () => {
