@@ -1,4 +1,5 @@
 import type { Clock, Timer } from '../runtime/clock.js';
+import { LastingFailure } from '../runtime/lasting-failure.js';
 import { StaggeredSweep } from '../runtime/staggered-sweep.js';
 
 /** Minimum number of rounds within the duration of a lease. */
@@ -33,6 +34,8 @@ export interface MaintenanceSweepOptions {
   /** Whether the control connection is open. The sweep pauses while it is not. */
   readonly isConnected: () => boolean;
   readonly clock: Clock;
+  /** Called when a pass has failed for some seconds, and then once a minute while it does. */
+  readonly failing?: (seconds: number, error: unknown) => void;
 }
 
 /**
@@ -44,6 +47,7 @@ export interface MaintenanceSweepOptions {
 export class MaintenanceSweep {
   private readonly tenants = new Set<string>();
   private readonly passes: MaintenancePass[] = [];
+  private readonly failures = new Map<MaintenancePass, LastingFailure>();
   private readonly rounds: StaggeredSweep<string>;
   private readonly clock: Clock;
   private timer: Timer | undefined;
@@ -119,9 +123,19 @@ export class MaintenanceSweep {
       try {
         if (part !== undefined) await pass.over(part.items, part.isExtra);
         else if ((pass.nextLookAt ?? Infinity) <= this.clock.now()) await pass.look();
-      } catch {
+        else continue;
+        this.failures.delete(pass);
+      } catch (error) {
         // The next round repeats the pass; the failure of one pass must not stop the others.
+        this.failed(pass, error);
       }
     }
+  }
+
+  private failed(pass: MaintenancePass, error: unknown): void {
+    const failure = this.failures.get(pass) ?? new LastingFailure(this.clock);
+    this.failures.set(pass, failure);
+    const seconds = failure.failed();
+    if (seconds !== undefined) this.options.failing?.(seconds, error);
   }
 }

@@ -11,6 +11,7 @@ import {
 } from './tenant-recovery.js';
 import type { RecoverySession, TenantSweep } from '../store/port/index.js';
 import type { Clock } from '../runtime/clock.js';
+import { LastingFailure } from '../runtime/lasting-failure.js';
 
 /** The tenants of a pass, and why it is made. */
 export interface PassOptions {
@@ -37,6 +38,8 @@ export interface PassResult {
 export class RecoveryPass {
   private readonly logger = new Logger('CloacinaRecovery');
   private readonly reported = new Set<string>();
+  /** Failures that may pass by themselves, by tenant. */
+  private readonly lasting = new Map<string, LastingFailure>();
   /** Tenants that need another pass, because rows were locked or the database failed, and since when. */
   private readonly unfinishedSince = new Map<TenantRecovery, number>();
 
@@ -58,6 +61,7 @@ export class RecoveryPass {
   forget(tenant: TenantRecovery): void {
     this.unfinishedSince.delete(tenant);
     this.reported.delete(tenant.parts.tenant);
+    this.lasting.delete(tenant.parts.tenant);
   }
 
   /** Marks a tenant as needing another pass or not. After `SUSPICION_MS` only the regular passes look after it. */
@@ -123,6 +127,7 @@ export class RecoveryPass {
     for (const [i, tenant] of tenants.entries()) {
       if (latest[i] !== undefined && !unfinished.has(tenant)) {
         this.reported.delete(tenant.parts.tenant);
+        this.lasting.delete(tenant.parts.tenant);
       }
       this.note(tenant, unfinished.has(tenant));
     }
@@ -230,11 +235,20 @@ export class RecoveryPass {
   private report({ parts: { tenant } }: TenantRecovery, error: unknown, kind: string): void {
     // A failed connection has nothing to do with the tenant, and the next pass takes rows that are locked now.
     const passes = kind === 'connection' || kind === 'conflict' || kind === 'passing';
-    if (passes || this.reported.has(tenant)) return;
+    const { message } = toStoredError(error);
+    if (passes) {
+      const lasting = this.lasting.get(tenant) ?? new LastingFailure(this.own.clock);
+      this.lasting.set(tenant, lasting);
+      const seconds = lasting.failed();
+      if (seconds === undefined) return;
+      this.logger.error(
+        `Tenant "${tenant}": recovery has failed for ${seconds} s and will be retried: ${message}`,
+      );
+      return;
+    }
+    if (this.reported.has(tenant)) return;
     this.reported.add(tenant);
-    this.logger.error(
-      `Tenant "${tenant}": recovery failed and will be retried: ${toStoredError(error).message}`,
-    );
+    this.logger.error(`Tenant "${tenant}": recovery failed and will be retried: ${message}`);
   }
 }
 

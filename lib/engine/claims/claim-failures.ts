@@ -2,6 +2,7 @@ import { Logger } from '@nestjs/common';
 import { toStoredError } from '../../errors/index.js';
 import type { Clock } from '../../runtime/clock.js';
 import type { FailureClassifier } from '../../runtime/failure.js';
+import { LastingFailure } from '../../runtime/lasting-failure.js';
 import { reconnectDelayMs } from '../../runtime/reconnect-delay.js';
 
 /** Pause after a failed claiming statement, in milliseconds. Doubles up to the maximum. */
@@ -23,12 +24,15 @@ export class ClaimFailures {
   private readonly logger = new Logger('Cloacina');
   private count = 0;
   private pastLocksUntil = -Infinity;
+  private readonly lasting: LastingFailure;
 
   /** @param claimed - a description of the claim, for the log */
   constructor(
     private readonly parts: ClaimFailuresParts,
     private readonly claimed: string,
-  ) {}
+  ) {
+    this.lasting = new LastingFailure(parts.clock);
+  }
 
   /** Whether claims skip locked executions for now, because one waited too long for a lock. */
   get passLocks(): boolean {
@@ -42,11 +46,12 @@ export class ClaimFailures {
 
   succeeded(): void {
     this.count = 0;
+    this.lasting.passed();
   }
 
   /** Returns the pause before the next claim, in milliseconds. */
   failed(error: unknown): number {
-    const { clock, tenant, store } = this.parts;
+    const { clock, store } = this.parts;
     const { kind, retryable, isLockTimeout } = store.classifyFailure(error);
     const longest = retryable ? MAX_PASSING_RETRY_MS : MAX_CLAIM_RETRY_MS;
     const pauseMs =
@@ -55,11 +60,19 @@ export class ClaimFailures {
         : Math.min(CLAIM_RETRY_MS * 2 ** this.count, longest);
     this.count++;
     if (isLockTimeout) this.pastLocksUntil = clock.now() + PAST_LOCKS_MS;
-    if (!retryable && this.isFirst) {
-      this.logger.error(
-        `Tenant "${tenant}": claiming ${this.claimed} failed and will be retried: ${toStoredError(error).message}`,
-      );
-    }
+    this.report(error, retryable);
     return pauseMs;
+  }
+
+  /** A failure that does not pass by itself is reported at once, and any other one if it lasts. */
+  private report(error: unknown, retryable: boolean): void {
+    const claiming = `Tenant "${this.parts.tenant}": claiming ${this.claimed}`;
+    const { message } = toStoredError(error);
+    const seconds = this.lasting.failed();
+    if (!retryable && this.isFirst) {
+      this.logger.error(`${claiming} failed and will be retried: ${message}`);
+    } else if (seconds !== undefined) {
+      this.logger.error(`${claiming} has failed for ${seconds} s and will be retried: ${message}`);
+    }
   }
 }

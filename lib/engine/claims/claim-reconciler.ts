@@ -6,6 +6,8 @@ import type { ClaimTable } from './claim-table.js';
 import { tokenKey } from './task-claim.js';
 import type { ClaimStore, ClaimedTask, LeaseStore, TenantStore } from '../../store/port/index.js';
 import type { Clock, Timer } from '../../runtime/clock.js';
+import { LastingFailure } from '../../runtime/lasting-failure.js';
+import { toStoredError } from '../../errors/index.js';
 
 export interface ClaimReconcilerParts {
   readonly clock: Clock;
@@ -39,8 +41,11 @@ export class ClaimReconciler {
   private again = false;
   private isDoubted = false;
   private closed = false;
+  private readonly lasting: LastingFailure;
 
-  constructor(private readonly parts: ClaimReconcilerParts) {}
+  constructor(private readonly parts: ClaimReconcilerParts) {
+    this.lasting = new LastingFailure(parts.clock);
+  }
 
   /** Whether a comparison is under way or due. */
   get isPending(): boolean {
@@ -59,7 +64,10 @@ export class ClaimReconciler {
     this.again = false;
     this.running = this.runOnce().then(
       () => this.ended(false),
-      () => this.ended(true),
+      (error: unknown) => {
+        this.report(error);
+        this.ended(true);
+      },
     );
   }
 
@@ -85,11 +93,22 @@ export class ClaimReconciler {
 
   private ended(failed: boolean): void {
     this.running = undefined;
+    if (!failed) this.lasting.passed();
     if (failed && !this.closed) {
       this.retry = this.parts.clock.timer(() => this.request(), RETRY_MS);
     } else if (this.again) {
       this.request();
     }
+  }
+
+  /** Until it succeeds, claims that only the database has are not found. */
+  private report(error: unknown): void {
+    const seconds = this.lasting.failed();
+    if (seconds === undefined || this.closed) return;
+    this.logger.warn(
+      `Tenant "${this.parts.tenant}": the comparison of this process's claims with the database has failed for ${seconds} s and ` +
+        `will be retried: ${toStoredError(error).message}`,
+    );
   }
 
   private async runOnce(): Promise<void> {

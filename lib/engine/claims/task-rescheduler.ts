@@ -1,3 +1,5 @@
+import { Logger } from '@nestjs/common';
+import { toStoredError } from '../../errors/index.js';
 import { Batcher } from '../../runtime/batcher.js';
 import type { ClaimTable } from './claim-table.js';
 import type { TaskClaim } from './task-claim.js';
@@ -6,6 +8,7 @@ import {
   type Reschedule,
   type RescheduleKind,
   type RescheduleResult,
+  type TenantStore,
   byLockOrder,
 } from '../../store/port/index.js';
 import type { FailureClassifier } from '../../runtime/failure.js';
@@ -26,10 +29,11 @@ export interface RescheduledClaim {
 
 /** Ends claims without an outcome: for retries, deferrals and waits, and when the process stops or pauses. */
 export class TaskRescheduler {
+  private readonly logger = new Logger('Cloacina');
   private readonly batcher: Batcher<RescheduledClaim, RescheduleResult>;
 
   constructor(
-    private readonly store: ClaimStore & FailureClassifier,
+    private readonly store: ClaimStore & FailureClassifier & Pick<TenantStore, 'schema'>,
     private readonly claims: ClaimTable,
     clock: Clock,
   ) {
@@ -38,6 +42,7 @@ export class TaskRescheduler {
       maxItems: MAX_ITEMS,
       send: (items) => this.send(items),
       classify: (error) => store.classifyFailure(error),
+      late: (items, error) => this.reportLate(items, error),
     });
   }
 
@@ -74,6 +79,17 @@ export class TaskRescheduler {
     const results = new Array<RescheduleResult>(items.length).fill('refused');
     for (const [at, [i]] of order.entries()) results[i] = replies[at] ?? 'refused';
     return results;
+  }
+
+  private reportLate(items: readonly RescheduledClaim[], error: unknown): void {
+    const [first] = items;
+    if (first === undefined) return;
+    const { claim } = first;
+    const others = items.length === 1 ? '' : ` and ${items.length - 1} more`;
+    this.logger.warn(
+      `Schema "${this.store.schema}": task ${claim.task.name} of execution ${claim.executionId}${others} could not be given ` +
+        `back for some seconds, to run again later, and will be: ${toStoredError(error).message}`,
+    );
   }
 }
 

@@ -1,8 +1,9 @@
 import { Batcher } from '../../runtime/batcher.js';
 import type { Clock } from '../../runtime/clock.js';
 import type { FailureClassifier } from '../../runtime/failure.js';
-import type { OutcomeStore } from '../../store/port/index.js';
+import type { OutcomeStore, TenantStore } from '../../store/port/index.js';
 import { claimKey } from '../claims/task-claim.js';
+import { lateReads } from '../late-reads.js';
 import { classifierOf } from '../write-batches.js';
 import type { TaskResult } from './task-result.js';
 
@@ -14,14 +15,17 @@ export class OutcomeLookUps {
   private readonly batcher: Batcher<TaskResult, boolean>;
 
   constructor(
-    private readonly store: Pick<OutcomeStore, 'outcomes'> & FailureClassifier,
+    private readonly store: Pick<OutcomeStore, 'outcomes'> &
+      FailureClassifier &
+      Pick<TenantStore, 'schema'>,
     clock: Clock,
   ) {
-    this.batcher = new Batcher({
+    this.batcher = new Batcher<TaskResult, boolean>({
       clock,
       maxItems: MAX_LOOK_UPS,
       send: (results) => this.read(results),
       classify: classifierOf(store),
+      late: lateReads(store.schema, 'the outcomes of transactional tasks'),
     });
   }
 

@@ -1,7 +1,8 @@
 import { Batcher } from '../../runtime/batcher.js';
+import { lateReads } from '../late-reads.js';
 import type { Clock } from '../../runtime/clock.js';
 import type { FailureClassifier } from '../../runtime/failure.js';
-import type { ItemStore, TaskKey } from '../../store/port/index.js';
+import type { ItemStore, TaskKey, TenantStore } from '../../store/port/index.js';
 import { claimKey, type TaskClaim } from '../claims/task-claim.js';
 
 /** Maximum number of items that one statement reads. */
@@ -16,15 +17,17 @@ export class ItemReader {
   private readonly batcher: Batcher<TaskClaim, ReadItem | undefined>;
 
   constructor(
-    private readonly store: { readonly items: Pick<ItemStore, 'read'> } & FailureClassifier,
+    private readonly store: { readonly items: Pick<ItemStore, 'read'> } & FailureClassifier &
+      Pick<TenantStore, 'schema'>,
     clock: Clock,
   ) {
-    this.batcher = new Batcher({
+    this.batcher = new Batcher<TaskClaim, ReadItem | undefined>({
       clock,
       maxItems: MAX_ITEMS,
       maxStatements: MAX_STATEMENTS,
       send: (claims) => this.read(claims),
       classify: (error) => store.classifyFailure(error),
+      late: lateReads(store.schema, 'the items of maps'),
     });
   }
 

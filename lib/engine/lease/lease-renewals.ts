@@ -1,3 +1,6 @@
+import { Logger } from '@nestjs/common';
+import { toStoredError } from '../../errors/index.js';
+import { LastingFailure } from '../../runtime/lasting-failure.js';
 import type { HeldLease, RenewingSession, TenantStore } from '../../store/port/index.js';
 import type { LeaseRelease } from './lease-release.js';
 import type { TenantLease } from './tenant-lease.js';
@@ -30,9 +33,13 @@ export interface LeaseRenewalsOptions {
 
 /** Renews the leases of the tenants in which the process has claims, and deletes the others. One statement has many. */
 export class LeaseRenewals {
+  private readonly logger = new Logger('Cloacina');
+  private readonly lasting: LastingFailure;
   private timer: Timer | undefined;
 
-  constructor(private readonly options: LeaseRenewalsOptions) {}
+  constructor(private readonly options: LeaseRenewalsOptions) {
+    this.lasting = new LastingFailure(options.clock);
+  }
 
   start(): void {
     const { clock, leaseDurationMs } = this.options;
@@ -56,9 +63,20 @@ export class LeaseRenewals {
       for (let i = 0; i < idle.length; i += RELEASES_PER_STATEMENT) {
         await release(session, idle.slice(i, i + RELEASES_PER_STATEMENT));
       }
-    } catch {
+      this.lasting.passed();
+    } catch (error) {
       // The session has failed. The next one renews the leases, which are valid until then.
+      this.report(error);
     }
+  }
+
+  private report(error: unknown): void {
+    const seconds = this.lasting.failed();
+    if (seconds === undefined) return;
+    this.logger.warn(
+      `The leases of this process could not be renewed for ${seconds} s; if they run out, other processes take its tasks: ` +
+        toStoredError(error).message,
+    );
   }
 
   private async renew(session: RenewingSession, tenants: readonly LeasedTenant[]): Promise<void> {

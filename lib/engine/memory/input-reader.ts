@@ -1,6 +1,12 @@
 import { Batcher } from '../../runtime/batcher.js';
+import { lateReads } from '../late-reads.js';
 import { type CachedTask, type ExecutionCache, membersOf } from './execution-cache.js';
-import type { OutcomeStore, RecordedOutcome, TaskKey } from '../../store/port/index.js';
+import type {
+  OutcomeStore,
+  RecordedOutcome,
+  TaskKey,
+  TenantStore,
+} from '../../store/port/index.js';
 import type { FailureClassifier } from '../../runtime/failure.js';
 import type { Clock } from '../../runtime/clock.js';
 
@@ -21,17 +27,18 @@ export class InputReader {
 
   /** @param readsTraces - whether this process traces, so that it needs the spans of starts too */
   constructor(
-    private readonly store: OutcomeStore & FailureClassifier,
+    private readonly store: OutcomeStore & FailureClassifier & Pick<TenantStore, 'schema'>,
     clock: Clock,
     private readonly readsTraces: () => boolean = () => false,
   ) {
-    this.batcher = new Batcher({
+    this.batcher = new Batcher<Missing, undefined>({
       clock,
       maxItems: 500,
       weight: ({ tasks }) => tasks.length + 1,
       maxWeight: MAX_ROWS,
       send: (items) => this.read(items),
       classify: (error) => store.classifyFailure(error),
+      late: lateReads(store.schema, 'the inputs of tasks'),
     });
   }
 

@@ -9,8 +9,10 @@ import {
   type MessageWait,
   type StepRow,
   type TakeReply,
+  type TenantStore,
 } from '../../store/port/index.js';
 import type { TaskClaim } from '../claims/task-claim.js';
+import { lateReads } from '../late-reads.js';
 import type { StepServices } from '../waits/step-services.js';
 
 /** Waits of one statement. */
@@ -19,7 +21,8 @@ const MAX_STATEMENTS = 2;
 
 export interface MessageTakerParts {
   readonly clock: Clock;
-  readonly store: FailureClassifier & { readonly messages: Pick<MessageStore, 'take'> };
+  readonly store: FailureClassifier &
+    Pick<TenantStore, 'schema'> & { readonly messages: Pick<MessageStore, 'take'> };
   readonly steps: Pick<StepServices, 'read'>;
   /** Called when the database refused a look because this process no longer holds the claim. */
   readonly refused: (claim: TaskClaim) => void;
@@ -31,12 +34,13 @@ export class MessageTaker {
 
   constructor(private readonly parts: MessageTakerParts) {
     const { clock, store } = parts;
-    this.batcher = new Batcher({
+    this.batcher = new Batcher<MessageWait, TakeReply>({
       clock,
       maxItems: MAX_WAITS,
       maxStatements: MAX_STATEMENTS,
       send: (waits) => this.send(waits),
       classify: (error) => store.classifyFailure(error),
+      late: lateReads(store.schema, 'the messages that tasks wait for'),
     });
   }
 

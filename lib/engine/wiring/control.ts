@@ -54,6 +54,6 @@ export function wireControl(
     control,
     bulk: new BulkControl({ clock, tenant, store, claims, ends, control, wakeWorkers, retries }),
     workflows,
-    timeouts: new WorkflowTimeouts({ clock, store, claims, ends, events }),
+    timeouts: new WorkflowTimeouts({ clock, tenant, store, claims, ends, events }),
   };
 }

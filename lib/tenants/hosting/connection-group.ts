@@ -1,5 +1,5 @@
 import { Logger } from '@nestjs/common';
-import type { DatabasePlace } from '../../errors/index.js';
+import { toStoredError, type DatabasePlace } from '../../errors/index.js';
 import type { AnnouncePass } from '../../engine/process/announce-pass.js';
 import type { PausePass } from '../../engine/pauses/pause-pass.js';
 import { ProcessEngine } from '../../engine/process/process-engine.js';
@@ -136,6 +136,14 @@ export class ConnectionGroup {
       clock: clocks.upkeep ?? clock,
       leaseDurationMs: settings.leaseDurationMs,
       isConnected: () => this.process.session !== undefined,
+      failing: (seconds, error) => {
+        // Without a connection it has failed for that reason, which is reported elsewhere.
+        if (this.process.session === undefined) return;
+        new Logger('CloacinaRecovery').warn(
+          `The regular look at the tenants of a login, which finds lost processes and missed work, has failed for ${seconds} s ` +
+            `and will be repeated: ${toStoredError(error).message}`,
+        );
+      },
     });
     this.recovery = new RecoveryWatch({
       clock,

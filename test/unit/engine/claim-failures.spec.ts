@@ -59,6 +59,22 @@ describe('ClaimFailures', () => {
     expect(logged).toHaveLength(1);
   });
 
+  it.each(['conflict', 'passing', 'connection'] as const)(
+    'logs failures of the kind %s when they last, and then once a minute',
+    async (kind) => {
+      for (let seconds = 0; seconds <= 125; seconds++) {
+        failures.failed(new MemoryFailure(kind, 'for now'));
+        await clock.advance(1_000);
+      }
+      expect(logged).toEqual(
+        [5, 65, 125].map(
+          (seconds) =>
+            `Tenant "t": claiming tasks has failed for ${seconds} s and will be retried: for now`,
+        ),
+      );
+    },
+  );
+
   it('lets claims pass over locked executions for half a minute after a lock timeout', async () => {
     failures.failed(new MemoryFailure('conflict'));
     expect(failures.passLocks).toBe(false);

@@ -54,6 +54,7 @@ beforeEach(async () => {
     lease: scene.lease,
   });
   timeouts = new WorkflowTimeouts({
+    tenant: 't',
     clock: scene.clock,
     store: scene.store,
     claims: scene.claims,

@@ -52,6 +52,26 @@ describe('The sweep', () => {
     return names;
   }
 
+  it('tells of a pass that goes on failing, and of no other', async () => {
+    const told: [number, unknown][] = [];
+    const error = new Error('refused');
+    const telling = new MaintenanceSweep({
+      leaseDurationMs: LEASE_MS,
+      isConnected: () => true,
+      clock,
+      failing: (seconds, reason) => told.push([seconds, reason]),
+    });
+    telling.register(new NotingPass(error));
+    telling.register(new NotingPass());
+    telling.add('t');
+    telling.start();
+    await clock.advance(4_000);
+    expect(told).toEqual([]);
+    for (let seconds = 0; seconds < 20; seconds++) await clock.advance(1_000);
+    expect(told).toEqual([[expect.any(Number), error]]);
+    telling.stop();
+  });
+
   it('has every pass look after every tenant once in a round, in parts', async () => {
     const passes = [new NotingPass(), new NotingPass()];
     for (const pass of passes) sweep.register(pass);
