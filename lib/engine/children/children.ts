@@ -2,6 +2,7 @@ import type { WorkflowRef } from '../../discovery/workflow-ref.js';
 import { Batcher } from '../../runtime/batcher.js';
 import type { Clock } from '../../runtime/clock.js';
 import type { FailureClassifier } from '../../runtime/failure.js';
+import type { PersistentRetry } from '../../runtime/persistent-retry.js';
 import type {
   ChildEnd,
   ChildStore,
@@ -9,12 +10,14 @@ import type {
   ExecutionRow,
   ExecutionStore,
   StepRow,
+  TenantStore,
   UserTransaction,
 } from '../../store/port/index.js';
 import { decodeJson, isExecutionEnded, type ExecutionStatus } from '../../workflow/index.js';
 import { classifierOf } from '../write-batches.js';
 import type { TaskClaim } from '../claims/task-claim.js';
 import type { DefinitionCatalog } from '../definitions/definition-catalog.js';
+import { lateReads } from '../late-reads.js';
 import { ManualRetry } from '../manual-retry.js';
 import type { StartRequest } from '../starts/start-request.js';
 import type { StepName } from '../waits/step-name.js';
@@ -29,8 +32,10 @@ const MAX_READ = 500;
 export interface ChildrenParts {
   readonly clock: Clock;
   readonly store: FailureClassifier &
+    Pick<TenantStore, 'schema'> &
     Pick<ControlStore, 'reset'> &
     Pick<ExecutionStore, 'executions'> & { readonly children: ChildStore };
+  readonly whileUnavailable: Pick<PersistentRetry, 'run'>;
   readonly catalog: Pick<DefinitionCatalog, 'find'>;
   readonly nameOf: (workflow: WorkflowRef) => string;
   /** A function, because the runner is created after the engine. */
@@ -50,17 +55,20 @@ export class Children {
   constructor(private readonly parts: ChildrenParts) {
     const { clock, store } = parts;
     const classify = classifierOf(store);
-    this.looks = new Batcher({
+    const late = lateReads(store.schema, 'the children of tasks');
+    this.looks = new Batcher<string, ChildEnd | undefined>({
       clock,
       maxItems: MAX_READ,
       send: async (ids) => byId(ids, await store.children.childEnds([...new Set(ids)])),
       classify,
+      late,
     });
-    this.reads = new Batcher({
+    this.reads = new Batcher<string, ExecutionRow | undefined>({
       clock,
       maxItems: MAX_READ,
       send: async (ids) => byId(ids, await store.executions([...new Set(ids)])),
       classify,
+      late,
     });
   }
 
@@ -121,7 +129,8 @@ export class Children {
 
   /** A child with its context, which may have to be joined from the outcomes of its tasks. */
   async read(id: string): Promise<ReadChild | undefined> {
-    return (await this.parts.runner().get(id)) ?? undefined;
+    const { runner, whileUnavailable } = this.parts;
+    return (await whileUnavailable.run(() => runner().get(id))) ?? undefined;
   }
 
   get isBusy(): boolean {
@@ -139,11 +148,11 @@ export class Children {
 
   /** Retries a failed child in place, unless it was retried since the parent's step was opened again. */
   private async retry(id: string, generation: number): Promise<void> {
-    const { store, catalog, settler, retried } = this.parts;
+    const { store, catalog, settler, retried, whileUnavailable } = this.parts;
     const endChildrenOf = (child: string): Promise<boolean> => settler.endChildrenOf(child);
     const options = { steps: 'keep', generation } as const;
     const retry = new ManualRetry({ store, catalog, endChildrenOf }, id, options);
-    const dueInMs = await retry.run(false);
+    const dueInMs = await whileUnavailable.run((resent) => retry.run(resent));
     if (dueInMs !== undefined) retried(id, retry.workflow, dueInMs);
   }
 

@@ -17,7 +17,7 @@ import {
 } from '../../store/port/index.js';
 import { classifierOf } from '../write-batches.js';
 import type { ChildUse } from './child-use.js';
-import type { AvailabilityRetry } from '../../runtime/availability-retry.js';
+import type { PersistentRetry } from '../../runtime/persistent-retry.js';
 import type { ClaimTable } from '../claims/claim-table.js';
 import type { TaskClaim } from '../claims/task-claim.js';
 import type { TaskWaker } from '../claims/task-waker.js';
@@ -51,7 +51,7 @@ export interface EndSettlerParts {
   readonly events: Pick<TenantEvents, 'executionEnded'>;
   readonly waker: Pick<TaskWaker, 'send'>;
   readonly use: Pick<ChildUse, 'noted'>;
-  readonly whileUnavailable: Pick<AvailabilityRetry, 'run'>;
+  readonly whileUnavailable: Pick<PersistentRetry, 'run'>;
   /** Lets the next execution of its key begin, and clears its bit. Never throws. */
   readonly admitNext: (id: string) => void;
 }

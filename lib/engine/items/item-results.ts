@@ -3,7 +3,7 @@ import { checkCallOptions } from '../../errors/call-options.js';
 import { InvalidArgumentError, listNames } from '../../errors/index.js';
 import { formatValue } from '../../errors/option-checks.js';
 import type { StoredError } from '../../errors/index.js';
-import type { AvailabilityRetry } from '../../runtime/availability-retry.js';
+import type { PersistentRetry } from '../../runtime/persistent-retry.js';
 import { RESULTS_PAGE, type ItemResultRow, type ItemStore } from '../../store/port/index.js';
 import {
   decodeJson,
@@ -28,7 +28,7 @@ const LAST_NO = 2 ** 31 - 1;
 /** Reads the results of items. The arguments are checked at once, the rows are read when they are asked for. */
 export function itemResults(
   store: { readonly items: Pick<ItemStore, 'results'> },
-  whileUnavailable: Pick<AvailabilityRetry, 'run'>,
+  whileUnavailable: Pick<PersistentRetry, 'run'>,
 ): ReadResults {
   return (executionId, workflow, mapTask, options = {}) => {
     const taskNo = mapNoOf(workflow, mapTask);

@@ -1,6 +1,6 @@
 import { Logger } from '@nestjs/common';
 import { toStoredError } from '../../errors/index.js';
-import type { AvailabilityRetry } from '../../runtime/availability-retry.js';
+import type { PersistentRetry } from '../../runtime/persistent-retry.js';
 import type { Clock } from '../../runtime/clock.js';
 import type { CancelledItems, ItemStore, TenantStore } from '../../store/port/index.js';
 import type { ClaimTable } from '../claims/claim-table.js';
@@ -18,7 +18,7 @@ export interface ItemCancellerParts {
   readonly clock: Clock;
   readonly address: string;
   readonly store: { readonly items: Pick<ItemStore, 'cancel'> } & Pick<TenantStore, 'schema'>;
-  readonly whileUnavailable: Pick<AvailabilityRetry, 'run'>;
+  readonly whileUnavailable: Pick<PersistentRetry, 'run'>;
   readonly claims: Pick<ClaimTable, 'ofExecution' | 'loseHeld'>;
   readonly services: Pick<ProcessServices, 'notifyCancelled'>;
   /** Cancels the children of the Cancelled items of a map. */

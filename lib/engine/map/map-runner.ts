@@ -1,5 +1,9 @@
 import type { TaskContext } from '../../discovery/task-context.js';
-import { ContextTooLargeError } from '../../errors/index.js';
+import {
+  ContextTooLargeError,
+  DatabaseUnavailableError,
+  TenantMovingError,
+} from '../../errors/index.js';
 import type { AvailabilityRetry } from '../../runtime/availability-retry.js';
 import type {
   AppendReply,
@@ -37,6 +41,9 @@ export interface MapRunnerParts {
   readonly limitedReady: (limitKeys: readonly string[]) => void;
 }
 
+/** Pause before a map runs again whose statements found no database for long, in milliseconds. */
+const UNAVAILABLE_PAUSE_MS = 250;
+
 /**
  * Runs maps. A map is claimed twice: to store its items, and when all of them have ended. Its row tells which of the two
  * it is, so a run that a lost process has begun is taken up where it was.
@@ -52,10 +59,11 @@ export class MapRunner implements MapRuns {
     const context = new RunningMap(claim, input.view, surroundings);
     const { run } = context;
     let outcome: HandlerOutcome | undefined;
+    const statements = new OwnStatements(this.parts.whileUnavailable);
     try {
       // Interceptors may return another value, or throw.
       const body = async (): Promise<void> => {
-        outcome = await this.advance(attempt, context);
+        outcome = await this.advance(attempt, context, statements);
       };
       await call.invoke(attempt, context, undefined, body);
       run.returned();
@@ -63,7 +71,11 @@ export class MapRunner implements MapRuns {
       if (run.hasOpenPoints) await run.threw();
       // The statement that stored the last items has ended the claim, so nothing can be recorded for it.
       if (outcome !== EXPANDED) {
-        outcome = error === LOST ? REFUSED : thrown(attempt, run, error);
+        if (error === LOST) outcome = REFUSED;
+        else if (statements.haveFailed) {
+          run.returned();
+          outcome = { kind: 'givenBack', delayMs: UNAVAILABLE_PAUSE_MS };
+        } else outcome = thrown(attempt, run, error);
       }
     }
     outcome ??= thrown(attempt, run, new Error('An interceptor did not run the task.'));
@@ -82,24 +94,27 @@ export class MapRunner implements MapRuns {
     whileUnavailable.run(() => store.limits.closeMap(claim, limitKey)).catch(() => undefined);
   }
 
-  private async advance(attempt: Attempt, context: TaskContext): Promise<HandlerOutcome> {
+  private async advance(
+    attempt: Attempt,
+    context: TaskContext,
+    statements: OwnStatements,
+  ): Promise<HandlerOutcome> {
     const { claim } = attempt;
     const { node } = claim.task;
-    const { store, whileUnavailable } = this.parts;
+    const { store } = this.parts;
     if (node?.kind !== 'map') throw new Error(`Task "${claim.task.name}" is not a map.`);
-    const state = await whileUnavailable.run(() => store.items.state(claim));
+    const state = await statements.run(() => store.items.state(claim));
     if (state === undefined) return REFUSED;
-    if (state.isExpanded) return this.join(attempt, node, state);
-    const rows = await this.expand(claim, node, state, context);
-    return rows === 0 ? this.join(attempt, node, state) : EXPANDED;
+    if (state.isExpanded) return this.join(attempt, node, state, statements);
+    const rows = await this.expand(claim, node, { state, context, statements });
+    return rows === 0 ? this.join(attempt, node, state, statements) : EXPANDED;
   }
 
   /** Stores the items. Returns their number. */
   private async expand(
     claim: TaskClaim,
     node: MapNode,
-    state: MapState,
-    context: TaskContext,
+    { state, context, statements }: Expanding,
   ): Promise<number> {
     const { definition, task, signal } = claim;
     const items = definition.handlers[task.no]?.items;
@@ -115,7 +130,8 @@ export class MapRunner implements MapRuns {
       signal,
       append: async (part, isLast) => {
         const limitKeys = limit.keysOf(part, stored);
-        const reply = await this.append(claim, { items: part, stored, isLast, limitKeys });
+        const more = { items: part, stored, isLast, limitKeys };
+        const reply = await this.append(claim, more, statements);
         stored += part.length;
         return reply;
       },
@@ -126,11 +142,12 @@ export class MapRunner implements MapRuns {
   private async append(
     claim: TaskClaim,
     part: Pick<ItemAppend, 'items' | 'stored' | 'isLast' | 'limitKeys'>,
+    statements: OwnStatements,
   ): Promise<AppendReply> {
-    const { store, whileUnavailable } = this.parts;
+    const { store } = this.parts;
     const { executionId, taskNo, itemNo, token } = claim;
     const key = { executionId, taskNo, itemNo, token };
-    const reply = await whileUnavailable.run(() => store.items.append({ ...key, ...part }));
+    const reply = await statements.run(() => store.items.append({ ...key, ...part }));
     // After a lost reply too: then the next claim finds how many items are stored.
     if (reply === undefined) throw LOST;
     claim.progressed();
@@ -145,27 +162,57 @@ export class MapRunner implements MapRuns {
     if (ready > 0) leftReady(ready);
   }
 
-  private async join(attempt: Attempt, node: MapNode, state: MapState): Promise<TaskResult> {
+  private async join(
+    attempt: Attempt,
+    node: MapNode,
+    state: MapState,
+    statements: OwnStatements,
+  ): Promise<TaskResult> {
     const { claim, input } = attempt;
     const { no, name } = claim.task;
     const { maxContextSize } = this.parts;
     checkItems(name, node, state);
-    const value = node.collect ? await this.collect(claim) : summaryJson(state);
+    const value = node.collect ? await this.collect(claim, statements) : summaryJson(state);
     const writes = new Map([[name, value]]);
     const view = input.view.withWrites(no, writes);
     if (view.bytes > maxContextSize) throw tooLarge(view, maxContextSize);
     return resultOf(claim, input, 'Completed', { view, ...encodeWrites(writes) });
   }
 
-  private async collect(claim: TaskClaim): Promise<string> {
-    const { store, whileUnavailable, maxContextSize } = this.parts;
-    const values = await whileUnavailable.run(() =>
-      collectJson(store.items, claim, maxContextSize),
-    );
+  private async collect(claim: TaskClaim, statements: OwnStatements): Promise<string> {
+    const { store, maxContextSize } = this.parts;
+    const values = await statements.run(() => collectJson(store.items, claim, maxContextSize));
     if (typeof values === 'string') return values;
     const { largerThan } = values;
     const what = `${claim.task.name}, the values of its items, which results() reads without a limit`;
     throw new ContextTooLargeError(largerThan, maxContextSize, [[what, largerThan]]);
+  }
+}
+
+/** What an expansion works with. */
+interface Expanding {
+  readonly state: MapState;
+  readonly context: TaskContext;
+  readonly statements: OwnStatements;
+}
+
+/**
+ * The statements of one run of a map. Those of the library are not the attempt's: if the database was unavailable for too
+ * long, the map is given back, and goes on later where it was.
+ */
+class OwnStatements {
+  haveFailed = false;
+
+  constructor(private readonly whileUnavailable: Pick<AvailabilityRetry, 'run'>) {}
+
+  async run<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await this.whileUnavailable.run(work);
+    } catch (error) {
+      this.haveFailed ||=
+        error instanceof DatabaseUnavailableError || error instanceof TenantMovingError;
+      throw error;
+    }
   }
 }
 

@@ -1,4 +1,4 @@
-import type { AvailabilityRetry } from '../../runtime/availability-retry.js';
+import type { PersistentRetry } from '../../runtime/persistent-retry.js';
 import type { BatchStore, OutcomeStore } from '../../store/port/index.js';
 import { decodeJson } from '../../workflow/index.js';
 import { SCHEDULE_KEY } from '../../workflow/schedule/index.js';
@@ -8,7 +8,7 @@ export type ReadBatch = (executionId: string) => Promise<object[]>;
 
 export function batchReader(
   store: Pick<OutcomeStore, 'inputs'> & { readonly batches: Pick<BatchStore, 'inputs'> },
-  whileUnavailable: Pick<AvailabilityRetry, 'run'>,
+  whileUnavailable: Pick<PersistentRetry, 'run'>,
 ): ReadBatch {
   return (executionId) =>
     whileUnavailable.run(async () => {

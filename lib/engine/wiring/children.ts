@@ -19,7 +19,8 @@ export interface GroupsOfChildren {
 
 /** Executions that tasks of other executions start. */
 export function wireChildren(core: EngineCore, groups: GroupsOfChildren) {
-  const { given, settings, store, services, clock, address, childUse, gate, later } = core;
+  const { given, settings, store, services, clock, address, childUse, gate, whileHeld, later } =
+    core;
   const { definitions, completion, starts, control, waits } = groups;
   const childStarter = new ChildStarter({
     clock,
@@ -35,6 +36,7 @@ export function wireChildren(core: EngineCore, groups: GroupsOfChildren) {
   const children = new Children({
     clock,
     store,
+    whileUnavailable: whileHeld,
     catalog: definitions.catalog,
     nameOf: (workflow) => given.registry.nameOf(workflow),
     runner: given.runner,

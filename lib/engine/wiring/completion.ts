@@ -1,4 +1,3 @@
-import { AvailabilityRetry } from '../../runtime/availability-retry.js';
 import { EndSettler } from '../children/end-settler.js';
 import { CompletionWaiters } from '../completion/completion-waiters.js';
 import { ExecutionEnds } from '../completion/execution-ends.js';
@@ -17,10 +16,10 @@ export function wireCompletion(core: EngineCore, { waker }: AdoptionRoom) {
     store,
     services,
     clock,
-    tenant,
     address,
     childUse,
     claims,
+    whileHeld,
     events,
     later,
     reconcile,
@@ -62,7 +61,7 @@ export function wireCompletion(core: EngineCore, { waker }: AdoptionRoom) {
     events,
     waker,
     use: childUse,
-    whileUnavailable: new AvailabilityRetry(tenant, store, settings.startTimeoutMs, clock),
+    whileUnavailable: whileHeld,
     admitNext: (id) => later.admitter.ended(id),
   });
   return { changes, inputs, contexts, waiters, ends, settler };

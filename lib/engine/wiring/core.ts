@@ -23,7 +23,9 @@ import type { MapRunner } from '../map/map-runner.js';
 import { TenantLease } from '../lease/tenant-lease.js';
 import type { ProcessServices, TenantSettings } from '../process-services.js';
 import type { Archive } from '../retention/archiver.js';
+import type { TenantSchedules } from '../schedules/tenant-schedules.js';
 import type { Pacer } from '../../runtime/pacer.js';
+import { PersistentRetry } from '../../runtime/persistent-retry.js';
 import type { WakeUps } from '../wake-ups.js';
 
 export interface TenantEngineParts {
@@ -64,6 +66,7 @@ export interface LaterParts {
   readonly overruns: Overruns;
   readonly itemCanceller: ItemCanceller;
   readonly maps: MapRunner;
+  readonly schedules: TenantSchedules;
 }
 
 export type EngineCore = ReturnType<typeof wireCore>;
@@ -102,6 +105,8 @@ export function wireCore(given: TenantEngineParts, later: LaterParts) {
     }),
     events: new TenantEvents(tenant, given.events),
     claims: new ClaimTable(clock),
+    /** Repeats statements that a claim waits for. */
+    whileHeld: new PersistentRetry(tenant, store, clock),
     childUse: new ChildUse(
       () => services.notifyChildren(address),
       () => later.catalog.admits,

@@ -30,7 +30,7 @@ export interface GroupsWithWork {
  * @param isRecovering - whether a recovery is taking orphans for this tenant
  */
 export function wireDrain(core: EngineCore, groups: GroupsWithWork, isRecovering: () => boolean) {
-  const { services, clock, claims, inFlight, queue } = core;
+  const { services, clock, claims, inFlight, queue, whileHeld } = core;
   const { isBusy, claimer, limited, reconciler, wakeUps } = groups.claims;
   const { changes, inputs, contexts, settler } = groups.completion;
   const { completer, recorder, rescheduler } = groups.outcomes;
@@ -93,6 +93,7 @@ export function wireDrain(core: EngineCore, groups: GroupsWithWork, isRecovering
   });
   /** The parts to close, in this order. */
   const closing = [
+    whileHeld,
     firer,
     reconciler,
     starts,

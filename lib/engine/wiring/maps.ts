@@ -18,7 +18,7 @@ export function wireMaps(
     outcomes,
   }: { readonly completion: CompletionRoom; readonly outcomes: OutcomesRoom },
 ) {
-  const { settings, store, services, clock, tenant, address, claims, later } = core;
+  const { settings, store, services, clock, tenant, address, claims, whileHeld, later } = core;
   const { maxContextSize, startTimeoutMs } = settings;
   const whileUnavailable = new AvailabilityRetry(tenant, store, startTimeoutMs, clock);
   const leftReady = (count: number): void => later.wakeUps.leftHere(count);
@@ -28,7 +28,7 @@ export function wireMaps(
       clock,
       address,
       store,
-      whileUnavailable,
+      whileUnavailable: whileHeld,
       claims,
       services,
       endChildren: (map) => completion.settler.endItemChildren(map),
@@ -43,7 +43,7 @@ export function wireMaps(
       fillInput: (claim) => completion.inputs.fill(claim),
       limitedReady: (limitKeys) => later.limited.ready(limitKeys),
     }),
-    results: itemResults(store, whileUnavailable),
-    batch: batchReader(store, whileUnavailable),
+    results: itemResults(store, whileHeld),
+    batch: batchReader(store, whileHeld),
   };
 }
