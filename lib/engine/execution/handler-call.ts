@@ -78,6 +78,10 @@ export class HandlerCall {
       run.warnSuspensionIgnored();
       throw new SuspensionSignal();
     }
+    if (run.givenBackInMs !== undefined) {
+      run.warnGiveBackIgnored();
+      throw new Error('The transaction of a step could not be committed.');
+    }
     const { claim, input } = attempt;
     if (returned === SKIPPED_BY_TIMEOUT) {
       run.returned();
@@ -99,7 +103,7 @@ export class HandlerCall {
 
 /**
  * The outcome of a handler that threw. After `deferUntil()` deferred the task it is a deferral, and after a wait suspended
- * it a suspension, whatever was thrown.
+ * it a suspension, whatever was thrown. After a step could not be committed by no fault of the handler, the task is given back.
  */
 export function thrown(
   { input }: Attempt,
@@ -107,6 +111,7 @@ export function thrown(
   error: unknown,
 ): HandlerOutcome {
   run?.returned();
+  if (run?.givenBackInMs !== undefined) return { kind: 'givenBack', delayMs: run.givenBackInMs };
   if (run?.deferredForNextMs !== undefined) {
     return { kind: 'deferred', delayMs: run.deferredForNextMs };
   }

@@ -52,6 +52,11 @@ export class TaskRun {
     return this.lazySteps?.points.suspension;
   }
 
+  /** Set once a step has to begin again, by no fault of the handler: the time until then, in milliseconds. */
+  get givenBackInMs(): number | undefined {
+    return this.lazySteps?.givenBackInMs;
+  }
+
   /** Whether steps or waits have not settled. */
   get hasOpenPoints(): boolean {
     return this.lazySteps?.points.isBusy === true;
@@ -104,6 +109,13 @@ export class TaskRun {
   warnSuspensionIgnored(): void {
     this.warn(
       'it returned although a wait had suspended it; await the call, and do not catch what it throws',
+    );
+  }
+
+  /** Warns that the handler returned although a step could not be recorded. */
+  warnGiveBackIgnored(): void {
+    this.warn(
+      'it returned although the transaction of a step() could not be committed; do not catch the DatabaseUnavailableError that it throws',
     );
   }
 

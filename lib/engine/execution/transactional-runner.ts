@@ -18,19 +18,12 @@ import { resultOf, type TaskResult } from './task-result.js';
 import type { TaskRun } from './task-run.js';
 import {
   decideTransaction,
+  pauseBeforeAgain,
+  REFUSED_PAUSE_MS,
   tookMost,
   type HandlerTimes,
   type TransactionPhase,
-} from './transaction-decision.js';
-
-/** Pause before a transactional task runs again after its transaction failed, in milliseconds, by kind of failure. */
-const PAUSES_MS: Partial<Record<FailureKind, number>> = {
-  conflict: 50,
-  passing: 250,
-  connection: 250,
-};
-/** The pause after a failure that does not pass by itself, in milliseconds. */
-const REFUSED_PAUSE_MS = 5_000;
+} from '../waits/transaction-decision.js';
 
 /** The state of a transactional run. */
 interface TransactionalRun extends HandlerTimes {
@@ -185,7 +178,7 @@ export class TransactionalRunner {
   }
 
   private beginAgain({ claim }: Attempt, kind: FailureKind, error: unknown): HandlerOutcome {
-    const delayMs = PAUSES_MS[kind] ?? REFUSED_PAUSE_MS;
+    const delayMs = pauseBeforeAgain(kind);
     if (delayMs === REFUSED_PAUSE_MS) {
       this.logger.error(
         `Tenant "${this.parts.settings.tenant}": the transaction of task ${claim.task.name} could not be begun and will be ` +

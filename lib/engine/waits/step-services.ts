@@ -1,7 +1,8 @@
 import { Logger } from '@nestjs/common';
-import { toStoredError, ClaimLostError } from '../../errors/index.js';
+import { ClaimLostError, toStoredError, withoutDriver } from '../../errors/index.js';
 import { Batcher } from '../../runtime/batcher.js';
 import { claimKey, type TaskClaim } from '../claims/task-claim.js';
+import { lateReads } from '../late-reads.js';
 import { classifierOf, weightOf, WRITE_LIMITS } from '../write-batches.js';
 import {
   type StepRecord,
@@ -65,11 +66,12 @@ export class StepServices {
       awaitsResumed: true,
       late: (items, error) => this.reportLate(items, error),
     });
-    this.reads = new Batcher({
+    this.reads = new Batcher<TaskClaim, StoredSteps>({
       clock,
       maxItems: MAX_READ,
       send: (claims) => this.readAll(claims),
       classify,
+      late: lateReads(store.schema, 'the steps of tasks'),
     });
   }
 
@@ -107,9 +109,13 @@ export class StepServices {
    * Stores a step.
    *
    * @throws ClaimLostError if this process no longer holds the claim; nothing was stored then
+   * @throws DatabaseRefusedError if the database can't store it
    */
   async record(claim: TaskClaim, record: StepRecord): Promise<StepReply> {
-    return this.held(claim, record, await this.records.add({ claim, record }));
+    const reply = await this.records.add({ claim, record }).catch((error: unknown) => {
+      throw withoutDriver(error);
+    });
+    return this.held(claim, record, reply);
   }
 
   /** Follows the reply to a record. */

@@ -12,6 +12,7 @@ import { type OpenPoint, OpenPoints } from './open-points.js';
 import type { StepName } from './step-name.js';
 import { decodeResult, encodeResult, stepRecord } from './step-record.js';
 import type { StepServices, StoredSteps } from './step-services.js';
+import { StepTransaction } from './step-transaction.js';
 import { SuspensionSignal } from './suspension.js';
 
 /** What a point does. It gets its stored row, if there is one. */
@@ -47,12 +48,22 @@ export class TaskSteps {
   /** Size of the results that are stored, or about to be, in bytes of JSON. */
   private size = 0;
   private hasReturned = false;
+  /** Set once a statement of the library failed that the task can't go on without: when it begins again, in milliseconds. */
+  private againInMs: number | undefined;
 
   constructor(
     readonly claim: TaskClaim,
     readonly services: StepServices,
   ) {
     this.points = new OpenPoints(services.clock);
+  }
+
+  /**
+   * Set once the run has to begin anew, by no fault of its handler: the time until then, in milliseconds. The attempt does
+   * not count, even if the handler caught the error.
+   */
+  get givenBackInMs(): number | undefined {
+    return this.againInMs;
   }
 
   /** Call when the handler has returned: later points are refused. */
@@ -81,31 +92,13 @@ export class TaskSteps {
     return this.point(name, 'step', async (found, { point }) => {
       if (found !== undefined) return decodeResult(found.result) as T;
       const { claim, points, services } = this;
-      const { store, clock } = services;
-      const beganAt = clock.now();
-      let json: string | null = null;
-      try {
-        await store.transaction(async (transaction) => {
-          const { manager } = transaction;
-          const run = (): T | Promise<T> => work(manager as M);
-          const value = await transaction.within(() => points.within(point, run));
-          json = this.encode(name, value);
-          await transaction.assertOpen();
-          claim.signal.throwIfAborted();
-          const done = { result: json, tookMs: clock.now() - beganAt };
-          const record = stepRecord(claim, name, 'step', 'Done', done);
-          const [reply] = await transaction.recordSteps([record]);
-          services.held(claim, record, reply);
-        }, claim.signal);
-      } catch (error) {
-        // The reply to COMMIT may be lost: then the row shows whether the transaction was committed.
-        const { kind, mayBeWritten } = store.classifyFailure(error);
-        if (kind !== 'connection' || !mayBeWritten) throw error;
-        const row = await this.reread(name);
-        if (row === undefined) throw error;
-        return decodeResult(row.result) as T;
-      }
-      return decodeResult(json) as T;
+      const transaction = new StepTransaction(claim, services, name, {
+        run: (manager) => points.within(point, () => work(manager as M)),
+        encode: (value) => this.encode(name, value),
+        reread: () => this.reread(name),
+        beginAgain: (inMs) => (this.againInMs ??= inMs),
+      });
+      return decodeResult(await transaction.run()) as T;
     });
   }
 

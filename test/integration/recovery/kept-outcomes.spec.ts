@@ -4,8 +4,9 @@ import type { TaskContext } from '../../../lib/discovery/task-context.js';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
 import type { WorkflowDefinition } from '../../../lib/discovery/workflow-builder.js';
 import { illegalHistories } from '../../faults/workload/legal-history.js';
-import { STATEMENTS, textOf } from '../../faults/workload/failpoints.js';
+import { STATEMENTS } from '../../faults/workload/failpoints.js';
 import { openTenant, type OpenTenant } from '../../support/open-tenant.js';
+import { cutOff, whileCommitting } from './committing.js';
 import { StatementFaults } from './statement-faults.js';
 
 const TIMES = 3;
@@ -33,30 +34,6 @@ const transactional = defineWorkflow('transactional')
   .task('only', { transactional: true, retry: ONCE }, writeEffect)
   .task('after', { dependsOn: ['only'], retry: ONCE }, () => undefined)
   .build();
-/** What the handler's connection does instead of sending COMMIT and telling its reply. */
-function whileCommitting(
-  context: TaskContext,
-  commit: (send: () => Promise<unknown>, client: pg.Client) => Promise<unknown>,
-): void {
-  const { queryRunner } = context.manager;
-  if (queryRunner === undefined) throw new Error('The task is not transactional.');
-  const client = Reflect.get(queryRunner, 'databaseConnection') as pg.Client;
-  const send = client.query.bind(client) as (...args: unknown[]) => Promise<unknown>;
-  const query = (...args: unknown[]): Promise<unknown> =>
-    textOf(args[0]) === 'COMMIT' ? commit(() => send(...args), client) : send(...args);
-  // The library sends what it sends by the client beneath this one.
-  const hooked = new Proxy(client, {
-    get: (target, name) => (name === 'query' ? query : (Reflect.get(target, name) as unknown)),
-  });
-  Reflect.set(queryRunner, 'databaseConnection', hooked);
-}
-
-function cutOff(client: pg.Client): Error {
-  const connection: unknown = Reflect.get(client, 'connection');
-  (Reflect.get(connection as object, 'stream') as { destroy(): void }).destroy();
-  return new Error('Connection terminated unexpectedly');
-}
-
 const runs: string[] = [];
 const committing = (
   name: string,
@@ -67,7 +44,7 @@ const committing = (
       await writeEffect(context);
       runs.push(context.executionId);
       if (runs.filter((id) => id === context.executionId).length === 1)
-        whileCommitting(context, commit);
+        whileCommitting(context.manager, commit);
     })
     .task('after', { dependsOn: ['only'], retry: ONCE }, () => undefined)
     .build();

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { decideTransaction, tookMost } from '../../../lib/engine/execution/transaction-decision.js';
+import { decideTransaction, tookMost } from '../../../lib/engine/waits/transaction-decision.js';
 import type { FailureKind } from '../../../lib/runtime/failure.js';
 
 const failure = (kind: FailureKind, mayBeWritten = false) => ({ kind, mayBeWritten });

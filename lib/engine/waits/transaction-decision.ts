@@ -1,4 +1,18 @@
-import type { Failure } from '../../runtime/failure.js';
+import type { Failure, FailureKind } from '../../runtime/failure.js';
+
+/** Pause before a task runs again after its transaction failed, in milliseconds, by kind of failure. */
+const PAUSES_MS: Partial<Record<FailureKind, number>> = {
+  conflict: 50,
+  passing: 250,
+  connection: 250,
+};
+/** The pause after a failure that does not pass by itself, in milliseconds. */
+export const REFUSED_PAUSE_MS = 5_000;
+
+/** The pause before a task runs again whose transaction failed by no fault of its handler, in milliseconds. */
+export function pauseBeforeAgain(kind: FailureKind): number {
+  return PAUSES_MS[kind] ?? REFUSED_PAUSE_MS;
+}
 
 /** The phase of a transactional run. `outcome` is its last statement before the COMMIT. */
 export type TransactionPhase = 'begin' | 'handler' | 'outcome' | 'commit';
