@@ -295,6 +295,16 @@ export class TenantEngine {
         'process in the old schema are gone; it continues with the new one.',
     );
     this.doubt();
+    // After a failure, the next start that misses its definition stores all again.
+    void this.restoreDeclared().catch(() => undefined);
+  }
+
+  /**
+   * Stores again what the database has lost of that which this process has stored at its boot. Rejects after a failure; then
+   * call it again.
+   */
+  restoreDeclared(): Promise<void> {
+    return this.parts.restore.look();
   }
 
   /**

@@ -138,6 +138,20 @@ export class DefinitionCatalog {
     await this.loadAll(stored.active);
   }
 
+  /**
+   * Stores those of the code's definitions again that the database has lost, with their subscriptions to events. Others stay as
+   * they are, because a newer release may have registered its own since.
+   */
+  async restoreLost(): Promise<void> {
+    if (this.ownIds.length === 0) return;
+    const { definitions } = this.store;
+    const lost: NewDefinition[] = [];
+    for (const definition of this.toRegister(await definitions.known(this.names))) {
+      if ((await definitions.find(definition.id)) === undefined) lost.push(definition);
+    }
+    await this.register(lost);
+  }
+
   /** The names of the code's own workflows, in order. */
   get ownNames(): string[] {
     return [...this.current.keys()].toSorted();

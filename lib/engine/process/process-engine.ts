@@ -11,10 +11,14 @@ import { SessionSupervisor } from './session-supervisor.js';
 import { NotificationReactions } from './notification-reactions.js';
 import { WorkCalls } from './work-calls.js';
 import { QueuedBytes } from '../starts/queued-bytes.js';
+import { BackgroundTurns } from '../../runtime/background-turns.js';
 import type { TenantEngine } from '../tenant-engine.js';
 import type { ProcessServices } from '../process-services.js';
 import type { Backlog } from '../../events/telemetry.js';
 import type { EngineSession } from '../../store/port/index.js';
+
+/** Pause before it is tried again to store what a database has lost that went back in time, in milliseconds. */
+const RESTORE_AGAIN_MS = 5_000;
 
 /**
  * This process on one database: its identity, its proof of life, and the work that it does for all its tenants together
@@ -32,6 +36,8 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
   private readonly notices: LeaseNotices;
   private readonly reactions: NotificationReactions;
   private readonly queuedBytes = new QueuedBytes();
+  /** Stores again what the database has lost when it went back in time, of one tenant after the other. */
+  private readonly restores = new BackgroundTurns<TenantEngine>((tenant) => this.restore(tenant));
   private claiming = false;
   /** The life of the server in which the latest session was opened; undefined before the first. */
   private lastEpoch: string | null | undefined;
@@ -223,7 +229,20 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
   /** The server has begun another life: the tenants compare their claims with the database. */
   private newLife(): void {
     for (const tenant of this.tenants.values()) tenant.newLife();
+    this.restores.add(this.tenants.values());
     this.options.onNewLife();
+  }
+
+  private async restore(tenant: TenantEngine): Promise<void> {
+    const isServed = (): boolean => this.tenants.get(tenant.settings.address) === tenant;
+    if (!isServed()) return;
+    try {
+      await tenant.restoreDeclared();
+    } catch {
+      this.options.clock.timer(() => {
+        if (isServed()) this.restores.add([tenant]);
+      }, RESTORE_AGAIN_MS);
+    }
   }
 
   /** Sweeps all tenants in a few statements. Tenants with due work claim it. */

@@ -1,6 +1,8 @@
 import { Logger } from '@nestjs/common';
 import type { RegisteredWorkflow } from '../../discovery/registered-workflow.js';
+import { toStoredError } from '../../errors/index.js';
 import type { Clock } from '../../runtime/clock.js';
+import type { FailureClassifier } from '../../runtime/failure.js';
 import { conflictDelay } from '../../runtime/retry-on-conflict.js';
 import type { ScheduleRecord, ScheduleStore } from '../../store/port/index.js';
 import { encodeSpec } from '../../workflow/schedule/index.js';
@@ -18,7 +20,7 @@ const MAX_TRIES = 20;
 export interface ScheduleReconcilerParts {
   readonly clock: Clock;
   readonly tenant: string;
-  readonly store: {
+  readonly store: FailureClassifier & {
     readonly schedules: Pick<ScheduleStore, 'change' | 'create' | 'get' | 'list' | 'mend' | 'now'>;
   };
   /** The workflows that this process serves for the tenant. */
@@ -35,6 +37,8 @@ export class ScheduleReconciler {
   private readonly logger = new Logger('Cloacina');
   /** The broken schedules that were left because another session had locked them. */
   private left: readonly string[] = [];
+  /** The versions of the declared schedules, as this process has last written or found them. */
+  private readonly versions = new Map<string, number>();
 
   constructor(private readonly parts: ScheduleReconcilerParts) {}
 
@@ -56,13 +60,26 @@ export class ScheduleReconciler {
 
   async run(): Promise<void> {
     const { served, declared } = this;
-    for (const wanted of declared) await this.put(wanted);
+    for (const wanted of declared) await this.putIfStorable(wanted);
     const names = new Set(declared.map(({ name }) => name));
     for (const known of await this.ofCode()) {
       if (!names.has(known.name) && served.includes(known.workflow)) await this.pause(known);
     }
     // This process may be able to fire what another one, or an earlier release, was not.
     await this.mend(null);
+  }
+
+  /**
+   * Writes those declared schedules again that the database has lost, or whose last change it has lost, after {@link run}. Versions
+   * only grow within one history of the database. Others stay as they are: another release may have changed them.
+   */
+  async restore(): Promise<void> {
+    for (const wanted of this.declared) {
+      const version = this.versions.get(wanted.name);
+      if (version === undefined) continue;
+      const known = await this.parts.store.schedules.get(wanted.name);
+      if (known === undefined || known.version < version) await this.putIfStorable(wanted);
+    }
   }
 
   /** Mends the broken schedules that were locked the last time. Others have been tried. Call it at each look. */
@@ -83,6 +100,20 @@ export class ScheduleReconciler {
     if (locked.length > 0) lookIn(MEND_AGAIN_MS);
   }
 
+  /** A schedule that the database can't store, because its encoding lacks some characters, must not keep the others from firing. */
+  private async putIfStorable(wanted: WantedSchedule): Promise<void> {
+    const { store, tenant } = this.parts;
+    try {
+      await this.put(wanted);
+    } catch (error) {
+      if (store.classifyFailure(error).kind !== 'data') throw error;
+      this.logger.error(
+        `Tenant "${tenant}": the code declares schedule "${wanted.name}", which the database can't store, so it does not fire: ` +
+          toStoredError(error).message,
+      );
+    }
+  }
+
   private async put(wanted: WantedSchedule): Promise<void> {
     const { store, tenant } = this.parts;
     await this.untilWritten(wanted.name, async () => {
@@ -94,6 +125,7 @@ export class ScheduleReconciler {
         );
         return true;
       }
+      if (known !== undefined) this.versions.set(wanted.name, known.version);
       if (known !== undefined && isSame(known, wanted)) return true;
       const returning = known?.reason === NOT_DECLARED;
       const set = scheduleColumns(
@@ -101,9 +133,11 @@ export class ScheduleReconciler {
         await store.schedules.now(),
         returning ? { ...known, state: 'active', reason: null, nextFor: null } : known,
       );
-      return known === undefined
+      const isWritten = await (known === undefined
         ? store.schedules.create(wanted.name, set)
-        : store.schedules.change(wanted.name, known.version, set, null);
+        : store.schedules.change(wanted.name, known.version, set, null));
+      if (isWritten) this.versions.set(wanted.name, (known?.version ?? 0) + 1);
+      return isWritten;
     });
   }
 

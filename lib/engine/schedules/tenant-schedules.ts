@@ -21,7 +21,7 @@ export interface TenantSchedulesParts {
   readonly services: Pick<ProcessServices, 'notifySchedules' | 'schedule' | 'schedulePayload'>;
   readonly firer: Pick<ScheduleFirer, 'look'>;
   readonly manual: ManualFiringParts;
-  readonly reconciler: Pick<ScheduleReconciler, 'declared'>;
+  readonly reconciler: Pick<ScheduleReconciler, 'declared' | 'restore'>;
   readonly resumer: Pick<ScheduleResumer, 'attempt'>;
   readonly backfills: Pick<BackfillRunner, 'part'>;
 }
@@ -69,6 +69,12 @@ export class TenantSchedules {
   live(): void {
     // Of other tenants, the sweep finds the schedules.
     if (this.parts.reconciler.declared.length > 0) this.changedElsewhere();
+  }
+
+  /** Writes the code's schedules again that the database has lost. */
+  async restoreLost(): Promise<void> {
+    await this.parts.reconciler.restore();
+    this.live();
   }
 
   /** Call when another process has changed a schedule. */

@@ -11,7 +11,7 @@ import { wireExecution, type ExecutionRoom } from './execution.js';
 import { wireMaps, type MapsRoom } from './maps.js';
 import { wireOutcomes, type OutcomesRoom } from './outcomes.js';
 import { wireRetention } from './retention.js';
-import { wireSchedules } from './schedules.js';
+import { wireSchedules, type SchedulesRoom } from './schedules.js';
 import { wireStarts } from './starts.js';
 import { wireWaits } from './waits.js';
 
@@ -49,6 +49,9 @@ export function wireEngine(given: TenantEngineParts, isRecovering: () => boolean
     get maps() {
       return maps.maps;
     },
+    get schedules() {
+      return schedules.schedules;
+    },
     get completer() {
       return outcomes.completer;
     },
@@ -84,7 +87,7 @@ export function wireEngine(given: TenantEngineParts, isRecovering: () => boolean
     outcomes,
     execution,
   });
-  const schedules = wireSchedules(core, definitions, starts);
+  const schedules: SchedulesRoom = wireSchedules(core, definitions, starts);
   const groups = {
     admissions,
     completion,

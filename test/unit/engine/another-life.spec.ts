@@ -1,5 +1,11 @@
-import { afterEach, beforeEach, expect, it, jest } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { declareSchedules } from '../../../lib/discovery/schedule.decorator.js';
+import { asNew } from '../../../lib/engine/definitions/definition-rows.js';
+import { makeRunnable } from '../../../lib/engine/definitions/runnable-definition.js';
 import { ManualClock } from '../../../lib/testing/manual-clock.js';
+import { MemoryFailure } from '../../../lib/testing/memory-store/index.js';
+import type { MemoryTables } from '../../../lib/testing/memory-store/memory-tables.js';
+import { compiled } from '../workflow/some-workflows.js';
 import { registered } from './engine-scene.js';
 import { MemoryProcess } from './memory-process.js';
 
@@ -43,6 +49,87 @@ it('A process with claims doubts them once when the server begins another life, 
   expect(await process.task(id)).toMatchObject({ recoveryAttempts: 0 });
 });
 
-it('One with nothing under way remembers nothing that it could doubt', async () => {
+it('One with nothing under way has no claims that it could doubt', async () => {
   expect(await doubtsOf('next')).toBe(0);
+});
+
+describe('A database that has lost what a process stored at its boot', () => {
+  const declare = (every: string) => declareSchedules('w', 'w', [{ name: 's', every }]).schedules;
+  let tables: MemoryTables;
+
+  /** Boots anew, with a schedule and a subscription of the code. */
+  async function boot(): Promise<void> {
+    await process.close();
+    const definition = compiled({ name: 'w', tasks: [{ name: 'a' }], startsOn: ['paid'] });
+    const code = { ...registered([{ name: 'a' }]), definition, schedules: declare('1h') };
+    process = new MemoryProcess(clock, code);
+    await process.open();
+    tables = process.store.database.tables(process.store.schema);
+    await pass();
+    expect([tables.schedules.size, tables.definitions.size, tables.subscriptions.length]).toEqual([
+      1, 1, 1,
+    ]);
+  }
+
+  it('gets it again in its next life, although nothing was under way', async () => {
+    await boot();
+    tables.schedules.clear();
+    tables.definitions.clear();
+    tables.subscriptions = [];
+    process.reconnect('next');
+    await pass();
+    expect([...tables.schedules.values()]).toMatchObject([{ name: 's', state: 'active' }]);
+    expect([...tables.definitions.values()]).toMatchObject([{ name: 'w' }]);
+    expect(tables.subscriptions).toEqual([{ workflow: 'w', event: 'paid' }]);
+  });
+
+  it('gets it again when the statements fail at first', async () => {
+    await boot();
+    tables.schedules.clear();
+    const { definitions } = process.store;
+    const known = definitions.known.bind(definitions);
+    definitions.known = () => {
+      definitions.known = known;
+      return Promise.reject(new MemoryFailure('connection', 'away'));
+    };
+    process.reconnect('next');
+    await pass();
+    expect(tables.schedules.size).toBe(0);
+    await clock.advance(5_000);
+    await pass();
+    expect(tables.schedules.size).toBe(1);
+  });
+
+  it('gets its schedules again with the first start that misses its definition', async () => {
+    await boot();
+    tables.schedules.clear();
+    tables.definitions.clear();
+    await process.start();
+    await pass();
+    expect([tables.schedules.size, tables.definitions.size]).toEqual([1, 1]);
+  });
+
+  it('gets the last change of a schedule again, but not one that another release has changed', async () => {
+    await boot();
+    const schedule = tables.schedules.get('s')!;
+    const spec = JSON.stringify({ every: '2h' });
+    tables.schedules.set('s', { ...schedule, spec, version: schedule.version + 1 });
+    process.reconnect('next');
+    await pass();
+    expect(tables.schedules.get('s')).toMatchObject({ spec });
+    tables.schedules.set('s', { ...schedule, spec, version: schedule.version - 1 });
+    process.reconnect('third');
+    await pass();
+    expect(tables.schedules.get('s')).toMatchObject({ spec: schedule.spec });
+  });
+
+  it('keeps the definition of a newer release', async () => {
+    await boot();
+    const newer = compiled({ name: 'w', tasks: [{ name: 'a' }, { name: 'b' }] });
+    await process.store.definitions.register([asNew(makeRunnable(newer, undefined))]);
+    process.reconnect('next');
+    await pass();
+    const { newest } = await process.store.definitions.known(['w']);
+    expect(newest.map(({ hash }) => hash)).toEqual([newer.hash]);
+  });
 });
