@@ -48,7 +48,7 @@ export { MoveFailedError, MoveNotPossibleError, reasonOf, type MovePlaces } from
 export { InvalidPollError, UnknownPollerError } from './poller-errors.js';
 export { NonRetryableError, RetryAfterError } from './retry-errors.js';
 export { DuplicateStepError, StepsTooLargeError, TooManyStepsError } from './step-errors.js';
-export { toPlainError, toStoredError } from './stored-error.js';
+export { toPlainError, toPlainText, toStoredError } from './stored-error.js';
 export type { StoredError } from '../workflow/describe-error.js';
 export {
   ClaimLostError,

@@ -57,10 +57,13 @@ function masked(text: string): string {
  * the texts of the error.
  */
 export function toPlainError(stored: unknown): StoredError {
-  return withTexts(toStoredError(stored), (text) =>
-    text.replace(
-      /[^\n\x20-\x7e]/g,
-      (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
-    ),
+  return withTexts(toStoredError(stored), toPlainText);
+}
+
+/** A text in printable ASCII, with other characters as JSON escapes. */
+export function toPlainText(text: string): string {
+  return text.replace(
+    /[^\n\x20-\x7e]/g,
+    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
   );
 }

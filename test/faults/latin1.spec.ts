@@ -2,11 +2,17 @@ import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { Client } from 'pg';
+import { z } from 'zod';
 import { defineWorkflow } from '../../lib/discovery/define-workflow.js';
+import { defineEvent } from '../../lib/discovery/message-definitions.js';
+import { Schedule } from '../../lib/discovery/schedule.decorator.js';
+import { Task } from '../../lib/discovery/task.decorator.js';
+import { Workflow } from '../../lib/discovery/workflow.decorator.js';
 import type { TaskContext, TaskMethod } from '../../lib/discovery/task-context.js';
 import { CloacinaError } from '../../lib/errors/index.js';
 import { type OpenTenant, openTenant } from '../support/open-tenant.js';
 import { connectAdmin, databaseUrl } from '../support/postgres.js';
+import { waitFor } from '../support/wait-for.js';
 import { FOREIGN, UNSTORABLE } from './workload/unstorable.js';
 
 const BOUND = { timeout: '15s' } as const;
@@ -40,6 +46,46 @@ const workflows = {
     .build(),
 } as const;
 
+const paid = defineEvent<object>('paid');
+/** Two workflows that one event starts. The input of the first fails with what can't be stored. */
+const started = ['bad', 'good'].map((which) =>
+  defineWorkflow(`${which} receipt`)
+    .startOn(paid, {
+      input: () => {
+        if (which === 'bad') throw new Error(FOREIGN);
+        return {};
+      },
+    })
+    .task('only', () => undefined)
+    .build(),
+);
+
+/** Whether the schema refuses each input, with a message that can't be stored. */
+let refuses = false;
+const checked = defineWorkflow('checked', {
+  input: z.object({}).refine(() => !refuses, { message: FOREIGN }),
+})
+  .task('only', () => undefined)
+  .build();
+
+@Schedule({ name: 'a foreign one', every: '1s', input: { text: FOREIGN } })
+@Schedule({ name: 'b plain one', every: '1s', input: { text: 'plain' } })
+@Workflow({ name: 'scheduled' })
+class Scheduled {
+  @Task()
+  only(): void {
+    // Its starts are counted.
+  }
+}
+
+const reporting = defineWorkflow('reporting')
+  .task('only', async (context) => {
+    context.progress({ text: context.get('bad') === true ? FOREIGN : 'plain' });
+    await waitFor(() => letGo, { what: 'the test' });
+  })
+  .build();
+let letGo = false;
+
 beforeAll(async () => {
   const admin = await connectAdmin();
   await admin.query(
@@ -53,7 +99,8 @@ beforeAll(async () => {
     error: () => undefined,
     warn: (message: unknown) => void warnings.push(String(message)),
   });
-  tenant = await openTenant(Object.values(workflows), {
+  const all = [...Object.values(workflows), ...started, checked, Scheduled, reporting];
+  tenant = await openTenant(all, {
     schema: 'latin1',
     databaseUrl: url.href,
   });
@@ -145,6 +192,76 @@ describe('A database with the encoding LATIN1', () => {
     expect(ends.map(({ status }) => status)).toEqual(
       ends.map((_, no) => (no % 10 === 3 ? 'Failed' : 'Completed')),
     );
+  }, 40_000);
+});
+
+describe('In a database with the encoding LATIN1', () => {
+  it('a step whose result can not be stored tells so with a code, and without a detail', async () => {
+    let seen: unknown;
+    work = async (context) => {
+      try {
+        await context.step('foreign', () => FOREIGN);
+      } catch (error) {
+        seen = error;
+        throw error;
+      }
+    };
+    const { id } = await tenant.runner.start(workflows.plain);
+    const { status } = await tenant.runner.handle(id).result({ ...BOUND, settled: true });
+    expect(status).toBe('Failed');
+    expect(seen).toBeInstanceOf(CloacinaError);
+    expect(seen).toMatchObject({ code: 'DATABASE_REFUSED' });
+    expect(Reflect.get(seen as object, 'detail')).toBeUndefined();
+  }, 40_000);
+
+  it('an event whose start fails with what can not be stored keeps that, and no other start', async () => {
+    await tenant.runner.emit(paid, 'key', {});
+    const left = await waitFor(
+      async () => {
+        const { rows } = await client.query<{ workflow: string; message: string | null }>(
+          `SELECT workflow, error ->> 'message' AS message FROM cloacina_event_start`,
+        );
+        return rows.length === 1 && rows[0]?.message !== null ? rows : undefined;
+      },
+      { what: 'the start that is left' },
+    );
+    expect(left).toEqual([{ workflow: 'bad receipt', message: '\\u65e5\\u672c\\u8a9e' }]);
+  }, 40_000);
+
+  it('a schedule of the code that can not be stored keeps no other from firing', async () => {
+    await waitFor(
+      async () => (await tenant.runner.list({ workflow: 'scheduled' })).items.length > 0,
+      { what: 'a firing of the plain schedule' },
+    );
+    expect(await tenant.runner.schedules.list()).toMatchObject([{ name: 'b plain one' }]);
+  }, 40_000);
+
+  it('a schedule that breaks for a reason that can not be stored keeps no other from firing', async () => {
+    await tenant.runner.schedules.create('breaks', 'checked', { every: '1s' });
+    refuses = true;
+    const broken = await waitFor(
+      async () => {
+        const schedule = await tenant.runner.schedules.get('breaks');
+        return schedule?.state === 'broken' ? schedule : undefined;
+      },
+      { what: 'the broken schedule' },
+    );
+    expect(broken.lastError?.message).toContain('\\u65e5');
+    await tenant.runner.schedules.delete('breaks');
+  }, 40_000);
+
+  it('progress that can not be stored keeps no other from being stored', async () => {
+    const handles = await Promise.all(
+      ['plain', FOREIGN, 'plain'].map((text) =>
+        tenant.runner.start(reporting, text === FOREIGN ? { bad: true } : { text }),
+      ),
+    );
+    await waitFor(
+      async () => (await client.query('SELECT FROM cloacina_task_progress')).rows.length === 2,
+      { what: 'the progress of the others' },
+    );
+    letGo = true;
+    for (const handle of handles) await handle.result(BOUND);
   }, 40_000);
 });
 

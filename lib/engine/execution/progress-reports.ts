@@ -2,6 +2,8 @@ import { Logger } from '@nestjs/common';
 import { toStoredError } from '../../errors/index.js';
 import type { ProgressStore } from '../../store/port/index.js';
 import type { Clock, Timer } from '../../runtime/clock.js';
+import type { FailureClassifier } from '../../runtime/failure.js';
+import { sendInHalves } from '../../runtime/in-halves.js';
 import type { TaskClaim } from '../claims/task-claim.js';
 
 /** Minimum time between two writes of one task's progress, in milliseconds. */
@@ -11,7 +13,7 @@ const MAX_BATCH = 500;
 
 export interface ProgressReportsParts {
   readonly clock: Clock;
-  readonly store: ProgressStore & { readonly schema: string };
+  readonly store: ProgressStore & FailureClassifier & { readonly schema: string };
   /** Whether this process still holds the claim. */
   readonly holds: (claim: TaskClaim) => boolean;
   /** Called when the progress of a task of the execution was stored. */
@@ -21,7 +23,7 @@ export interface ProgressReportsParts {
 /**
  * The progress that the running tasks of one tenant report. It is written once a second, the latest value of each task, in
  * one statement for all tasks. So a task that ends within a second costs nothing. Nothing waits for it: a value that can't
- * be written is written with the next ones, and lost when its task ends.
+ * be written is written with the next ones, and lost when its task ends. One that the database can't store is dropped.
  */
 export class ProgressReports {
   private readonly logger = new Logger('Cloacina');
@@ -60,32 +62,51 @@ export class ProgressReports {
     try {
       const due = [...this.pending].filter(([claim]) => holds(claim));
       this.pending = new Map(due);
-      for (let i = 0; i < due.length; i += MAX_BATCH) await this.write(due.slice(i, i + MAX_BATCH));
+      let areAllStored = true;
+      for (let i = 0; i < due.length; i += MAX_BATCH) {
+        areAllStored = (await this.write(due.slice(i, i + MAX_BATCH))) && areAllStored;
+      }
       const ended = [...this.written].filter((claim) => !holds(claim));
       for (let i = 0; i < ended.length; i += MAX_BATCH) {
         await this.clear(ended.slice(i, i + MAX_BATCH));
       }
-      this.hasWarned = false;
+      if (areAllStored) this.hasWarned = false;
     } catch (error) {
-      this.warn(error);
+      this.warn('will be sent again', error);
     } finally {
       this.timer = undefined;
       this.plan();
     }
   }
 
-  private async write(due: readonly (readonly [TaskClaim, string])[]): Promise<void> {
-    await this.parts.store.reportProgress(
-      due.map(([{ executionId, taskNo, itemNo, token }, value]) => {
-        return { executionId, taskNo, itemNo, token, value };
-      }),
-    );
-    for (const [claim, value] of due) {
+  /** Returns whether the database could store all of them. */
+  private async write(due: readonly (readonly [TaskClaim, string])[]): Promise<boolean> {
+    const { store } = this.parts;
+    const send = async (part: typeof due): Promise<typeof due> => {
+      await store.reportProgress(
+        part.map(([{ executionId, taskNo, itemNo, token }, value]) => {
+          return { executionId, taskNo, itemNo, token, value };
+        }),
+      );
+      return part;
+    };
+    let refusal: unknown;
+    const stored = await sendInHalves(due, send, (error) => {
+      refusal = error;
+      return store.classifyFailure(error).kind !== 'data';
+    });
+    // Another value may be storable. This one would be refused with each batch.
+    for (const [i, [claim, value]] of due.entries()) {
+      if (stored[i] === undefined && this.pending.get(claim) === value) this.pending.delete(claim);
+    }
+    if (refusal !== undefined) this.warn('was dropped', refusal);
+    for (const [claim, value] of stored.filter((one) => one !== undefined)) {
       this.written.add(claim);
       // A later value may have come in the meantime.
       if (this.pending.get(claim) === value) this.pending.delete(claim);
     }
     for (const id of new Set(due.map(([{ executionId }]) => executionId))) this.parts.stored(id);
+    return refusal === undefined;
   }
 
   /** Forgets the claims first: readers ignore the rows of ended tasks, so a failure needs no other try. */
@@ -96,12 +117,12 @@ export class ProgressReports {
   }
 
   /** Once for each series of failures: the engine reports an unavailable database by itself. */
-  private warn(error: unknown): void {
+  private warn(consequence: string, error: unknown): void {
     if (this.hasWarned || this.isClosed) return;
     this.hasWarned = true;
     const { message } = toStoredError(error);
     this.logger.warn(
-      `Schema "${this.parts.store.schema}": progress of tasks could not be stored and will be sent again: ${message}`,
+      `Schema "${this.parts.store.schema}": progress of tasks could not be stored and ${consequence}: ${message}`,
     );
   }
 }

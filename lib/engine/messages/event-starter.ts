@@ -2,9 +2,15 @@ import { Logger } from '@nestjs/common';
 import type { RegisteredWorkflow } from '../../discovery/registered-workflow.js';
 import type { EventStart, ReceivedEvent } from '../../discovery/start-on.js';
 import type { WorkflowRef } from '../../discovery/workflow-ref.js';
-import { DatabaseUnavailableError, toStoredError, type StoredError } from '../../errors/index.js';
+import {
+  DatabaseUnavailableError,
+  toPlainError,
+  toStoredError,
+  type StoredError,
+} from '../../errors/index.js';
 import { detached } from '../../runtime/untraced.js';
 import type { Clock } from '../../runtime/clock.js';
+import type { FailureClassifier } from '../../runtime/failure.js';
 import type {
   EventStartResult,
   EventStartStore,
@@ -31,7 +37,7 @@ const MAX_FAILURES = 10;
 export interface EventStarterParts {
   readonly clock: Clock;
   readonly tenant: string;
-  readonly store: { readonly eventStarts: EventStartStore };
+  readonly store: FailureClassifier & { readonly eventStarts: EventStartStore };
   /** The workflows of the running code that the tenant serves. */
   readonly workflows: () => readonly RegisteredWorkflow[];
   /** Checks the arguments of a start. */
@@ -119,8 +125,22 @@ export class EventStarter {
     if (pending.length === 0) return 0;
     const results = await Promise.all(pending.map((start) => this.result(start)));
     const known = results.filter((result) => result !== undefined);
-    if (known.length > 0) await eventStarts.settle(known);
+    if (known.length > 0) await this.settle(known);
     return pending.length;
+  }
+
+  /**
+   * The failure of a start may have text that the database can't store, because its encoding lacks some characters. Then
+   * all are stored in ASCII: otherwise this one would keep the others from being settled.
+   */
+  private async settle(results: readonly EventStartResult[]): Promise<void> {
+    const { store } = this.parts;
+    try {
+      await store.eventStarts.settle(results);
+    } catch (error) {
+      if (store.classifyFailure(error).kind !== 'data') throw error;
+      await store.eventStarts.settle(results.map(inAscii));
+    }
   }
 
   /** Undefined if the start may not have been stored: it is taken again when its lease is over. */
@@ -194,6 +214,12 @@ export class EventStarter {
         `"${workflow}": ${message} It is tried again in ${retryInMs / 60_000} min, until the event expires.`,
     );
   }
+}
+
+function inAscii({ failure, ...result }: EventStartResult): EventStartResult {
+  if (failure === undefined) return result;
+  const error = JSON.stringify(toPlainError(JSON.parse(failure.error)));
+  return { ...result, failure: { ...failure, error } };
 }
 
 function subscriptionsOf({ definition, eventStarts }: RegisteredWorkflow): EventSubscription[] {

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Logger } from '@nestjs/common';
 import type { RegisteredWorkflow } from '../../discovery/registered-workflow.js';
-import { toStoredError } from '../../errors/index.js';
+import { toPlainError, toStoredError } from '../../errors/index.js';
 import type { Clock } from '../../runtime/clock.js';
 import type { FailureClassifier } from '../../runtime/failure.js';
 import type { Pacer } from '../../runtime/pacer.js';
@@ -259,8 +259,14 @@ export class TenantRetention {
   private note(
     note: Pick<RetentionNote, 'holdMs'> & Partial<Omit<RetentionNote, 'holder'>>,
   ): Promise<void> {
+    const { store } = this.parts;
     const given = { holder: this.holder, deleted: 0, hasEnded: false, ...note };
-    return this.parts.store.retention.note(given);
+    return store.retention.note(given).catch((error: unknown) => {
+      // The encoding of the database may lack characters of the archive's error.
+      if (store.classifyFailure(error).kind !== 'data') throw error;
+      const failure = given.failure && toPlainError(given.failure);
+      return store.retention.note({ ...given, ...(failure ? { failure } : {}) });
+    });
   }
 }
 

@@ -1,8 +1,9 @@
 import { Logger } from '@nestjs/common';
-import { toStoredError } from '../../errors/index.js';
+import { toPlainText, toStoredError } from '../../errors/index.js';
 import type { CloacinaTelemetry } from '../../events/telemetry.js';
 import { detached } from '../../runtime/untraced.js';
 import type { Clock } from '../../runtime/clock.js';
+import type { FailureClassifier } from '../../runtime/failure.js';
 import type { DueSchedule, ScheduleFire, ScheduleStore } from '../../store/port/index.js';
 import type { ChildRunner } from '../children/child-runner.js';
 import type { DefinitionCatalog } from '../definitions/definition-catalog.js';
@@ -32,7 +33,7 @@ const UNKNOWN_LOOK_MS = 60_000;
 export interface ScheduleFirerParts {
   readonly clock: Clock;
   readonly tenant: string;
-  readonly store: {
+  readonly store: FailureClassifier & {
     readonly schedules: Pick<ScheduleStore, 'breakUnknown' | 'due' | 'fire' | 'now'>;
   };
   readonly catalog: Pick<DefinitionCatalog, 'names'>;
@@ -156,9 +157,36 @@ export class ScheduleFirer {
     }
     if (fires.length > 0) {
       const now = new Map(due.map((schedule) => [schedule.name, schedule.now]));
-      await this.fire(fires, requests, now);
+      await this.fireIfStorable(fires, requests, now);
     }
     return isAll ? this.endPass() : 'more';
+  }
+
+  /**
+   * Fires schedules. If one can't be stored, because the encoding of the database lacks some characters, each is fired alone, and
+   * that one with its reason in ASCII: it must not keep the others from firing.
+   */
+  private async fireIfStorable(
+    fires: ScheduleFire[],
+    requests: ReadonlyMap<string, StartRequest>,
+    now: ReadonlyMap<string, number>,
+  ): Promise<void> {
+    const { store } = this.parts;
+    const isUnstorable = (error: unknown): boolean => store.classifyFailure(error).kind === 'data';
+    try {
+      return await this.fire(fires, requests, now);
+    } catch (error) {
+      if (!isUnstorable(error)) throw error;
+    }
+    for (const fire of fires) {
+      try {
+        await this.fire([inAscii(fire)], requests, now);
+      } catch (error) {
+        if (!isUnstorable(error)) throw error;
+        this.passed.add(fire.name);
+        this.failedOnce(fire.name, error);
+      }
+    }
   }
 
   /** @param now - the database's time when each schedule was read */
@@ -205,10 +233,14 @@ export class ScheduleFirer {
         return toStartItem(request, 0);
       });
     } catch (error) {
-      if (!this.reported.has(schedule.name)) this.failed(error, `schedule "${schedule.name}"`);
-      this.reported.add(schedule.name);
+      this.failedOnce(schedule.name, error);
       return undefined;
     }
+  }
+
+  private failedOnce(name: string, error: unknown): void {
+    if (!this.reported.has(name)) this.failed(error, `schedule "${name}"`);
+    this.reported.add(name);
   }
 
   /** Schedules of workflows that no process serves would stay due forever, so they are marked and reported. */
@@ -235,4 +267,15 @@ export class ScheduleFirer {
       `Tenant "${this.parts.tenant}": ${what} could not be fired, and will be retried: ${toStoredError(error).message}`,
     );
   }
+}
+
+/** The firing with its texts in ASCII, so that only its executions can be refused. */
+function inAscii(fire: ScheduleFire): ScheduleFire {
+  const { reason, lastError } = fire;
+  return {
+    ...fire,
+    reason: reason === null ? null : toPlainText(reason),
+    lastError:
+      lastError === null ? null : { ...lastError, message: toPlainText(lastError.message) },
+  };
 }
