@@ -11,6 +11,7 @@ import type {
   UserTransaction,
 } from '../../store/port/index.js';
 import type { TaskWaker } from '../claims/task-waker.js';
+import type { QueuedBytes } from '../starts/queued-bytes.js';
 import {
   classifierOf,
   HELD_KEYS,
@@ -33,6 +34,8 @@ export interface MessageSenderParts {
     readonly messages: Pick<MessageStore, 'sendMessages' | 'sendSignals' | 'sendMessageIn'>;
   };
   readonly waker: Pick<TaskWaker, 'send'>;
+  /** Limits the bytes of what waits for the database, of all tenants on the login. */
+  readonly queuedBytes: QueuedBytes;
   /** How long a message waits for the database, in milliseconds. */
   readonly timeoutMs: number;
   /** The payload of the notification at the commit of a caller's transaction. */
@@ -110,14 +113,16 @@ export class MessageSender {
   }
 
   private add<M extends Message>(batcher: Batcher<M, SendReply>, message: M): Promise<SendReply> {
-    if (batcher.size < MAX_QUEUED) return batcher.add(message);
-    const { tenant } = this.parts;
+    const { tenant, queuedBytes } = this.parts;
+    if (batcher.size < MAX_QUEUED && queuedBytes.add(message.payload.length))
+      return batcher.add(message);
+    const mebibytes = Math.round(queuedBytes.bytes / 1024 ** 2);
     throw new DatabaseUnavailableError({
       tenant,
       waitedMs: 0,
       explanation:
-        `Tenant ${JSON.stringify(tenant)}: ${batcher.size} signals and events of this process wait for the database, ` +
-        'which is the limit. Await some of them before you send more.',
+        `Tenant ${JSON.stringify(tenant)}: ${batcher.size} signals and events of this process wait for the database, with ` +
+        `${mebibytes} MiB of payloads and of contexts of starts, which is the limit. Await some of them before you send more.`,
     });
   }
 
@@ -125,7 +130,7 @@ export class MessageSender {
     send: (messages: readonly M[], resent: boolean) => Promise<readonly SendReply[]>,
     locked?: typeof HELD_KEYS,
   ): Batcher<M, SendReply> {
-    const { clock, store, timeoutMs } = this.parts;
+    const { clock, store, timeoutMs, queuedBytes } = this.parts;
     return new Batcher({
       clock,
       maxItems: MAX_MESSAGES,
@@ -136,6 +141,7 @@ export class MessageSender {
       classify: classifierOf(store),
       giveUp: (message, error, state) =>
         state.waitedMs < timeoutMs ? undefined : this.unavailable(message, error, state),
+      ended: ({ payload }) => queuedBytes.remove(payload.length),
     });
   }
 

@@ -54,6 +54,7 @@ export function wireWaits(
     timeoutMs: settings.startTimeoutMs,
     notification: services.messagePayload(address),
     waker,
+    queuedBytes: services.queuedBytes,
     delivery,
   });
   return {
