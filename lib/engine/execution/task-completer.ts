@@ -41,6 +41,11 @@ export interface CompletionConsequences {
  */
 export class TaskCompleter {
   private readonly logger = new Logger('Cloacina');
+  /**
+   * Claims that are being rescheduled. They stay in memory until their rows say so, even if their handlers end before: a
+   * comparison would take a claim that only the database has for an orphan, and charge its task with a recovery.
+   */
+  private readonly rescheduling = new Set<TaskClaim>();
 
   constructor(private readonly parts: TaskCompleterParts) {}
 
@@ -121,8 +126,10 @@ export class TaskCompleter {
   ): void {
     const { error } = detail;
     claim.stage = 'settled';
+    this.rescheduling.add(claim);
     this.parts.rescheduler.reschedule({ claim, kind, delayMs, ...detail }).then(
       (result) => {
+        this.rescheduling.delete(claim);
         const held = result !== 'refused';
         // An earlier send whose reply was lost may have given the task back. Then no other process knows its due time, or
         // that a suspended task was woken.
@@ -137,6 +144,7 @@ export class TaskCompleter {
         else if (kind === 'suspend') this.parts.events.taskSuspended(claim, delayMs);
       },
       (reason: unknown) => {
+        this.rescheduling.delete(claim);
         const plain = error === undefined ? undefined : toPlainError(error);
         if (plain !== undefined && this.isUnstorable(reason) && !isDeepStrictEqual(plain, error)) {
           this.reschedule(claim, kind, delayMs, { error: plain });
@@ -194,6 +202,7 @@ export class TaskCompleter {
 
   /** Ends a claim that this process no longer holds. */
   private refuse(claim: TaskClaim): void {
+    if (this.rescheduling.has(claim)) return;
     this.parts.claims.lose(claim);
     this.parts.events.claimLost(claim);
     this.parts.consequences.reconcile();
@@ -204,6 +213,7 @@ export class TaskCompleter {
    * next comparison finds it as a claim that memory does not have.
    */
   private giveUp(claim: TaskClaim, error: unknown): void {
+    if (this.rescheduling.has(claim)) return;
     if (!claim.lost) {
       this.logger.error(
         `Task ${claim.task.name} of execution ${claim.executionId} could not be recorded: ${toStoredError(error).message}`,

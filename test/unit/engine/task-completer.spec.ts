@@ -146,6 +146,17 @@ describe('TaskCompleter', () => {
     expect(scene.called).toEqual(['claim.lost', 'reconcile']);
   });
 
+  it.each([REFUSED, { kind: 'unrecordable', error: new Error('late') } as const])(
+    'keeps a claim until it is given back, though its run ends as $kind before',
+    async (outcome) => {
+      completer.giveBack(claim);
+      completer.complete(claim, outcome);
+      expect(scene.claims.holds(claim)).toBe(true);
+      expect(await ended()).toMatchObject({ status: 'Ready', attempt: 0, recoveryAttempts: 0 });
+      expect(scene.called).toEqual([]);
+    },
+  );
+
   it('charges no attempt for what begins again after a pause', async () => {
     completer.complete(claim, { kind: 'givenBack', delayMs: 250 });
     const runAt = new Date(scene.clock.wallTime() + 250);
