@@ -25,7 +25,8 @@ export interface GroupsWithWork {
 }
 
 /**
- * The end of the engine's work. A new part that sends statements belongs into these three lists.
+ * The end of the engine's work. A new part that sends statements belongs into these three lists. Parts that only read belong
+ * into the last one: a read is part of work that counts itself, as a claim that reads its input has room reserved.
  *
  * @param isRecovering - whether a recovery is taking orphans for this tenant
  */
@@ -42,8 +43,6 @@ export function wireDrain(core: EngineCore, groups: GroupsWithWork, isRecovering
   const { firer } = groups.schedules;
   const { admitter } = groups.admissions;
   const isRecording = (): boolean =>
-    inputs.isBusy ||
-    items.isBusy ||
     itemCanceller.isBusy ||
     recorder.isBusy ||
     steps.isBusy ||
@@ -72,8 +71,6 @@ export function wireDrain(core: EngineCore, groups: GroupsWithWork, isRecovering
       starts,
       claimer,
       limited,
-      inputs,
-      items,
       itemCanceller,
       steps,
       taker,
