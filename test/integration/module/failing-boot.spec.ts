@@ -47,6 +47,14 @@ describe('A process whose boot fails', () => {
 });
 
 describe('A boot that fails in a process that goes on', () => {
+  it('leaves no connection that it keeps for longer than a boot needs it', async () => {
+    const child = startChild(script, { args: ['onModuleInit', url, 'context', 'goes on'] });
+    await child.message((message) => message === 'failed', 240_000);
+    await noConnections();
+    expect(child.running).toBe(true);
+    await child.kill();
+  }, 300_000);
+
   it.each(FAILING_PARTS)('in %s leaves no connection', async (part) => {
     const booting = Test.createTestingModule({ imports: [failingApplication(part, url)] })
       .compile()
