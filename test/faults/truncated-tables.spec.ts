@@ -4,6 +4,7 @@ import type { TaskContext } from '../../lib/discovery/task-context.js';
 import { gate, type Gate } from '../support/gate.js';
 import { type OpenTenant, openTenant } from '../support/open-tenant.js';
 import { freshSchema } from '../support/postgres.js';
+import { repeatDeadlocks } from '../support/repeat-deadlocks.js';
 import { waitFor } from '../support/wait-for.js';
 import { report } from './workload/scene.js';
 
@@ -79,7 +80,7 @@ async function truncate(tenant: OpenTenant, which = `<> 'cloacina_migrations'`):
     `SELECT string_agg(quote_ident(tablename), ', ') AS tables FROM pg_tables
      WHERE schemaname = current_schema() AND tablename ${which}`,
   );
-  await tenant.query(`TRUNCATE ${row?.tables} RESTART IDENTITY CASCADE`);
+  await repeatDeadlocks(() => tenant.query(`TRUNCATE ${row?.tables} RESTART IDENTITY CASCADE`));
 }
 
 const LOSSES: [string, (tenant: OpenTenant) => Promise<OpenTenant[]>][] = [
@@ -100,7 +101,7 @@ const LOSSES: [string, (tenant: OpenTenant) => Promise<OpenTenant[]>][] = [
   [
     'are dropped with their schema, which another process makes again',
     async (tenant) => {
-      await tenant.query(`DROP SCHEMA ${tenant.schema} CASCADE`);
+      await repeatDeadlocks(() => tenant.query(`DROP SCHEMA ${tenant.schema} CASCADE`));
       return [tenant, await open(tenant.schema)];
     },
   ],

@@ -1,5 +1,6 @@
 import pg from 'pg';
 import { startChild, type TestChild } from '../../support/child-process.js';
+import { repeatDeadlocks } from '../../support/repeat-deadlocks.js';
 import { waitFor } from '../../support/wait-for.js';
 import { FaultyNetwork } from './faulty-network.js';
 
@@ -79,7 +80,7 @@ export class FaultyServer extends FaultyNetwork {
   async query<R extends object>(text: string, values: readonly unknown[] = []): Promise<R[]> {
     const client = await this.admin();
     try {
-      return (await client.query<R>(text, [...values])).rows;
+      return (await repeatDeadlocks(() => client.query<R>(text, [...values]))).rows;
     } finally {
       await client.end();
     }

@@ -1,5 +1,6 @@
 import pg from 'pg';
 import { startChild, type TestChild } from '../../support/child-process.js';
+import { repeatDeadlocks } from '../../support/repeat-deadlocks.js';
 import { waitFor } from '../../support/wait-for.js';
 import { exitsOf, installAudit, readAudit } from './audit.js';
 import { violationsOf } from './check.js';
@@ -219,7 +220,7 @@ export class Workload {
     const client = await this.connect();
     try {
       await client.query(`SET search_path TO ${client.escapeIdentifier(this.options.schema)}`);
-      return (await client.query<R>(text, [...values])).rows;
+      return (await repeatDeadlocks(() => client.query<R>(text, [...values]))).rows;
     } finally {
       await client.end();
     }
