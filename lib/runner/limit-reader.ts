@@ -7,6 +7,7 @@ import {
   slotKeyOf,
   splitLimitKey,
   UNLIMITED,
+  untilNextToken,
 } from '../workflow/index.js';
 import { encodeLimitCursor, type CheckedLimitFilter } from './limit-arguments.js';
 import type { LimitHolder, LimitPage, LimitState } from './limit-state.js';
@@ -88,7 +89,7 @@ export class LimitReader {
       ...(oldestForMs === null ? {} : { oldest: new Date(now - oldestForMs) }),
       ...(rate === undefined || tokenInMs === null || tokenInMs <= 0
         ? {}
-        : { nextAt: new Date(now + tokenInMs) }),
+        : { nextAt: new Date(now + untilNextToken(tokenInMs, rate)) }),
       holders: await Promise.all(holders.map((holder) => this.viewHolder(holder))),
     };
   }

@@ -6,6 +6,7 @@ import {
   splitAdmissionKey,
   TURN_NUMBERS,
   turnPolicyOf,
+  untilNextToken,
   type CheckedRate,
 } from '../workflow/index.js';
 import { encodeLimitCursor, type CheckedAdmissionFilter } from './limit-arguments.js';
@@ -81,7 +82,9 @@ export class TurnReader {
       ...(rate === undefined ? {} : { rate }),
       holders,
       waiting,
-      ...(hasToken ? {} : { nextAt: new Date(this.clock.wallTime() + tokenInMs) }),
+      ...(hasToken
+        ? {}
+        : { nextAt: new Date(this.clock.wallTime() + untilNextToken(tokenInMs, rate)) }),
     };
   }
 }

@@ -72,6 +72,7 @@ export {
   mapKeyIn,
   slotKeyOf,
   splitLimitKey,
+  untilNextToken,
   FAIR_LIMIT,
   MAX_CONCURRENCY,
   UNLIMITED,

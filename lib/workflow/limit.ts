@@ -100,6 +100,14 @@ export function defaultBurst(limit: number): number {
   return Math.max(1, Math.ceil(limit / 10));
 }
 
+/**
+ * The time until the next token of a rate, in milliseconds, at most the interval between two tokens. A row may have a later
+ * time, from a slower rate that it had before.
+ */
+export function untilNextToken(tokenInMs: number, { limit, perMs }: CheckedRate): number {
+  return Math.min(tokenInMs, Math.ceil(perMs / limit));
+}
+
 /** The number of slots of a key for which neither the code nor a call has given one. */
 export function defaultConcurrency(name: string): number {
   return name === FAIR_LIMIT ? UNLIMITED : MAX_CONCURRENCY;

@@ -10,11 +10,18 @@ const MAX_PAUSE_MS = 1_000;
 const STEPS_OF_LOSS = 2;
 const STEPS_OF_FEW = 1;
 const MAX_STEPS = 8;
+/**
+ * How long a process relies on the time of the next token, in milliseconds. Another process may have set a faster rate since, and
+ * may have said so while no task of the key was due.
+ */
+const RELIES_MS = 1_000;
 
 /** What a process knows of the rate of a key. */
 interface TokenWait {
   /** When this process looked for tokens that might be there. */
   readonly lookedAt: number;
+  /** When this process learned of the next token. */
+  readonly seenAt: number;
   /** When the next token comes at the earliest. Other processes may take it, and then it is later. */
   readonly nextAt: number;
   /** How far this process is behind the one that gets the tokens. 0: it is that one. */
@@ -46,9 +53,11 @@ export class TokenWaits {
 
   constructor(private readonly clock: Pick<Clock, 'now' | 'random'>) {}
 
-  /** Whether the key has no token yet, as far as this process knows. Numbers that are set at run time may change that. */
+  /** Whether the key has no token yet, as this process has learned within the last second. */
   isEmpty(limitKey: string): boolean {
-    return (this.waits.get(limitKey)?.nextAt ?? -Infinity) > this.clock.now();
+    const { nextAt = -Infinity, seenAt = 0 } = this.waits.get(limitKey) ?? {};
+    const now = this.clock.now();
+    return nextAt > now && now - seenAt < RELIES_MS;
   }
 
   /** Whether the rate stopped the latest claim of this process for the key. */
@@ -67,11 +76,12 @@ export class TokenWaits {
     // A look before the time of the token, for another reason, lost it to no other process.
     if (before !== undefined && claim.claimed === 0 && now < before.nextAt) {
       const { lookedAt, behind } = before;
-      return this.wait(limitKey, { lookedAt, nextAt: now + claim.tokenInMs, behind });
+      return this.wait(limitKey, { lookedAt, seenAt: now, nextAt: now + claim.tokenInMs, behind });
     }
     const steps = stepsOf(claim, before === undefined ? 0 : now - before.lookedAt);
     const behind = Math.max(0, Math.min(MAX_STEPS, (before?.behind ?? 0) + steps));
-    return this.wait(limitKey, { lookedAt: now, nextAt: now + claim.tokenInMs, behind });
+    const nextAt = now + claim.tokenInMs;
+    return this.wait(limitKey, { lookedAt: now, seenAt: now, nextAt, behind });
   }
 
   /** Call after a claim that the rate has not stopped. */

@@ -162,6 +162,24 @@ describe('a start with a snapshot from before another start of the key', () => {
   });
 });
 
+test('an admission that began long before it has the key takes a token of the time when it has it', async () => {
+  const rate = { limit: 1, perMs: 3_600_000, burst: 1 };
+  const rated = looks().map((look) => ({ ...look, numbers: { concurrency: 9, rate } }));
+  await startWaiting();
+  await startWaiting();
+  await open.store.limits.setKey(key(), { weight: 1 });
+  await open.admin.query(
+    `UPDATE ${open.tables.execution} SET run_at = now() - interval '3 hours' WHERE admission_key = $1`,
+    [key()],
+  );
+  const old = variant(admitExecutions, [
+    'statement_timestamp()',
+    "(statement_timestamp() - interval '2 hours')",
+  ]);
+  expect(admissionReplyOf(await late.run(old, admitValues(rated))).admitted).toHaveLength(1);
+  expect((await open.store.admissions.admit(rated)).admitted).toEqual([]);
+});
+
 test('an admission leaves out a key that another statement has locked, and says so', async () => {
   await startWaiting();
   await open.store.limits.setKey(key(), { weight: 1 });

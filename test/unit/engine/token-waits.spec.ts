@@ -96,3 +96,15 @@ it.each([0, 15, 30])(
     expect(looks).toBeLessThan(tokens * 1.5);
   },
 );
+
+it('A key is known to be empty for a second: its rate may have been set since', async () => {
+  const clock = new ManualClock();
+  const waits = new TokenWaits(clock);
+  stopped(waits, 1, 3_600_000);
+  await clock.advance(999);
+  expect(waits.isEmpty(KEY)).toBe(true);
+  await clock.advance(1);
+  expect(waits.isEmpty(KEY)).toBe(false);
+  stopped(waits, 0, 3_599_000);
+  expect(waits.isEmpty(KEY)).toBe(true);
+});

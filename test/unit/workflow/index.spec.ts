@@ -93,6 +93,7 @@ describe('the index', () => {
       'textProblem',
       'turnPolicyOf',
       'unhandledFailures',
+      'untilNextToken',
     ]);
   });
 });

@@ -1,4 +1,4 @@
-import { intervalOf, selectTokens } from './limit-tokens.js';
+import { intervalOf, nearerTokenClause, selectTokens } from './limit-tokens.js';
 import { withHolders } from './limit-holders.js';
 import type { TenantTables } from './statement.js';
 import { ADMIT_NEXT } from '../../port/index.js';
@@ -13,7 +13,7 @@ export const STILL_WAITS =
 
 /** The bits of `unsettled` that an execution with an admission starts with. */
 export const unsettledBy = (admissionKey: string): string =>
-  `CASE WHEN ${admissionKey} IS NULL THEN 0 ELSE ${ADMIT_NEXT} END`;
+  `(CASE WHEN ${admissionKey} IS NULL THEN 0 ELSE ${ADMIT_NEXT} END)`;
 
 /** How long a holder without a row counts as holding. */
 const YOUNG = "interval '1 minute'";
@@ -71,6 +71,7 @@ export function slotClauses(
   return `key AS MATERIALIZED (
     SELECT o.limit_key, ${columns.map((column) => `o.${column}, `).join('')}a.concurrency, a.rate, a.rate_ms, a.burst,
            a.concurrency - h.held AS free, ${intervalOf('a.rate', 'a.rate_ms')} AS every, s.next_token_at,
+           ${tables.clock.now} AS now,
            s.h_execution[cardinality(s.h_execution)] AS last, h.*
     FROM (SELECT * FROM asked ORDER BY limit_key) o
       CROSS JOIN LATERAL (
@@ -83,8 +84,8 @@ export function slotClauses(
                ${['rate', 'rate_ms', 'burst'].map((column) => `CASE WHEN s.rate IS NOT NULL THEN s.${column} WHEN l.rate IS NOT NULL THEN l.${column} ELSE o.${column} END AS ${column}`).join(', ')}
       ) a CROSS JOIN LATERAL ${executionHolders(tables, isDoubtful)} h
   ), token AS MATERIALIZED (
-    ${selectTokens(tables.clock.statement)}
-  )`;
+    ${selectTokens('k.now')}
+  ), ${nearerTokenClause(tables, 'token', 'limit_key')}`;
 }
 
 /**

@@ -4,7 +4,7 @@ import { claimedClauses } from './claimed-clauses.js';
 import { leaseClause } from './lease-clause.js';
 import { candidatesOf } from './limit-candidates.js';
 import { holdersOf, holdersOfClaims, withHolders } from './limit-holders.js';
-import { intervalOf, selectTokens } from './limit-tokens.js';
+import { intervalOf, nearerTokenClause, selectTokens } from './limit-tokens.js';
 import {
   ASKED_COLUMNS,
   isDoubtful,
@@ -79,7 +79,7 @@ function limitedItemsText(tables: TenantTables, isFree: string): string {
       CROSS JOIN LATERAL ${holdersOf(tables, { isDoubtful: isDoubtful('a.map_slots') })} h
   ), token AS MATERIALIZED (
     ${selectTokens('k.now')}
-  ), room AS MATERIALIZED (
+  ), ${nearerTokenClause(tables, 'token', 'slot_key')}, room AS MATERIALIZED (
     SELECT a.definitions, a.limit_key, a.name, a.turn, a.slot_key, a.map_key, k.weight, k.tokens, k.free AS key_free, k.total_free,
            m.free AS map_free, k.rate, k.burst, k.every, k.first, ${OPEN} AS open,
            ceil($2::integer * k.weight::numeric / sum(k.weight) FILTER (WHERE ${OPEN} > 0) OVER ())::integer AS share

@@ -4,7 +4,7 @@ import { claimedClauses } from './claimed-clauses.js';
 import { leaseClause } from './lease-clause.js';
 import { candidatesOf, holderCandidatesOf } from './limit-candidates.js';
 import { holdersOf, holdersOfClaims, holdersWithout, withHolders } from './limit-holders.js';
-import { intervalOf, selectTokens } from './limit-tokens.js';
+import { intervalOf, nearerTokenClause, selectTokens } from './limit-tokens.js';
 import {
   ASKED_COLUMNS,
   isDoubtful,
@@ -112,7 +112,7 @@ function limitedText(tables: TenantTables, { isFree, isStrict }: LimitedKind): s
     WHERE a.total IS NULL OR t.free IS NOT NULL
   ), token AS MATERIALIZED (
     ${selectTokens('k.now')}
-  ), room AS MATERIALIZED (
+  ), ${nearerTokenClause(tables, 'token', 'limit_key')}, room AS MATERIALIZED (
     SELECT k.*, least(k.free, k.tokens, k.total_free) AS open,
            ceil($2::integer * k.weight::numeric / sum(k.weight) FILTER (
              WHERE least(k.free, k.tokens, k.total_free) > 0) OVER ())::integer AS share
