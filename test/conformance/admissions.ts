@@ -403,6 +403,18 @@ export function describeAdmissions(tested: TestedStore): void {
       await end(second);
       expect(await startOne('a', asking)).toMatchObject({ fate: 'skipped', instead: second });
     });
+
+    test('that is set rules at once, also if the next token of a slower one is far away', async () => {
+      const slow = { concurrency: 100, rate: { ...numbers.rate, burst: 1 } };
+      const started = await start([1, 2].map(() => item('a', { numbers: slow })));
+      expect(started.map(({ fate }) => fate)).toEqual(['begins', 'waits']);
+      const rate = { limit: 1_000, perMs: 1_000, burst: 1 };
+      await tested.store.limits.setKey(keyOf('a'), { rate });
+      let { admitted, key } = await admit('a', { numbers: slow });
+      expect(key?.tokenInMs ?? 0).toBeLessThanOrEqual(1);
+      while (admitted.length === 0) ({ admitted, key } = await admit('a', { numbers: slow }));
+      expect(admitted).toEqual([started[1]!.id]);
+    });
   });
 
   describe('the end of an execution', () => {
@@ -418,6 +430,16 @@ export function describeAdmissions(tested: TestedStore): void {
       expect(await tested.store.admissions.keysOf([id])).toEqual(new Map([[id, keyOf('a')]]));
       await admit('a', { ended: [id] });
       expect(await bitsOf(id)).toBe(0);
+    });
+
+    test('is unsettled again after a manual retry', async () => {
+      const { id } = await startOne('a');
+      await tested.store.cancel(id, null);
+      await admit('a', { ended: [id] });
+      await retry(id);
+      await admit('a');
+      await tested.store.cancel(id, null);
+      expect((await bitsOf(id)) & ADMIT_NEXT).toBe(ADMIT_NEXT);
     });
   });
 

@@ -1,4 +1,4 @@
-import { END_CHILDREN, TELL_PARENTS, type TaskKey } from '../../store/port/index.js';
+import { ADMIT_NEXT, END_CHILDREN, TELL_PARENTS, type TaskKey } from '../../store/port/index.js';
 import { change, type MemoryExecution } from './memory-rows.js';
 import type { MemoryTables } from './memory-tables.js';
 
@@ -11,7 +11,8 @@ export function childrenOf(tables: MemoryTables, id: string): MemoryExecution[] 
 /** The columns of an execution that a manual retry changes beside those of every execution. */
 export function afterReset(tables: MemoryTables, execution: MemoryExecution): number {
   const ends = childrenOf(tables, execution.id).length > 0 ? END_CHILDREN : 0;
-  return execution.unsettled | TELL_PARENTS | ends;
+  const admits = execution.admissionKey === null ? 0 : ADMIT_NEXT;
+  return execution.unsettled | TELL_PARENTS | admits | ends;
 }
 
 /** Opens the waits of a task that is retried for children that did not complete. */

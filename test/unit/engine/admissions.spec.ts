@@ -60,6 +60,24 @@ describe('An execution that waits for its turn', () => {
     await settle();
   });
 
+  it('begins at once after the end of one that was retried', async () => {
+    const process = await opened();
+    const first = (await process.runner.start('w', {})).id;
+    await process.runner.cancel(first);
+    await settle();
+    await process.runner.retry(first);
+    await settle();
+    const second = (await process.runner.start('w', {})).id;
+    await settle();
+    expect([await process.statusOf(first), await process.statusOf(second)]).toEqual([
+      'Running',
+      'Pending',
+    ]);
+    await process.runner.cancel(first);
+    await settle();
+    expect(await process.statusOf(second)).toBe('Running');
+  });
+
   it('asks for its slot at its time after a retry', async () => {
     const process = await opened();
     const { id } = await process.runner.start('w', {}, { delay: '1h' });

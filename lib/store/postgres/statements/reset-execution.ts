@@ -1,3 +1,4 @@
+import { unsettledBy } from './admission-slots.js';
 import { bigint, columns, integer, long, parsed, text, uuid } from './columns.js';
 import { plainArray } from './encoding.js';
 import { resetSteps } from './reset-steps.js';
@@ -65,7 +66,8 @@ const RESET = columns({ id: uuid, dueInMs: long });
  * the execution is to be passed on again, even if it has no parent: a task that is attached to it by its key, and is retried
  * after it, waits for it without a mark of its own.
  *
- * An execution with an admission asks for a slot again, as a start of this moment does: its tasks are not due before.
+ * An execution with an admission asks for a slot again, as a start of this moment does: its tasks are not due before. Its next
+ * end passes the slot on, as the first one did.
  *
  * Runs in the transaction with the locks of {@link lockForReset} or `lockForResets`.
  */
@@ -103,7 +105,7 @@ export const resetExecutions: Statement<{ id: string; dueInMs: number }> = {
       generation = x.generation + 1, admitted = false,
       run_at = CASE WHEN x.admission_key IS NULL THEN x.run_at ELSE greatest(${tables.clock.now}, x.run_at) END,
       remaining_leaves = e.leaves, unhandled_failures = 0,
-      unsettled = x.unsettled | ${TELL_PARENTS}
+      unsettled = x.unsettled | ${TELL_PARENTS} | ${unsettledBy('x.admission_key')}
         | CASE WHEN EXISTS (SELECT FROM ${tables.execution} c WHERE c.parent_execution_id = x.id) THEN ${END_CHILDREN} ELSE 0 END,
       deadline_at = CASE WHEN x.started_at IS NOT NULL
         THEN ${tables.clock.now} + x.timeout_ms * interval '1 millisecond' END
