@@ -3,7 +3,7 @@ import type { DefinitionCatalog } from '../engine/definitions/definition-catalog
 import type { RunnableDefinition } from '../engine/definitions/runnable-definition.js';
 import type { HungHandler } from '../engine/execution/hung-handlers.js';
 import type { AvailabilityRetry } from '../runtime/availability-retry.js';
-import type { ExecutionStatus } from '../workflow/index.js';
+import { splitLimitKey, type ExecutionStatus } from '../workflow/index.js';
 import { checkId, checkIds } from './call-checks.js';
 import { encodeCursor } from './cursor.js';
 import { isExecutionId } from './execution-uuid.js';
@@ -134,7 +134,8 @@ export class ExecutionReader {
   async list(filter: ExecutionFilter, withBuiltIns = false): Promise<ExecutionPage> {
     const { limit, maxRead, ...checked } = checkListFilter(filter);
     // The row after the page tells whether there is another page.
-    const query = { ...checked, withBuiltIns, limit: limit + 1 };
+    const limitIsStrict = this.isStrict(checked.limitKey);
+    const query = { ...checked, limitIsStrict, withBuiltIns, limit: limit + 1 };
     const { rows, end } = await this.whileUnavailable.run(async () =>
       maxRead === undefined
         ? { rows: await this.store.list(query), end: null }
@@ -189,6 +190,11 @@ export class ExecutionReader {
       definitions.set(row.definitionId, await definitionToShow(this.catalog, row, tasks));
     }
     return page.map((row) => viewSummary(row, definitions.get(row.definitionId), seen));
+  }
+
+  private isStrict(limitKey: string | undefined): boolean {
+    if (limitKey === undefined) return false;
+    return this.catalog.limits.get(splitLimitKey(limitKey).name)?.isStrict === true;
   }
 
   /** What is known beside the rows: hanging handlers, and the limits and turns for which due tasks and executions wait. */

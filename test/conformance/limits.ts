@@ -264,6 +264,21 @@ export function describeLimits(tested: TestedStore): void {
       expect((await claim(['a'], numbers)).ids).toHaveLength(1);
     });
 
+    test('is found by its key while the task waits, as that of no other limit', async () => {
+      await waiting('a', 2);
+      const { ids } = await claim(['a'], numbers);
+      const [id] = ids;
+      await tested.store.reschedule([rescheduleOf('suspend', id!, 0, { delayMs: null })]);
+      const limitKey = keyOf('a');
+      const found = async (limitIsStrict: boolean): Promise<boolean> => {
+        const rows = await tested.store.list({ limit: 9, limitKey, limitIsStrict });
+        return rows.some((row) => row.id === id);
+      };
+      expect([await found(true), await found(false)]).toEqual([true, false]);
+      await tested.store.cancel(id!, null);
+      expect(await found(true)).toBe(false);
+    });
+
     test('is taken once by a task that runs again, also if the key has several', async () => {
       await waiting('a', 4);
       await tested.store.limits.setKey(keyOf('a'), { concurrency: 3 });
@@ -386,6 +401,18 @@ export function describeLimits(tested: TestedStore): void {
       await waiting('a', 5);
       await tested.store.limits.setKey(keyOf('a'), { rate: { ...rate, burst: 3 } });
       expect((await claim(['a'], { rate })).perKey).toEqual([3]);
+    });
+
+    test('that is set rules at once, also if the next token of a slower one is far away', async () => {
+      await waiting('a', 3);
+      const slow = { ...rate, burst: 1 };
+      expect((await claim(['a'], { rate: slow })).perKey).toEqual([1]);
+      const fast = { limit: 1_000, perMs: 1_000, burst: 1 };
+      await tested.store.limits.setKey(keyOf('a'), { rate: fast });
+      let { perKey, keys } = await claim(['a'], { rate: slow });
+      expect(keys[0]?.tokenInMs ?? 0).toBeLessThanOrEqual(1);
+      while (perKey[0] === 0) ({ perKey, keys } = await claim(['a'], { rate: slow }));
+      expect(perKey).toEqual([1]);
     });
   });
 

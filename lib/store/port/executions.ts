@@ -102,6 +102,8 @@ export interface ExecutionListFilter {
   readonly waitingFor?: string | undefined;
   /** The limit and the key that one of the tasks waits for, or holds a slot of. */
   readonly limitKey?: string | undefined;
+  /** Whether a task of this key holds its slot until it has ended, also between its runs. */
+  readonly limitIsStrict?: boolean | undefined;
   /** The execution that started those to list. */
   readonly parent?: string | undefined;
   /** The execution at the top of the tree of those to list. */

@@ -32,7 +32,10 @@ export function listSourceOf(filter: Listed): {
   if (parent !== null || root !== null) {
     return { source: 'children', values: [...values, parent, root, tags, key, waitingFor] };
   }
-  if (limitKey !== null) return { source: 'limited', values: [...values, limitKey, key, tags] };
+  if (limitKey !== null) {
+    const isStrict = filter.limitIsStrict === true;
+    return { source: 'limited', values: [...values, limitKey, key, tags, isStrict] };
+  }
   if (waitingFor !== null) return { source: 'waiting', values: [...values, waitingFor, key, tags] };
   if (key !== null) return { source: 'keyed', values: [...values, key, tags] };
   if (tags !== null) return { source: 'tagged', values: [...values, tags] };

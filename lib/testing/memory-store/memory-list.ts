@@ -9,6 +9,7 @@ import {
 } from '../../store/port/index.js';
 import { executionRow, taskRow } from './memory-read-rows.js';
 import { isWaiting, type MemoryExecution, type MemoryTask } from './memory-rows.js';
+import { isHeld } from './memory-slots.js';
 import type { MemoryTables } from './memory-tables.js';
 
 /** A page, newest first. */
@@ -41,7 +42,9 @@ export function matchingExecutions(
     .filter(({ id }) => ids === undefined || ids.includes(id))
     .filter(({ idempotencyKey }) => key === undefined || idempotencyKey === key)
     .filter(({ id }) => waitingFor === undefined || waitsFor(tables, id, waitingFor))
-    .filter(({ id }) => limitKey === undefined || countsFor(tables, id, limitKey))
+    .filter(
+      ({ id }) => limitKey === undefined || countsFor(tables, id, limitKey, filter.limitIsStrict),
+    )
     .filter((execution) => parent === undefined || execution.parentExecutionId === parent)
     .filter((execution) => root === undefined || execution.rootExecutionId === root);
 }
@@ -56,12 +59,16 @@ function waitsFor(tables: MemoryTables, id: string, name: string): boolean {
 }
 
 /** Whether a task of the execution waits for a slot of the key, or holds one. */
-function countsFor(tables: MemoryTables, id: string, limitKey: string): boolean {
+function countsFor(tables: MemoryTables, id: string, limitKey: string, isStrict = false): boolean {
+  const { holders } = tables.slots.get(limitKey) ?? { holders: [] };
+  const holds = (task: MemoryTask): boolean =>
+    task.status === 'Running' ||
+    (isStrict && holders.some((held) => tables.task(held) === task && isHeld(tables, held, true)));
   return (tables.tasks.get(id) ?? []).some(
     (task) =>
       task.limitKey !== null &&
       slotKeyOf(task.limitKey) === limitKey &&
-      (isWaiting(task) || task.status === 'Running'),
+      (isWaiting(task) || holds(task)),
   );
 }
 

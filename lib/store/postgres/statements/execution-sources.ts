@@ -106,7 +106,8 @@ const waitingExecutions: ExecutionSource = (tables, more) => `
 
 /**
  * Executions with a task that waits for a slot of a limit's key ($8) or holds one, and optionally an idempotency key ($9) and
- * tags ($10). The index of waiting tasks and the list of holders find them.
+ * tags ($10). The index of waiting tasks and the list of holders find them. If the limit is strict ($11), a task also holds its
+ * slot while it waits.
  */
 const limitedExecutions: ExecutionSource = (tables, more) => `
   FROM (
@@ -118,7 +119,8 @@ const limitedExecutions: ExecutionSource = (tables, more) => `
         CROSS JOIN LATERAL unnest(s.h_execution, s.h_task, s.h_item) h(e, n, i)
         CROSS JOIN LATERAL (
           SELECT FROM ${tables.task} t
-          WHERE t.execution_id = h.e AND t.task_no = h.n AND t.item_no = h.i AND t.status = 'Running'
+          WHERE t.execution_id = h.e AND t.task_no = h.n AND t.item_no = h.i
+            AND (t.status = 'Running' OR $11::boolean AND t.status IN ('Ready', 'Waiting'))
         ) t
       WHERE s.limit_key = $8::text
     ) w CROSS JOIN LATERAL (SELECT * FROM ${tables.execution} e WHERE e.id = w.execution_id) e
