@@ -17,7 +17,7 @@ import {
   type TaskStatus,
 } from '../workflow/index.js';
 import type { ExecutionWaiting, TaskWaiting } from './execution.js';
-import type { LimitState } from './limit-state.js';
+import type { LimitHolder, LimitState } from './limit-state.js';
 import type { TurnState } from './turn-reader.js';
 import { turnWaiting } from './turn-waiting.js';
 
@@ -116,7 +116,7 @@ function claimWaiting(
       detail: `This process has no handler for task "${task.name}" of workflow "${workflow.name}".`,
     };
   }
-  return limitWaiting(row, limits) ?? slotWaiting(row, hung);
+  return limitWaiting(row, task, limits) ?? slotWaiting(row, hung);
 }
 
 /** What a due task waits for while its workflow is paused. */
@@ -173,22 +173,27 @@ const MAX_NAMED = 3;
 
 /** What a due task waits for if its limit stops it. Undefined if a claim could take it. */
 function limitWaiting(
-  { limitKey }: WaitingTask,
+  { executionId, itemNo, limitKey }: WaitingTask,
+  task: Pick<CompiledTask, 'name'>,
   limits: ReadonlyMap<string, LimitState>,
 ): TaskWaiting | undefined {
   if (limitKey === null) return undefined;
   const mapKey = isMapLimit(limitKey) ? limitKey : mapKeyIn(limitKey);
   const ofMap = mapKey === undefined ? undefined : limits.get(mapKey);
   const ofKey = mapKey === limitKey ? undefined : limits.get(slotKeyOf(limitKey));
-  return (ofKey && keyWaiting(ofKey)) ?? (ofMap && mapWaiting(ofMap));
+  // A task of a strict key keeps its slot between its runs.
+  const holds = (holder: LimitHolder): boolean =>
+    itemNo === 0 && holder.executionId === executionId && holder.task === task.name;
+  return (ofKey && keyWaiting(ofKey, ofKey.holders.some(holds))) ?? (ofMap && mapWaiting(ofMap));
 }
 
-function keyWaiting(state: LimitState): TaskWaiting | undefined {
+/** @param holds - whether the task has a slot of the key already */
+function keyWaiting(state: LimitState, holds: boolean): TaskWaiting | undefined {
   const { name, key, inUse, concurrency, total, totalInUse = 0, nextAt } = state;
   const limit = { name, ...(key === undefined ? {} : { key }) };
   const of = key === undefined ? '' : ` of ${JSON.stringify(key)}`;
   const waits = `It waits for limit ${JSON.stringify(name)}${of}`;
-  if (concurrency !== undefined && inUse >= concurrency) {
+  if (!holds && concurrency !== undefined && inUse >= concurrency) {
     const detail = `${waits}: ${inUse} of ${concurrency}${heldBy(inUse, state.holders)}.`;
     return { reason: 'limit', detail, limit };
   }

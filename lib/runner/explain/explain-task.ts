@@ -2,11 +2,14 @@ import type { ClaimOwnerRow, TaskRow } from '../../store/port/index.js';
 import {
   isMapLimit,
   isTaskTerminal,
+  mapKeyIn,
+  slotKeyOf,
   splitAdmissionKey,
   turnPolicyOf,
   type CompiledTask,
   type TaskStatus,
 } from '../../workflow/index.js';
+import type { LimitHolder, LimitKeyRef, LimitState } from '../limit-state.js';
 import { parseError } from '../task-view.js';
 import { processReason, refOf } from './able-processes.js';
 import type { ExplainReason } from './explain-reason.js';
@@ -37,7 +40,7 @@ export function explainTask(facts: Facts, row: TaskRow, task: CompiledTask): Exp
     const { workflow, reason, pausedAt: since } = facts.pause;
     return { kind: 'workflowPaused', workflow, ...given('reason', reason), since };
   }
-  return limitReason(facts, row) ?? processReason(facts, row, task);
+  return limitReason(facts, row, task) ?? processReason(facts, row, task);
 }
 
 function runningReason(facts: Facts, row: TaskRow, task: CompiledTask): ExplainReason {
@@ -113,35 +116,49 @@ function timeReason(row: TaskRow, task: CompiledTask, until: Date): ExplainReaso
 }
 
 /** What stops a due task whose limit is full. Undefined if a claim could take it. */
-function limitReason({ limits }: Facts, { limitKey }: TaskRow): ExplainReason | undefined {
-  const state = limitKey === null ? undefined : limits.get(limitKey);
-  if (limitKey === null || state === undefined) return undefined;
-  const { name, key, inUse, concurrency, total, totalInUse = 0, nextAt, waiting } = state;
-  const holders = state.holders.slice(0, MAX_HOLDERS);
-  const isMap = isMapLimit(limitKey);
+function limitReason(
+  { limits }: Facts,
+  { executionId, itemNo, limitKey }: TaskRow,
+  task: CompiledTask,
+): ExplainReason | undefined {
+  if (limitKey === null) return undefined;
+  // An item of a map with a limit and a concurrency waits for two rows.
+  const mapKey = isMapLimit(limitKey) ? limitKey : mapKeyIn(limitKey);
+  const ofKey = mapKey === limitKey ? undefined : limits.get(slotKeyOf(limitKey));
+  const ofMap = mapKey === undefined ? undefined : limits.get(mapKey);
+  // A task of a strict key keeps its slot between its runs.
+  const holds = (holder: LimitHolder): boolean =>
+    itemNo === 0 && holder.executionId === executionId && holder.task === task.name;
+  const isHolder = ofKey?.holders.some(holds) === true;
+  return (ofKey && keyReason(ofKey, isHolder)) ?? (ofMap && slotsReason('map', ofMap));
+}
+
+function keyReason(state: LimitState, isHolder: boolean): ExplainReason | undefined {
+  const { name, key, total, totalInUse: inUse = 0, totalHolders: holders = [], nextAt } = state;
   const limit = { name, ...given('key', key) };
-  if (concurrency !== undefined && inUse >= concurrency) {
-    const scope = isMap ? ('map' as const) : ('key' as const);
-    return {
-      kind: 'limit',
-      scope,
-      ...(isMap ? {} : { limit }),
-      inUse,
-      concurrency,
-      holders,
-      waiting,
-    };
-  }
-  if (total !== undefined && totalInUse >= total) {
-    return {
-      kind: 'limit',
-      scope: 'total',
-      limit,
-      inUse: totalInUse,
-      concurrency: total,
-      holders,
-      waiting,
-    };
+  const ofKey = isHolder ? undefined : slotsReason('key', state, limit);
+  if (ofKey !== undefined) return ofKey;
+  if (total !== undefined && inUse >= total) {
+    return slotsReason('total', { ...state, concurrency: total, inUse, holders }, limit);
   }
   return nextAt === undefined ? undefined : { kind: 'rate', limit, until: nextAt };
+}
+
+/** Undefined if a slot is free. */
+function slotsReason(
+  scope: Extract<ExplainReason, { kind: 'limit' }>['scope'],
+  { inUse, concurrency, holders, waiting }: LimitState,
+  limit?: LimitKeyRef,
+): ExplainReason | undefined {
+  if (concurrency === undefined || inUse < concurrency) return undefined;
+  const shown = holders.slice(0, MAX_HOLDERS);
+  return {
+    kind: 'limit',
+    scope,
+    ...given('limit', limit),
+    inUse,
+    concurrency,
+    holders: shown,
+    waiting,
+  };
 }

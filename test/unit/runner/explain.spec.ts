@@ -239,6 +239,50 @@ const CAUSES: readonly (readonly [string, () => Promise<string>, Expected])[] = 
     },
   ],
   [
+    'whose limit has a total that another key has used up',
+    async () => {
+      const limit = { name: 'stripe', key: 'account', total: 1 };
+      const process = await serve(code([{ name: 'a', limit }], { a: hangs }));
+      await start(process, {}, { account: 'acct_17' });
+      return start(process, {}, { account: 'acct_18' });
+    },
+    {
+      reason: {
+        kind: 'limit',
+        scope: 'total',
+        limit: { name: 'stripe', key: 'acct_18' },
+        inUse: 1,
+        concurrency: 1,
+        holders: [{ executionId: expect.any(String), task: 'a' }],
+        waiting: 1,
+      },
+      text: /^It waits for limit "stripe" of "acct_18": .+ held by a of/,
+    },
+  ],
+  [
+    'that has the slot of its strict key and whose process claims nothing',
+    async () => {
+      const limit = { name: 'ledger', concurrency: 1, order: 'strict' } as const;
+      const retry = { maxAttempts: 3, delay: '1s', jitter: false } as const;
+      const fail = (): never => {
+        throw new Error('not yet');
+      };
+      const process = await serve(code([{ name: 'a', limit, retry }], { a: fail }));
+      const id = await start(process);
+      process.engine.pauseClaiming();
+      await process.announce();
+      await clock.advance(1_000);
+      return id;
+    },
+    {
+      reason: expect.objectContaining({
+        kind: 'noProcess',
+        processes: [expect.objectContaining({ because: 'paused' })],
+      }),
+      text: /has paused claiming/,
+    },
+  ],
+  [
     'whose rate has no token',
     async () => {
       const limit = { name: 'mails', concurrency: 5, rate: { limit: 1, per: '1h' } } as const;
@@ -596,6 +640,29 @@ describe('The explanation of an execution', () => {
     expect(summary).toMatch(/^Task "each", item 11: /);
   });
 
+  it('says whether the limit or the map has no slot for an item that needs both', async () => {
+    const causeWith = async (concurrency: number, slots: number) => {
+      const limit = { name: `of ${slots}`, concurrency: slots };
+      const process = await serve(mapOf(6, concurrency, { limit }));
+      const { tasks: found } = await explain(await start(process));
+      process.die();
+      return found.find(({ item }) => item === 6)?.reason;
+    };
+    expect(await causeWith(5, 2)).toMatchObject({
+      kind: 'limit',
+      scope: 'key',
+      limit: { name: 'of 2' },
+      inUse: 2,
+      concurrency: 2,
+    });
+    expect(await causeWith(3, 5)).toMatchObject({
+      kind: 'limit',
+      scope: 'map',
+      inUse: 3,
+      concurrency: 3,
+    });
+  });
+
   it('names a handler of its own process that ignores its signal', async () => {
     const process = await serve(code([{ name: 'a', timeout: '1m' }], { a: hangs }), 1);
     const id = await start(process);
@@ -661,8 +728,10 @@ describe('The explanation of an execution', () => {
 });
 
 /** A workflow with a map whose items do not return. */
-function mapOf(count: number, concurrency: number): Code {
-  const workflow = code([{ name: 'each', node: { kind: 'map', concurrency } }], { each: hangs });
+function mapOf(count: number, concurrency: number, more: Partial<TaskSource> = {}): Code {
+  const workflow = code([{ name: 'each', node: { kind: 'map', concurrency }, ...more }], {
+    each: hangs,
+  });
   const items = (): number[] => Array.from({ length: count }, (_, i) => i);
   return { ...workflow, inputs: new Map([['each', items as never]]) };
 }

@@ -181,6 +181,12 @@ const SCENES: Record<TaskWaiting['reason'], readonly Scene[]> = {
       detail: 'Handlers that ignore their signals and keep slots of this process: 1.',
     },
     { hung: [{ ...HUNG, keepsSlot: false }], detail: 'waits for a process with a free slot.' },
+    // It holds the slot of its strict key between two runs.
+    {
+      row: { limitKey: LIMIT_KEY },
+      limit: { inUse: 1, concurrency: 1, holders: [{ executionId: ID, task: 'first' }] },
+      detail: 'waits for a process with a free slot.',
+    },
   ],
   limit: [
     {
