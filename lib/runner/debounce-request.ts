@@ -35,6 +35,12 @@ export function checkDebounce(options: StartOptions, request: StartRequest): Deb
   const { key, wait, max } = debounce;
   const checked = checkKey(key, 'debounce.key');
   if (checked === null) throw new InvalidArgumentError('debounce.key', 'is missing');
+  if (checked.includes('\u001e')) {
+    throw new InvalidArgumentError(
+      'debounce.key',
+      'contains \\u001e, with which the stored keys of batches begin; remove it',
+    );
+  }
   return {
     key: checked,
     waitMs: checkTime('wait', wait),

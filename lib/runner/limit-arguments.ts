@@ -7,6 +7,7 @@ import {
   admissionLimitName,
   checkLimitName,
   checkNumbers,
+  FAIR_LIMIT,
   isBuiltInName,
   keyProblem,
   limitKeyOf,
@@ -81,7 +82,7 @@ export function checkSettings(
   settings: LimitSettings,
 ): { readonly limitKey: string | undefined; readonly change: LimitChange } {
   checkCallOptions('limits.set()', settings, SETTINGS);
-  if (isBuiltInName(checkName('name', name))) {
+  if (isBuiltInName(checkName('name', name)) && name !== FAIR_LIMIT) {
     throw new InvalidArgumentError(
       'name',
       'is that of a limit of the library, whose numbers are fixed',

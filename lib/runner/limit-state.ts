@@ -39,7 +39,7 @@ export interface LimitState {
   weight: number;
   /** The number of tasks that are due and wait, counted up to 1,000. */
   waiting: number;
-  /** Since when the first of them has been due. Absent: none waits. */
+  /** Since when the first of those that are counted has been due. Absent: none waits. */
   oldest?: Date;
   /** When the rate allows the next task to begin. Absent: now. */
   nextAt?: Date;

@@ -218,6 +218,17 @@ describe('A fairKey', () => {
       ['b', 0, undefined],
     ]);
   });
+
+  it('has weights and numbers that are set as those of a limit', async () => {
+    const tenant = await openTenant(workflows);
+    await tenant.runner.limits.set('cloacina.fair', { key: 'a', weight: 3, concurrency: 1 });
+    await Promise.all([1, 2].map(() => tenant.runner.start(fair, { key: 'a' })));
+    await waitFor(() => begun.length === 1);
+    const { items } = await tenant.runner.limits.list({ name: 'cloacina.fair' });
+    expect(items).toEqual([expect.objectContaining({ key: 'a', weight: 3, concurrency: 1 })]);
+    open.open();
+    await waitFor(() => begun.length === 2);
+  });
 });
 
 describe('runner.limits', () => {
@@ -288,6 +299,7 @@ describe('runner.limits', () => {
       ['a weight without a key', 'slots', { weight: 2 }, 'weight is that of a key'],
       ['a total of a key', 'slots', { key: 'a', total: 2 }, 'total is that of all keys'],
       ['an option', 'slots', { concurency: 2 }, 'use "concurrency"'],
+      ['a limit of the library', 'cloacina.poller', { concurrency: 2 }, 'whose numbers are fixed'],
     ])('are refused: %s', async (_, name, settings, message) => {
       await expect(
         tenant.runner.limits.set(name as never, settings as never),

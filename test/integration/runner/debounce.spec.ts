@@ -87,6 +87,7 @@ describe('start({ debounce })', () => {
   it.each([
     ['without a key', {}, { wait: '1s' }, 'debounce.key'],
     ['without a wait', {}, { key: 'a' }, 'debounce.wait'],
+    ['with a key that may be that of a batch', {}, { key: '\u001ea', wait: 1 }, 'debounce.key'],
     ['with an unknown option', {}, { key: 'a', wait: 1, maximum: 1 }, 'maximum'],
     ['with an idempotency key', { idempotencyKey: 'k' }, { key: 'a', wait: 1 }, 'idempotencyKey'],
     ['with a delay', { delay: 1 }, { key: 'a', wait: 1 }, 'delay'],
