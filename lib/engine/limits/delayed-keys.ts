@@ -1,8 +1,11 @@
 import type { Clock, Timer } from '../../runtime/clock.js';
+import { TimeHeap } from '../../runtime/time-heap.js';
 
-/** Keys that are to be looked at later, each at its own time, with one timer for all. */
+/** Keys that are to be looked at later, each at its own time, with one timer for all. There may be a hundred thousand of them. */
 export class DelayedKeys {
   private readonly times = new Map<string, number>();
+  /** Also has former times of keys that were found to be due earlier. */
+  private readonly order = new TimeHeap<string>();
   private timer: Timer | undefined;
   private timerAt = Infinity;
 
@@ -17,6 +20,7 @@ export class DelayedKeys {
     const at = this.clock.now() + inMs;
     if ((this.times.get(key) ?? Infinity) <= at) return;
     this.times.set(key, at);
+    this.order.add(key, at);
     if (at < this.timerAt) this.set(at);
   }
 
@@ -27,6 +31,7 @@ export class DelayedKeys {
   close(): void {
     this.timer?.cancel();
     this.times.clear();
+    this.order.clear();
   }
 
   private set(at: number): void {
@@ -38,14 +43,14 @@ export class DelayedKeys {
   private ring(): void {
     const now = this.clock.now();
     const due: string[] = [];
-    let next = Infinity;
-    for (const [key, at] of this.times) {
-      if (at <= now) due.push(key);
-      else next = Math.min(next, at);
+    while (this.order.nextAt <= now) {
+      const { item: key, at } = this.order.take() ?? { item: '', at: 0 };
+      if (this.times.get(key) !== at) continue;
+      this.times.delete(key);
+      due.push(key);
     }
-    for (const key of due) this.times.delete(key);
     this.timerAt = Infinity;
-    if (next < Infinity) this.set(next);
+    if (this.order.nextAt < Infinity) this.set(this.order.nextAt);
     if (due.length > 0) this.onDue(due);
   }
 }
