@@ -79,8 +79,8 @@ export class ClaimGate {
 
   /** Limits the room of new work to half of the capacity if work waits in the database. */
   besideBacklog(wanted: number): number {
-    const { hasBacklog, capacity } = this.queue;
-    return hasBacklog ? Math.min(wanted, capacity >> 1) : wanted;
+    const { hasBacklog, hasLimitedBacklog, capacity } = this.queue;
+    return hasBacklog || hasLimitedBacklog ? Math.min(wanted, capacity >> 1) : wanted;
   }
 
   /** For a statement that claims nothing but has to name its process. */

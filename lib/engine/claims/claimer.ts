@@ -22,6 +22,8 @@ export interface ClaimerParts {
   readonly telemetry?: Pick<CloacinaTelemetry, 'batch' | 'isMeasuring'> | undefined;
   /** Tasks that must not be claimed by this process now. */
   readonly except: () => readonly TaskKey[];
+  /** Whether it is the turn of tasks with a limit; see `BacklogTurns`. Default: never. */
+  readonly isHeldBack?: () => boolean;
   readonly consequences: ClaimConsequences;
 }
 
@@ -81,7 +83,7 @@ export class Claimer {
     this.missed = !state.mayClaim;
     if (this.claiming) {
       this.again = true;
-    } else if (this.missed || !queue.wantsMore) {
+    } else if (this.missed || !this.hasRoom) {
       queue.hasBacklog = true;
     } else {
       this.claiming = true;
@@ -126,12 +128,16 @@ export class Claimer {
     this.claiming = false;
   }
 
+  private get hasRoom(): boolean {
+    return this.parts.queue.wantsMore && this.parts.isHeldBack?.() !== true;
+  }
+
   /** Sends one claiming statement. Returns whether another one may find more. */
   private async claimOnce(): Promise<boolean> {
     const { state, store, catalog, queue, gate, except, consequences } = this.parts;
     const { ids, unknownTasks } = catalog.claimable;
     if (ids.length === 0) return false;
-    if (!state.mayClaim || !queue.wantsMore) {
+    if (!state.mayClaim || !this.hasRoom) {
       // This may be the look for work that came during the statement before, whose reply has cleared the backlog.
       this.missed = !state.mayClaim;
       queue.hasBacklog = true;

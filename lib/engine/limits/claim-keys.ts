@@ -9,6 +9,8 @@ const MAX_KEYS = 64;
  * Minimum number of keys that are read at a time, however little room there is: some of them may be full.
  */
 const FEW_KEYS = 8;
+/** Maximum number of keys that are known to be ready. A lap finds the others. */
+const MAX_KNOWN = 10_000;
 
 export interface ClaimKeysParts {
   readonly catalog: Pick<DefinitionCatalog, 'claimable'>;
@@ -32,12 +34,15 @@ export interface ChosenKeys {
 /** Chooses the keys of the next claim: those that are known to be ready, and those of the lap. */
 export class ClaimKeys {
   private readonly known = new Set<string>();
+  /** Whether the next statement with keys of both kinds begins with one of the lap. */
+  private lapIsNext = false;
 
   constructor(private readonly parts: ClaimKeysParts) {}
 
-  /** Call when tasks of the key may be ready. */
-  add(limitKey: string): void {
-    this.known.add(limitKey);
+  /** Call when tasks of the key may be ready. Returns false if too many keys are known: a lap must find this one. */
+  add(limitKey: string): boolean {
+    if (this.known.size < MAX_KNOWN) this.known.add(limitKey);
+    return this.known.has(limitKey);
   }
 
   get areSome(): boolean {
@@ -54,13 +59,27 @@ export class ClaimKeys {
     const known = this.takeKnown();
     const usesLap = lapFirst || isContended || known.length === 0;
     const lap = usesLap ? await this.takeOfLap(MAX_KEYS - known.length) : NO_KEYS;
-    const all = lapFirst ? [...lap.keys, ...known] : [...known, ...lap.keys];
+    const all = lapFirst ? [...lap.keys, ...known] : this.alternate(known, lap.keys);
     return {
       keys: [...new Set(all)],
       inTurn: lapFirst ? lap.keys : lap.keys.filter((key) => !known.includes(key)),
       from: lap.from,
       usesLap,
     };
+  }
+
+  /**
+   * A known key, one of the lap, the next known one, and so on, in the next statement the other way round. The first keys get
+   * the room if there is little. So while tasks of new keys are started all the time, those of older ones begin too.
+   */
+  private alternate(known: readonly string[], lap: readonly string[]): string[] {
+    const [first, second] = this.lapIsNext ? [lap, known] : [known, lap];
+    if (first.length > 0 && second.length > 0) this.lapIsNext = !this.lapIsNext;
+    const pairs = Array.from({ length: Math.max(first.length, second.length) }, (_, i) => [
+      ...first.slice(i, i + 1),
+      ...second.slice(i, i + 1),
+    ]);
+    return pairs.flat();
   }
 
   /** Keys that are known to be ready. They leave room for those of a lap. */

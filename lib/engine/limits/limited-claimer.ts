@@ -22,7 +22,7 @@ const MAX_CLAIMS = 1_000;
  * It has keys to claim for, and a lap through all keys with due tasks. A key is known from a start, or from a task of this
  * process that has ended, and is claimed for at once, without a search: so a free key costs the same however many others
  * are full. While there is more work than room (`isContended`), ended tasks begin a lap instead, and keys that are known from
- * starts are claimed for together with those of the lap. So the keys take turns: in a statement of its own, a busy key would get
+ * starts are claimed for in turn with those of the lap. So the keys take turns: in a statement of its own, a busy key would get
  * all the room that the ends of its tasks have made.
  *
  * Where keys of a limit share slots, the end of a task begins a lap too. See {@link FreedSlots}.
@@ -123,8 +123,12 @@ export class LimitedClaimer {
 
   private addKeys(keys: readonly string[]): void {
     if (!this.isUsed) return;
-    for (const key of keys) this.keys.add(key);
+    for (const key of keys) this.addKey(key);
     if (this.keys.areSome) this.run();
+  }
+
+  private addKey(key: string): void {
+    if (!this.keys.add(key)) this.beginLap();
   }
 
   /**
@@ -262,7 +266,7 @@ export class LimitedClaimer {
   private follow(claimed: LimitedClaims, isFull: boolean): void {
     for (const key of claimed.keys) {
       this.shared.claimed(key);
-      if (this.waits.claimed(key) && !isFull) this.keys.add(key.limitKey);
+      if (this.waits.claimed(key) && !isFull) this.addKey(key.limitKey);
     }
   }
 

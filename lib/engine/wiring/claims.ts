@@ -72,6 +72,7 @@ export function wireClaims(core: EngineCore, groups: GroupsOfClaims) {
     gate,
     telemetry: core.telemetry,
     except: () => overruns.tasks(),
+    isHeldBack: () => core.turns.isOfLimited,
     consequences: {
       adopt: (task) => receiver.fromRow(task),
       reconcile,

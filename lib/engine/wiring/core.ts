@@ -4,6 +4,7 @@ import { TenantEvents, type EventSink } from '../../events/tenant-events.js';
 import type { TenantStore } from '../../store/port/index.js';
 import type { CompiledWorkflow } from '../../workflow/index.js';
 import type { CloacinaTelemetry } from '../../events/telemetry.js';
+import { BacklogTurns } from '../claims/backlog-turns.js';
 import { ClaimGate } from '../claims/claim-gate.js';
 import type { ClaimReconciler } from '../claims/claim-reconciler.js';
 import { ClaimTable } from '../claims/claim-table.js';
@@ -84,9 +85,14 @@ export function wireCore(given: TenantEngineParts, later: LaterParts) {
     () => services.renewLeases(),
     () => services.mustAnnounceLeases(),
   );
-  const queue = services.slots.createQueue(maxConcurrentTasks, () => {
-    if (queue.hasBacklog) later.claimer.claimAvailable();
-    if (queue.hasLimitedBacklog) later.limited.hasRoom();
+  const queue = services.slots.createQueue(maxConcurrentTasks, () => turns.hasRoom());
+  const turns = new BacklogTurns({
+    queue,
+    claim: () => later.claimer.claimAvailable(),
+    claimLimited: () => {
+      later.limited.hasRoom();
+      return later.limited.whenIdle();
+    },
   });
   return {
     given,
@@ -114,6 +120,7 @@ export function wireCore(given: TenantEngineParts, later: LaterParts) {
     inFlight,
     lease,
     queue,
+    turns,
     gate: new ClaimGate(queue, lease, inFlight, clock),
     /** Compares memory with the database, because a statement may have claimed without a reply. */
     reconcile: (): void => later.reconciler.request(),

@@ -352,6 +352,19 @@ describe('LimitedClaimer', () => {
     expect(called).toEqual([`claim ${other},${key}`, `claim ${key},${other}`]);
   });
 
+  it('keeps no more than ten thousand keys of started tasks in memory, and finds the others', async () => {
+    queue.occupy(10);
+    const keys = Array.from({ length: 10_001 }, (_, n) => `stripe ${n}`);
+    limited.ready(keys.slice(0, 10_000));
+    await limited.whenIdle();
+    queue.unreserve(10);
+    due = [keys[10_000]!];
+    limited.ready(due);
+    await limited.whenIdle();
+    expect(called.filter((call) => call.startsWith('claim')).join()).toContain(keys[10_000]);
+    expect(reads).toBeGreaterThan(0);
+  });
+
   it('tells other processes of a free slot if it may not claim', async () => {
     state.mayClaim = false;
     limited.slotFreed(KEY);
