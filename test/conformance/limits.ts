@@ -381,6 +381,10 @@ export function describeLimits(tested: TestedStore): void {
         keyOf('c'),
       ]);
       expect(await tested.store.limits.dueKeys([tested.newDefinition()], null, 2)).toEqual([]);
+      expect(await tested.store.limits.dueKeys([definitionId], null, 2, true)).toEqual(found);
+      expect(await tested.store.limits.dueKeys([definitionId], keyOf('b'), 2, true)).toEqual([
+        keyOf('c'),
+      ]);
     });
   });
 

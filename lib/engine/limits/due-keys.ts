@@ -149,14 +149,18 @@ export class DueKeys implements Pick<LimitStore, 'dueKeys'> {
   /** Undefined if there are too many. */
   private async readAll(definitions: readonly string[]): Promise<readonly string[] | undefined> {
     const { forgotten } = this;
-    const found = await this.readFew(definitions);
+    // Claims that follow each other at once leave many due tasks.
+    const found = await this.readFew(definitions, this.cycleMs === undefined);
     if (forgotten === this.forgotten) this.all = found;
     return found;
   }
 
   /** All keys. Undefined if there are too many. */
-  private async readFew(definitions: readonly string[]): Promise<readonly string[] | undefined> {
-    const found = await this.store.dueKeys(definitions, null, MAX_REMEMBERED + 1);
+  private async readFew(
+    definitions: readonly string[],
+    areFewDue = false,
+  ): Promise<readonly string[] | undefined> {
+    const found = await this.store.dueKeys(definitions, null, MAX_REMEMBERED + 1, areFewDue);
     if (found.length <= MAX_REMEMBERED) return found;
     this.parts = PARTS;
     return undefined;

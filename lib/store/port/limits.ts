@@ -127,8 +127,14 @@ export interface LimitStore {
    * Keys with due tasks of the definitions, in their order, from the first one behind `after` on.
    *
    * @param after - null: from the first key on
+   * @param areFew - whether few tasks are probably due, so that it is worth to look for these first. Default: false
    */
-  dueKeys(definitions: readonly string[], after: string | null, count: number): Promise<string[]>;
+  dueKeys(
+    definitions: readonly string[],
+    after: string | null,
+    count: number,
+    areFew?: boolean,
+  ): Promise<string[]>;
   /**
    * Claims due tasks of the keys, within their limits. Each key gets its turn in the order of the request: one task for
    * each key before any gets a second one, as far as their weights are equal.

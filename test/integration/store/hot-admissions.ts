@@ -19,6 +19,8 @@ import { claimant, join, type Hot } from './hot-statements.js';
 
 const KEY = /^cloacina_workflow_execution_pkey .*id = /;
 const WAITING = /^cloacina_workflow_execution_admission_idx .*admission_key [=>] /;
+const WAITING_OR_DUE =
+  /^cloacina_workflow_execution_admission_(idx .*admission_key [=>] |due_idx .*run_at <= )/;
 const IDEMPOTENCY =
   /^cloacina_workflow_execution_idempotency_idx .*workflow = .*idempotency_key = /;
 const DEBOUNCE = /^cloacina_workflow_execution_debounce_idx .*workflow = .*debounce_key = /;
@@ -67,7 +69,7 @@ export const ADMISSIONS: readonly Hot[] = [
     statement: readWaitingKeys,
     values: () => ['', 10],
     batched: false,
-    executions: WAITING,
+    executions: WAITING_OR_DUE,
   },
   {
     statement: debounceExecutions,

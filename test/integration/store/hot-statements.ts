@@ -133,6 +133,10 @@ const LIMITED = /^cloacina_task_execution_limited_idx .*limit_key [=>] /;
 /** The holders of slots by key, and the tasks that wait for one. */
 const LIMITED_OR_KEY = new RegExp(`${TASK_KEY.source}|${LIMITED.source}`);
 
+/** A few due tasks, and by a loose scan the keys of tasks. */
+const LIMITED_OR_DUE =
+  /^cloacina_task_execution_limited_(idx .*limit_key [=>] |due_idx .*run_at <= )/;
+
 /** The tasks that have been due for long, level by level, and those with a limit of each definition. */
 const AGING_OR_KEY = new RegExp(
   `${TASK_KEY.source}|^cloacina_task_execution_(ready_idx .*definition_id = .*priority = .*run_at <= |limited_definition_idx .*definition_id = .*run_at <= )`,
@@ -300,9 +304,9 @@ export const HOT: readonly Hot[] = [
   },
   {
     statement: readDueKeys,
-    values: () => ['{1}', '', 10],
+    values: () => ['{1}', '', 10, true],
     batched: false,
-    tasks: LIMITED,
+    tasks: LIMITED_OR_DUE,
   },
   { statement: completeTasks, values: completions, tasks: TASK_KEY, executions: EXECUTION_KEY },
   {

@@ -178,6 +178,39 @@ test('the count in a token may begin again without a slot that is held for ever'
   expect(await claimEarly()).toBe(1);
 });
 
+describe('2,000 keys whose tasks sleep', () => {
+  test.each(['generic', 'custom'] as const)(
+    'are not read by a look for keys while few tasks are due (%s plan)',
+    async (mode) => {
+      await startOne();
+      const { rows } = await open.admin.query<{ id: string }>(
+        `SELECT execution_id AS id FROM ${open.tables.task} WHERE limit_key = $1`,
+        [key()],
+      );
+      await open.admin.query(
+        `INSERT INTO ${open.tables.task} (execution_id, task_no, item_no, definition_id, status, run_at, limit_key)
+         SELECT $1, 1, n, $2, 'Waiting', now() + interval '1 hour', $3 || n FROM generate_series(1, 2000) n`,
+        [rows[0]?.id, of.plan.definitionId, limitKeyOf('sleeping', '')],
+      );
+      const look = (areFew: boolean) => [`{${of.plan.definitionId}}`, '', 65, areFew];
+      const read = async (areFew: boolean): Promise<number> =>
+        rowsLookedAt(
+          await explain(late.client, open.tables, readDueKeys, look(areFew), {
+            mode,
+            analyze: true,
+          }),
+        );
+      expect(await read(true)).toBeLessThan(150);
+      expect(await read(false)).toBeGreaterThan(2_000);
+      const found = await open.store.limits.dueKeys([of.plan.definitionId], null, 65, true);
+      expect(found).toEqual([key()]);
+      await open.admin.query(`DELETE FROM ${open.tables.task} WHERE execution_id = $1`, [
+        rows[0]?.id,
+      ]);
+    },
+  );
+});
+
 describe('5,000 due tasks of a key that are of a paused workflow', () => {
   const PAUSED = 5_000;
 
@@ -230,7 +263,9 @@ describe('5,000 due tasks of a key that are of a paused workflow', () => {
           [key()],
         );
         const look = [`{${some.join(',')}}`, rows[0]?.before ?? '', 1];
-        expect(await work(readDueKeys, look)).toBeLessThan(100);
+        expect(await work(readDueKeys, [...look, false])).toBeLessThan(100);
+        // A few due tasks are read, in three steps, to see that there are more.
+        expect(await work(readDueKeys, [...look, true])).toBeLessThan(300);
       }
     },
   );

@@ -4,6 +4,8 @@ import { ManualClock } from '../../../lib/testing/manual-clock.js';
 
 let stored: string[];
 let reads: string[];
+/** Whether each read was one that expects few due tasks. */
+let few: boolean[];
 let clock: ManualClock;
 let due: DueKeys;
 let lap: number;
@@ -11,13 +13,14 @@ let lap: number;
 const beginLap = (): void => due.beginClaim(++lap);
 beforeEach(() => {
   stored = ['a', 'b', 'c', 'd', 'e'];
-  reads = [];
+  [reads, few] = [[], []];
   clock = new ManualClock();
   lap = 0;
   due = new DueKeys(
     {
-      dueKeys: async (_, after, count) => {
+      dueKeys: async (_, after, count, areFew = false) => {
         reads.push(`${after ?? ''}:${count}`);
+        few.push(areFew);
         return stored.filter((key) => key > (after ?? '')).slice(0, count);
       },
     },
@@ -75,6 +78,16 @@ it('reads them during a claim for the next one, if that one follows at once', as
   expect(await due.dueKeys([], null, 5)).toEqual(['b']);
   // It may lack a key that has become due since.
   expect([due.leftRoom(), reads.length]).toEqual([true, 2]);
+});
+
+it('expects few due tasks, except between claims that follow each other at once', async () => {
+  await claimUntilOld();
+  await due.readAhead([]);
+  expect(few).toEqual([true, false]);
+  await clock.advance(200);
+  beginLap();
+  await due.dueKeys([], null, 5);
+  expect(few).toEqual([true, false, true]);
 });
 
 it('reads none ahead that the next claim does not need', async () => {

@@ -54,8 +54,9 @@ export class PostgresLimitStore extends PostgresRole implements LimitStore {
     definitions: readonly string[],
     after: string | null,
     count: number,
+    areFew = false,
   ): Promise<string[]> {
-    const values = [plainArray(definitions), after ?? '', count];
+    const values = [plainArray(definitions), after ?? '', count, areFew];
     return (await this.db.hot.run(readDueKeys, values)).map(({ limitKey }) => limitKey);
   }
 

@@ -1,4 +1,5 @@
 import { executionHolders, WAITS_FOR_TURN } from './admission-slots.js';
+import { FEW_DUE } from './limit-keys.js';
 import { columns, epochMs, integer, long, orNull, parsed, text, uuid } from './columns.js';
 import { executionOf, type Statement, type TenantTables } from './statement.js';
 import { SCHEDULE_TURN_PREFIX } from '../../../workflow/schedule-turn.js';
@@ -6,24 +7,37 @@ import type { AdmissionKeyRow } from '../../port/index.js';
 
 const KEY = columns({ key: text });
 
-/** Keys with due executions that wait, behind $1. A loose scan of the index, as `readDueKeys` makes it. */
+/**
+ * Keys with due executions that wait, behind $1. A loose scan of the index, as `readDueKeys` makes it, if there are more than a few
+ * such executions: those that begin later may be many.
+ */
 export const readWaitingKeys: Statement<{ key: string }> = {
   name: 'waiting_admission_keys',
   columns: KEY,
   text: ({ execution, clock }) => {
-    const next = (after: string): string => `SELECT x.admission_key FROM ${execution} x
-      WHERE ${WAITS_FOR_TURN} AND x.admission_key > ${after} ORDER BY x.admission_key LIMIT 1`;
-    return `WITH RECURSIVE k AS (
-    (${next('$1::text COLLATE "C"')})
+    const next = (after: string, more = ''): string => `SELECT x.admission_key FROM ${execution} x
+      WHERE ${WAITS_FOR_TURN} AND x.admission_key > ${after}${more} ORDER BY x.admission_key LIMIT 1`;
+    return `WITH RECURSIVE due AS MATERIALIZED (
+    SELECT x.admission_key FROM ${execution} x
+    WHERE ${WAITS_FOR_TURN} AND x.generation >= 0 AND x.run_at <= ${clock.statement}
+    ORDER BY x.run_at LIMIT ${FEW_DUE + 1}
+  ), are AS MATERIALIZED (
+    SELECT count(*) <= ${FEW_DUE} AS few FROM due
+  ), k AS (
+    (${next('$1::text COLLATE "C"', ' AND NOT (SELECT few FROM are)')})
     UNION ALL
     SELECT n.admission_key FROM k CROSS JOIN LATERAL (${next('k.admission_key')}) n
   )
-  SELECT ${KEY.select({ key: 'k.admission_key' })} FROM k CROSS JOIN LATERAL (
+  (SELECT DISTINCT ${KEY.select({ key: 'd.admission_key' })} FROM due d
+  WHERE (SELECT few FROM are) AND d.admission_key > $1::text COLLATE "C"
+  ORDER BY 1 LIMIT $2::integer)
+  UNION ALL
+  (SELECT ${KEY.select({ key: 'k.admission_key' })} FROM k CROSS JOIN LATERAL (
     SELECT FROM ${execution} x
     WHERE x.admission_key = k.admission_key AND ${WAITS_FOR_TURN} AND x.run_at <= ${clock.statement}
     LIMIT 1
   ) d
-  LIMIT $2::integer`;
+  LIMIT $2::integer)`;
   },
 };
 

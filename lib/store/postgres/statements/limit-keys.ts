@@ -8,6 +8,9 @@ import type { LimitKeyRow, SlotHolder } from '../../port/index.js';
 
 const KEY = columns({ limitKey: text });
 
+/** Number of due tasks up to which they are read to find their keys. */
+export const FEW_DUE = 64;
+
 /**
  * Keys with due tasks. A loose scan of the index: one descent for each key, however many tasks wait behind it. The rows of a
  * recursive query are computed when they are read, so LIMIT ends the scan. The tasks of a key are not asked for with EXISTS,
@@ -15,6 +18,9 @@ const KEY = columns({ limitKey: text });
  *
  * A descent steps over the entries of tasks that were claimed just before, so there is a second one only where the first task
  * of the key is not due.
+ *
+ * Keys whose tasks sleep, or wait for their next attempt, are in the index too, and may be many. So if the caller asks for it ($4),
+ * the due tasks are read first, by their index. If they are few, they have all the keys.
  */
 export const readDueKeys: Statement<{ limitKey: string }> = {
   name: 'due_limit_keys',
@@ -23,21 +29,32 @@ export const readDueKeys: Statement<{ limitKey: string }> = {
     const isDue = `t.run_at <= ${tables.clock.statement} AND t.definition_id = ANY ($1::bigint[])`;
     const next = (
       after: string,
+      more = '',
     ): string => `SELECT t.limit_key, ${isDue} AS is_due FROM ${tables.task} t
-      WHERE ${LIMITED_CLAIMABLE} AND t.limit_key > ${after} ORDER BY t.limit_key LIMIT 1`;
-    return `WITH RECURSIVE k AS (
-    (${next('$2::text COLLATE "C"')})
+      WHERE ${LIMITED_CLAIMABLE} AND t.limit_key > ${after}${more} ORDER BY t.limit_key LIMIT 1`;
+    return `WITH RECURSIVE due AS MATERIALIZED (
+    SELECT t.limit_key, t.definition_id FROM ${tables.task} t
+    WHERE ${LIMITED_CLAIMABLE} AND t.task_no >= 0 AND t.run_at <= ${tables.clock.statement} AND $4::boolean
+    ORDER BY t.run_at LIMIT ${FEW_DUE + 1}
+  ), are AS MATERIALIZED (
+    SELECT $4::boolean AND count(*) <= ${FEW_DUE} AS few FROM due
+  ), k AS (
+    (${next('$2::text COLLATE "C"', ' AND NOT (SELECT few FROM are)')})
     UNION ALL
     SELECT n.limit_key, n.is_due FROM k CROSS JOIN LATERAL (${next('k.limit_key')}) n
   )
-  SELECT ${KEY.select({ limitKey: 'k.limit_key' })} FROM k CROSS JOIN LATERAL (
+  (SELECT DISTINCT ${KEY.select({ limitKey: 'd.limit_key' })} FROM due d
+  WHERE (SELECT few FROM are) AND d.definition_id = ANY ($1::bigint[]) AND d.limit_key > $2::text COLLATE "C"
+  ORDER BY 1 LIMIT $3::integer)
+  UNION ALL
+  (SELECT ${KEY.select({ limitKey: 'k.limit_key' })} FROM k CROSS JOIN LATERAL (
     SELECT WHERE k.is_due
     UNION ALL
     (SELECT FROM ${tables.task} t
     WHERE NOT k.is_due AND t.limit_key = k.limit_key AND ${LIMITED_CLAIMABLE} AND ${isDue}
     LIMIT 1)
   ) d
-  LIMIT $3::integer`;
+  LIMIT $3::integer)`;
   },
 };
 
