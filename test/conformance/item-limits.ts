@@ -101,6 +101,18 @@ export function describeItemLimits(tested: TestedStore): void {
       expect(row?.waiting).toBe(4);
     });
 
+    test('have a share of little room, beside tasks of the same limit', async () => {
+      const id = await map(['a', 'a']);
+      await map(['a', 'a', 'a', 'b', 'b', 'b'], false);
+      const keys = [keyOf('a'), joined(id, 'a'), keyOf('b')];
+      const first = await claim(keys, {}, { room: 2 });
+      expect([first.claims.length, first.perKey[1]]).toEqual([2, 1]);
+      // The room that the last item leaves is for the others.
+      const second = await claim(keys, {}, { room: 5 });
+      expect([second.claims.length, second.perKey[1]]).toEqual([5, 1]);
+      expect((await claim(keys, {}, { room: 9 })).claims).toHaveLength(1);
+    });
+
     test('of a full map hide no task of the same key', async () => {
       const full = await map(['a', 'a', 'a']);
       expect((await claim([joined(full, 'a')], {}, { mapConcurrency: 1 })).perKey).toEqual([1]);

@@ -67,17 +67,26 @@ export class PostgresLimitStore extends PostgresRole implements LimitStore {
     lease: LeaseWrite,
   ): Promise<LimitedClaims> {
     await this.insertUnknown(keys);
-    const kinds = inKinds(keys);
-    if (kinds.length === 1) return this.claimKind(keys, room, choice, lease);
-    // The kind of the first key goes first, so that the kinds take turns as the keys do.
+    const [first, second] = inKinds(keys);
+    if (first === undefined || second === undefined) {
+      return this.claimKind(keys, room, choice, lease);
+    }
     const claims: ClaimedTask[] = [];
     const found = new Map<string, ClaimedKey>();
-    for (const kind of kinds) {
-      if (claims.length >= room) break;
-      const claimed = await this.claimKind(kind, room - claims.length, choice, lease);
+    const claimOf = async (kind: readonly LimitRequest[], share: number): Promise<void> => {
+      if (share <= 0 || kind.length === 0) return;
+      const claimed = await this.claimKind(kind, share, choice, lease);
       claims.push(...claimed.claims);
-      for (const key of claimed.keys) found.set(key.limitKey, key);
-    }
+      for (const key of claimed.keys) {
+        const before = found.get(key.limitKey)?.claimed ?? 0;
+        found.set(key.limitKey, { ...key, claimed: before + key.claimed });
+      }
+    };
+    // The kind of the first key goes first, so that the kinds take turns as the keys do. It leaves the other one its share.
+    await claimOf(first, Math.max(1, Math.floor((room * first.length) / keys.length)));
+    await claimOf(second, room - claims.length);
+    const left = first.filter(({ limitKey }) => found.get(limitKey)?.fate === 'more');
+    await claimOf(left, room - claims.length);
     return { claims, keys: keys.flatMap(({ limitKey }) => found.get(limitKey) ?? []) };
   }
 
