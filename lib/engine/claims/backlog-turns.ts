@@ -12,7 +12,8 @@ export interface BacklogTurnsParts {
  * Lets tasks with and without a limit take turns while both wait for room in this process. Otherwise those without a limit would get
  * all the room: their claim reserves it at once, while a claim of the others reads keys first.
  *
- * States: turn of both, or turn of the tasks with a limit. The latter lasts until their claim has ended, or there is room again.
+ * States: turn of both, or turn of the tasks with a limit. The latter lasts until their claim has reserved its room or has found
+ * nothing, or until there is room again.
  */
 export class BacklogTurns {
   private limitedIsNext = false;
@@ -41,13 +42,18 @@ export class BacklogTurns {
     if (hasLimitedBacklog) void claimLimited();
   }
 
+  /** Call when a claim of tasks with a limit has reserved its room. The others get the rest. */
+  limitedHasReserved(): void {
+    if (this.limitedTurn === undefined) return;
+    this.limitedTurn = undefined;
+    if (this.parts.queue.hasBacklog) this.parts.claim();
+  }
+
   private async letLimitedClaim(): Promise<void> {
     const turn = {};
     this.limitedTurn = turn;
     await this.parts.claimLimited();
-    if (this.limitedTurn !== turn) return;
-    this.limitedTurn = undefined;
-    // It may have found nothing, or not all that there is room for.
-    if (this.parts.queue.hasBacklog) this.parts.claim();
+    // It has found no keys.
+    if (this.limitedTurn === turn) this.limitedHasReserved();
   }
 }

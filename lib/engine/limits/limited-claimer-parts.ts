@@ -23,6 +23,8 @@ export interface LimitedClaimerParts {
 /** What the tenant's engine does after a claim of tasks with a limit. */
 export interface LimitedConsequences {
   adopt(task: ClaimedTask): void;
+  /** Called when a claim has reserved its room, before it is sent. */
+  reserved(): void;
   /** Called after a failure: the statement may have committed claims that this process does not know. */
   reconcile(): void;
   /**

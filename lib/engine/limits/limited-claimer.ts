@@ -206,7 +206,7 @@ export class LimitedClaimer {
    * @param lapFirst - whether the keys of the lap come before those that are known to be ready
    */
   private async claimOnce(lapFirst: boolean): Promise<void> {
-    const { store, catalog, gate, except } = this.parts;
+    const { store, catalog, gate, except, consequences } = this.parts;
     const { keys, inTurn, from, usesLap } = await this.keys.choose(lapFirst, this.isContended);
     if (keys.length === 0) return this.leftRoom();
     let mayGoOn: () => void = () => undefined;
@@ -214,6 +214,7 @@ export class LimitedClaimer {
     const claim = gate.withRoom(
       MAX_CLAIMS,
       (lease, room) => {
+        consequences.reserved();
         // Not before the read of the keys: a workflow may have been paused since.
         const { claimable } = catalog;
         const { limitedIds: definitions, unknownTasks: unknown } = claimable;

@@ -93,6 +93,7 @@ export function wireClaims(core: EngineCore, groups: GroupsOfClaims) {
     except: () => overruns.tasks(),
     consequences: {
       adopt: (task) => receiver.fromRow(task),
+      reserved: () => core.turns.limitedHasReserved(),
       reconcile,
       leftReady: (isNew) => wakeUps.leftLimited(isNew),
       cannotClaim: () => wakeUps.cannotClaim(),

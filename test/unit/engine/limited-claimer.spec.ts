@@ -102,6 +102,7 @@ beforeEach(() => {
     except: () => [],
     consequences: {
       adopt: () => onAdopt(),
+      reserved: () => undefined,
       reconcile: () => called.push('reconcile'),
       leftReady: () => called.push('leftReady'),
       cannotClaim: () => called.push('cannotClaim'),
