@@ -114,7 +114,7 @@ export class CommandContext {
    * error. Rejects if none answers.
    */
   async reachableTenants(databases = this.databases): Promise<ReachableTenants> {
-    const found = await reachableTenants(databases, (database) => this.admin([database]));
+    const found = await reachableTenants(await this.admin(databases));
     for (const { server, error } of found.away) {
       if (this.noted.has(server)) continue;
       this.noted.add(server);
@@ -128,12 +128,13 @@ export class CommandContext {
   /**
    * The tenant that --tenant or --schema names, or the only one of the databases.
    *
+   * @param lacksName - as in {@link findTarget}
    * @throws IncompleteError if a server that could not be reached may have the tenant
    */
-  async target(): Promise<PlacedTarget> {
+  async target(lacksName?: string): Promise<PlacedTarget> {
     const { tenants, away } = await this.reachableTenants();
     const names = away.map(({ server }) => server);
-    return findTarget(tenants, this.databases, this.options, names);
+    return findTarget(tenants, this.databases, this.options, names, lacksName);
   }
 
   /** Opens the named tenant. It claims nothing. */

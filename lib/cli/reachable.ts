@@ -1,6 +1,4 @@
 import type { CloacinaAdmin, ListedTenant } from '../index.js';
-import { CloacinaError } from '../errors/cloacina-error.js';
-import type { NamedDatabase } from './databases.js';
 import { errorDocument, type ErrorDocument } from './failure.js';
 
 /** A server that could not be reached. */
@@ -15,35 +13,18 @@ export interface ReachableTenants {
   readonly away: readonly AwayServer[];
 }
 
-/** Codes of the library that say that a server can't be reached, or refuses the connection. */
-const AWAY_CODES = new Set<string>(['DATABASE_UNAVAILABLE', 'DATABASE_CONNECTION']);
-
 /**
- * Lists the tenants of all databases that answer.
+ * Lists the tenants of all databases that answer. One admin asks them all, because whether a move was interrupted is known only with
+ * both of its servers.
  *
- * @param adminOf - makes the admin of one of them
  * @throws the failure of the first one, if none answers, or if it is not for a lack of an answer
  */
 export async function reachableTenants(
-  databases: readonly NamedDatabase[],
-  adminOf: (database: NamedDatabase) => Promise<CloacinaAdmin>,
+  admin: Pick<CloacinaAdmin, 'listTenants'>,
 ): Promise<ReachableTenants> {
-  const lists = await Promise.allSettled(
-    databases.map(async (database) => (await adminOf(database)).listTenants()),
-  );
-  const tenants: ListedTenant[] = [];
   const away: AwayServer[] = [];
-  const failures: unknown[] = [];
-  for (const [i, list] of lists.entries()) {
-    if (list.status === 'fulfilled') {
-      tenants.push(...list.value);
-      continue;
-    }
-    const error: unknown = list.reason;
-    if (!(error instanceof CloacinaError && AWAY_CODES.has(error.code))) throw error;
-    failures.push(error);
-    away.push({ server: databases[i]?.server ?? '', error: errorDocument(error) });
-  }
-  if (failures.length === databases.length) throw failures[0];
+  const tenants = await admin.listTenants({
+    onAway: (server, error) => away.push({ server, error: errorDocument(error) }),
+  });
   return { tenants, away };
 }

@@ -20,6 +20,7 @@ const MAX_LISTED = 20;
  * Finds the tenant by its schema or its name. Without either, it is the only tenant of the databases.
  *
  * @param away - the names of servers that could not be reached
+ * @param lacksName - what to do if no tenant is named, as a sentence
  * @throws UsageError if there is no such tenant, or if the choice is not clear
  * @throws IncompleteError if a server that could not be reached may have the tenant
  */
@@ -28,12 +29,13 @@ export function findTarget(
   databases: readonly NamedDatabase[],
   { tenant, schema }: { readonly tenant?: string; readonly schema?: string },
   away: readonly string[] = [],
+  lacksName = LACKS_NAME,
 ): PlacedTarget {
   const living = all.filter(livesThere);
   if (schema === undefined && tenant === undefined) {
     if (away.length > 0)
-      throw new IncompleteError(`${LACKS_NAME} ${notSearched(away)} ${listed(living)}`);
-    return placed(onlyOf(living), databases);
+      throw new IncompleteError(`${lacksName} ${notSearched(away)} ${listed(living)}`);
+    return placed(onlyOf(living, lacksName), databases);
   }
   const matching = living.filter(
     (each) =>
@@ -87,7 +89,7 @@ export function placed(
   };
 }
 
-function onlyOf(all: readonly ListedTenant[]): ListedTenant {
+function onlyOf(all: readonly ListedTenant[], lacksName: string): ListedTenant {
   const [only, ...others] = all;
   if (only === undefined) {
     throw new UsageError(
@@ -95,7 +97,7 @@ function onlyOf(all: readonly ListedTenant[]): ListedTenant {
     );
   }
   if (others.length === 0) return only;
-  throw new UsageError(`${LACKS_NAME} ${listed(all)}`);
+  throw new UsageError(`${lacksName} ${listed(all)}`);
 }
 
 function notSearched(away: readonly string[]): string {

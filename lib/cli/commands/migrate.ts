@@ -33,6 +33,7 @@ interface Targets {
   readonly away: readonly AwayServer[];
 }
 
+const LACKS_NAME = 'Name a tenant with --tenant or --schema, or give --all.';
 /** Schemas at once: the connections of the pool. */
 const AT_ONCE = 4;
 
@@ -116,7 +117,7 @@ async function targetsOf(
     throw new UsageError('Give --dry-run or --status, not both.');
   if (all !== true) {
     if (schema === undefined || tenant !== undefined)
-      return { targets: [await context.target()], away: [] };
+      return { targets: [await context.target(LACKS_NAME)], away: [] };
     const place = await context.placeFor(schema);
     return { targets: [{ tenant: schema, schema, ...place }], away: [] };
   }

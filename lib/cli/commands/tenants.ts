@@ -108,6 +108,8 @@ function inWords({ state, peer, isInterrupted }: NonNullable<ListedTenant['move'
     moved: 'moved to',
     arriving: 'arrives from',
   }[state];
+  if (isInterrupted === null)
+    return `${does} ${peer}, which was not asked whether the move goes on`;
   return `${does} ${peer}${isInterrupted ? ', interrupted' : ''}`;
 }
 

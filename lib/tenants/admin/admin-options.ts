@@ -1,3 +1,4 @@
+import type { CloacinaError } from '../../errors/index.js';
 import type { Duration } from '../../workflow/duration.js';
 import type { MoveOptions } from '../moving/move-options.js';
 import type { ApplicationMigrations } from '../moving/target-schema.js';
@@ -95,5 +96,30 @@ export interface ListedTenant {
   /** The name of its server. Absent without the option `servers`. */
   server?: string;
   /** Its move to another server. Absent without one. */
-  move?: TenantMove;
+  move?: ListedMove;
+}
+
+/** A move in the list of {@link CloacinaAdmin.listTenants}. */
+export interface ListedMove extends Omit<TenantMove, 'isInterrupted'> {
+  /**
+   * As in {@link TenantMove}. Null for a copy (`arriving`) whose source was not read: only the source knows whether a process carries
+   * the move out.
+   */
+  readonly isInterrupted: boolean | null;
+}
+
+/**
+ * Options of {@link CloacinaAdmin.listTenants}.
+ *
+ * @example
+ * ```ts
+ * const tenants = await admin.listTenants({ onAway: (server, { message }) => console.warn(server, message) });
+ * ```
+ */
+export interface ListTenantsOptions {
+  /**
+   * Called for each of the `servers` that could not be reached; the tenants of the others are listed. Default: the call rejects for such
+   * a server. It also rejects if no server could be reached.
+   */
+  onAway?: (server: string, error: CloacinaError) => void;
 }

@@ -1,5 +1,5 @@
 import { DURATION_FORM, parseDuration } from '../../workflow/duration.js';
-import { InvalidArgumentError, NotAllowedError } from '../../errors/index.js';
+import { type CloacinaError, InvalidArgumentError, NotAllowedError } from '../../errors/index.js';
 import { formatValue } from '../../errors/option-checks.js';
 import { databasePlace } from '../../store/postgres/connections/connection-config.js';
 import { assertSchemaName } from '../../options/schema-name.js';
@@ -9,6 +9,7 @@ import type {
   CloacinaAdminOptions,
   CreateTenantOptions,
   ListedTenant,
+  ListTenantsOptions,
   MoveTenantOptions,
   RemoveTenantOptions,
   TenantCredentials,
@@ -31,6 +32,7 @@ import type { MoveServers } from '../moving/tenant-places.js';
 import { dropCopies, finishMove, type FinishedMove } from '../moving/finish-move.js';
 import type { MoveReport } from '../moving/move-options.js';
 import { moveTenant } from '../moving/move-tenant.js';
+import { isUnreachable } from '../hosting/tenant-arrival.js';
 import { joinLists, listTenantSchemas } from './list-tenants.js';
 import { removeTenantFrom } from './remove-tenant.js';
 import { assertRoleName } from './role-name.js';
@@ -211,21 +213,33 @@ export class CloacinaAdmin {
    * The version is `unknown` if this login may not read it, if the table is locked, or if the tenant has changed it. With the option
    * `servers`, it lists those of all servers.
    *
-   * @throws DatabaseUnavailableError if a server could not be reached
+   * @throws DatabaseUnavailableError if a server could not be reached; with `onAway` only if none could
    */
-  async listTenants(): Promise<ListedTenant[]> {
+  async listTenants({ onAway }: ListTenantsOptions = {}): Promise<ListedTenant[]> {
+    const { names } = this.servers;
+    const away = new Map<string, CloacinaError>();
     const lists = await Promise.all(
-      this.servers.names.map(async (server) => {
+      names.map(async (server) => {
         const tenants = await this.inSession(
           'listTenants',
           undefined,
           (session) => listTenantSchemas(session.client),
           server,
-        );
-        return { server, tenants };
+        ).catch((error: unknown) => {
+          if (onAway === undefined || server === undefined || !isUnreachable(error)) throw error;
+          away.set(server, error);
+          return undefined;
+        });
+        return tenants === undefined ? [] : [{ server, tenants }];
       }),
     );
-    return joinLists(lists);
+    const [first] = away.values();
+    if (first !== undefined && away.size === names.length) throw first;
+    for (const server of names) {
+      const error = away.get(server ?? '');
+      if (error !== undefined) onAway?.(server ?? '', error);
+    }
+    return joinLists(lists.flat());
   }
 
   /**

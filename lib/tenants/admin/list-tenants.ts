@@ -2,7 +2,7 @@ import type pg from 'pg';
 import { CLOACINA_MIGRATIONS_TABLE } from '../../store/postgres/migrations/index.js';
 import { tenantNameIn } from '../tenant-name.js';
 import { isMoveState, schemasWithMover, type TenantMove } from '../moving/tenant-move.js';
-import type { ListedTenant } from './admin-options.js';
+import type { ListedMove, ListedTenant } from './admin-options.js';
 import { copyEach, copyVersions } from './copy-versions.js';
 
 /** The tenant of a schema on one server, as {@link CloacinaAdmin.listTenants} lists it. */
@@ -37,7 +37,10 @@ export async function listTenantSchemas(client: pg.Client): Promise<ListedSchema
     { table: 'cloacina_tenant', columns: 'state, peer, changed_at' },
     ([line]) => line,
   );
-  const moving = await schemasWithMover(client, readable);
+  const moving = await schemasWithMover(
+    client,
+    rows.map(({ schema }) => schema),
+  );
   const moves = new Map(
     readable.map((schema, i) => [schema, moveIn(states[i], moving.has(schema))]),
   );
@@ -62,8 +65,8 @@ function moveIn(line: string | undefined, hasMover: boolean): TenantMove | undef
 }
 
 /**
- * The lists of all servers as one. The mover of a tenant is known to the source alone, so a copy is incomplete for good unless its
- * source has one.
+ * The lists of servers as one. The mover of a tenant is known to the source alone, so whether a copy is incomplete for good is not
+ * known without the list of its source.
  */
 export function joinLists(
   lists: readonly { readonly server: string | undefined; readonly tenants: ListedSchema[] }[],
@@ -74,17 +77,16 @@ export function joinLists(
       new Set(tenants.filter(({ hasMover }) => hasMover).map(({ schema }) => schema)),
     ]),
   );
+  const onList = ({ isInterrupted, ...move }: TenantMove, schema: string): ListedMove => {
+    if (move.state !== 'arriving') return { ...move, isInterrupted };
+    const ofSource = movers.get(move.peer);
+    return { ...move, isInterrupted: ofSource === undefined ? null : !ofSource.has(schema) };
+  };
   return lists.flatMap(({ server, tenants }) =>
-    tenants.map(({ hasMover: _, move, ...tenant }): ListedTenant => {
-      const isArriving =
-        move?.state === 'arriving' && movers.get(move.peer)?.has(tenant.schema) === true;
-      return {
-        ...tenant,
-        ...(server === undefined ? {} : { server }),
-        ...(move === undefined
-          ? {}
-          : { move: isArriving ? { ...move, isInterrupted: false } : move }),
-      };
-    }),
+    tenants.map(({ hasMover: _, move, ...tenant }): ListedTenant => ({
+      ...tenant,
+      ...(server === undefined ? {} : { server }),
+      ...(move === undefined ? {} : { move: onList(move, tenant.schema) }),
+    })),
   );
 }

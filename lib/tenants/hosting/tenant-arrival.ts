@@ -85,7 +85,7 @@ export class TenantArrival {
 }
 
 /** Whether the boot may go on without the server: it is away, or it refuses the connections of this process for now. */
-export function isUnreachable(error: unknown): boolean {
+export function isUnreachable(error: unknown): error is CloacinaError {
   return (
     error instanceof CloacinaError &&
     (error.code === 'DATABASE_UNAVAILABLE' || error.code === 'DATABASE_CONNECTION')

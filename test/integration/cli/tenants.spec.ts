@@ -131,6 +131,12 @@ describe('migrate', () => {
     expect(stdout).toMatch(/2 tenants migrated, 1 left out\.\n$/);
   });
 
+  it('without a name: says that there is --all', async () => {
+    const { code, stderr } = await run('migrate');
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/^Name a tenant with --tenant or --schema, or give --all\. /);
+  });
+
   it('--status and --dry-run change nothing', async () => {
     const status = await run('migrate --status --schema umbrella --json');
     expect(status.code).toBe(1);
