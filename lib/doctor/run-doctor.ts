@@ -62,7 +62,7 @@ export async function runDoctor(options: DoctorOptions = {}): Promise<DoctorRepo
     if (refused !== undefined) throw refused;
     if (!isAway(error)) throw error;
     const waitedMs = Math.round(performance.now() - began);
-    throw new DatabaseUnavailableError({ waitedMs, place }, { cause: error });
+    throw new DatabaseUnavailableError({ waitedMs, place, isOneAttempt: true }, { cause: error });
   } finally {
     await client.end().catch(() => undefined);
   }

@@ -89,10 +89,15 @@ async function examineAll(
 ): Promise<ExitCode> {
   const { runDoctorOnServers } = await loadLibrary();
   const { servers = {} } = adminOptionsOf(databases);
-  const bar = await progressBar(context, 'Examining', 1);
+  const names = Object.keys(servers);
+  const bar = await progressBar(context, 'Examining', 100);
   const report = await runDoctorOnServers(servers, {
     ...chosen,
-    onProgress: (done, total) => bar.update(done, total),
+    // The number of tenants of a server is known when its turn has come, so each server is an equal part.
+    onProgress: (done, total, server) => {
+      const percent = ((names.indexOf(server) + done / total) / names.length) * 100;
+      bar.update(Math.round(percent), 100, `Examining ${server} (${done} of ${total})`);
+    },
   }).finally(() => bar.stop());
   const examined = report.servers.flatMap((one) => ('error' in one ? [] : [one]));
   const isWell =

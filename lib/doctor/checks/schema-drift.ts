@@ -31,7 +31,10 @@ export const schemaDrift: TenantCheck = {
         facts: { drift: what, objects: lines.map(nameOf) },
       });
     };
-    add('missing', missing, undefined, nameOf);
+    add('missing', missing, undefined, (line) =>
+      // A table is made by more than one statement.
+      line.kind === 'table' ? nameOf(line) : `${nameOf(line)} (made as "${line.definition}")`,
+    );
     add(
       'changed',
       changed.map(({ actual }) => actual),
@@ -46,7 +49,7 @@ export const schemaDrift: TenantCheck = {
   },
   advice: ({ facts }) =>
     facts['drift'] === 'missing' || facts['drift'] === 'changed'
-      ? 'Create the objects again as the migrations do (lib/store/postgres/migrations of the package), or restore the schema from a backup. Find out which statement changed them.'
+      ? 'Create the objects again as they were made, or restore the schema from a backup. A new schema shows all of them: "npx nestjs-cloacina migrate --schema NAME" makes one. Find out which statement changed them.'
       : 'An additional index, column or trigger on a table of the library slows down every claim and outcome. Drop it, or move it to a table of the application.',
 };
 

@@ -38,11 +38,15 @@ export const unfinishedMove: TenantCheck = {
   },
   advice: ({ facts }, schema) =>
     facts['state'] === 'moved'
-      ? `Check that the tenant works on server "${String(facts['peer'])}". Then finishMove("${schema}") drops this source.`
+      ? `Check that the tenant works on server "${String(facts['peer'])}". Then ${finish(schema)} drops this source.`
       : facts['state'] === 'arriving'
-        ? `Move the tenant again, which makes the copy anew, or call finishMove("${schema}"), which drops it. If its source has moved, the processes make this copy live by themselves.`
-        : `Move the tenant again, or undo the move with finishMove("${schema}"). A stop is undone by every process of the tenant when its deadline has passed: if none does, start one whose login owns the tables.`,
+        ? `If the move still goes on, as "npx nestjs-cloacina tenants list" of both servers shows, wait for its end. Otherwise move the tenant again, which makes the copy anew, or drop it with ${finish(schema)}. If its source has moved, the processes make this copy live by themselves.`
+        : `Move the tenant again, or undo the move with ${finish(schema)}. A stop is undone by every process of the tenant when its deadline has passed: if none does, start one whose login owns the tables.`,
 };
+
+function finish(schema: string): string {
+  return `"npx nestjs-cloacina tenants move ${schema} --finish" (finishMove() in the application)`;
+}
 
 const SAYS: Readonly<Record<string, (peer: string) => string>> = {
   copying: (peer) =>

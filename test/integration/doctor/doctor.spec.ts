@@ -99,6 +99,8 @@ describe('A tenant with faults', () => {
       [['column payload of cloacina_signal'], 'error'],
       [['index of_an_operator of cloacina_task_execution'], 'warning'],
     ]);
+    // What an operator needs to make it again.
+    expect(drift[0]?.detail).toMatch(/\(made as "CREATE INDEX cloacina_task_execution_due_idx ON /);
   });
 
   it('groups failures by cause, whatever the numbers in their messages', () => {
@@ -141,6 +143,18 @@ it('finds migrations that are missing, and those of a newer version', async () =
   expect(found.skipped).toEqual([
     { check: 'schema-drift', schema, reason: expect.stringContaining('newer version') },
   ]);
+  await admin.query(`DROP SCHEMA ${schema} CASCADE`);
+});
+
+it('examines what a move has left for its move only', async () => {
+  const { schema, runner } = await openTenant([waiting], { claiming: false });
+  const left = { schema, runner } as OpenTenant;
+  for (const id of ['schedules', 'blocked-tasks', 'failed-executions'])
+    await TENANT_FAULTS[id]!(admin, left, role);
+  await admin.query(
+    `UPDATE ${schema}.cloacina_tenant SET state = 'moved', move_id = gen_random_uuid(), peer = 'us'`,
+  );
+  expect(idsOf(await findings({ schemas: [schema] }))).toEqual(['unfinished-move']);
   await admin.query(`DROP SCHEMA ${schema} CASCADE`);
 });
 

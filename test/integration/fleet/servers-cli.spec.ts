@@ -63,6 +63,15 @@ describe('the command line with CLOACINA_SERVERS', () => {
     });
   }, 120_000);
 
+  it('shows on a terminal how far the examination of each server is', async () => {
+    const { stderr } = await runCli(['doctor', '--check', 'orphans'], {
+      env: { CLOACINA_SERVERS: `home=${home},us=${us.url}` },
+      keys: '',
+    });
+    for (const server of ['home', 'us'])
+      expect(stderr).toMatch(new RegExp(`Examining ${server} \\((\\d+) of \\1\\)`));
+  }, 120_000);
+
   describe('while a server is away', () => {
     const here = freshSchema('here');
     const there = freshSchema('there');
