@@ -80,12 +80,18 @@ export class TenantRetention {
   private frontier = FIRST_ID;
   private warnedAt = -Infinity;
   private readonly failures: ArchiveFailures;
+  private failuresInRow = 0;
   private readonly places: KeptPlaces;
 
   constructor(private readonly parts: TenantRetentionParts) {
     this.plan = new RetentionPlan(parts.settings?.rule ?? KEEP_ALL, parts.workflows);
     this.failures = new ArchiveFailures(parts.tenant, parts.clock);
     this.places = new KeptPlaces(parts.clock);
+  }
+
+  /** How often the archive has failed in a row. 0 in a process that does not have the turn. */
+  get archiveFailures(): number {
+    return this.holdsTurn ? this.failuresInRow : 0;
   }
 
   get isBusy(): boolean {
@@ -134,6 +140,7 @@ export class TenantRetention {
       this.nextAt = clock.now() + MAX_IDLE_MS;
       return;
     }
+    this.failuresInRow = turn.failures;
     if (this.failures.isNews(turn)) this.fullAt = -Infinity;
     try {
       if (clock.now() >= Math.min(this.freshAt, this.fullAt)) await this.goRound(pacer, turn);
@@ -210,7 +217,10 @@ export class TenantRetention {
       const failure = this.failures.lapEnded(result.unreadable, skip, turn, isFull);
       const nextInMs = Math.min(result.nextInMs, this.failures.readAgainInMs);
       this.planNext({ ...result, nextInMs }, { periodMs, isFull, workedMs, now: turn.now });
-      if (failure !== undefined) await this.note({ holdMs: this.marginMs, failure });
+      if (failure !== undefined) {
+        this.failuresInRow = failure === null ? 0 : turn.failures + 1;
+        await this.note({ holdMs: this.marginMs, failure });
+      }
     } finally {
       if (deleted > 0) await this.note({ holdMs: this.marginMs, deleted });
     }
@@ -237,6 +247,7 @@ export class TenantRetention {
 
   private async archiveFailed(cause: ArchiveFailure, turn: RetentionTurn): Promise<void> {
     const { failure, pauseMs } = this.failures.refused(cause, turn);
+    this.failuresInRow = turn.failures + 1;
     this.nextAt = this.parts.clock.now() + pauseMs;
     // What the failed part has left behind is in no later part.
     this.fullAt = this.nextAt;

@@ -56,8 +56,10 @@ export interface TenantTrouble {
    * - `moving`: the tenant moves to another server, or has moved to one that this process can't reach or does not know. Nothing of
    *   it is claimed here.
    * - `serverAway`: the tenant's server could not be reached at the boot. The tenant is served as soon as it answers.
+   * - `archive`: the archive fails, so `retention` keeps ended executions. Only in the process that deletes those of the tenant.
    */
-  trouble: 'schema' | 'backlog' | 'hungHandlers' | 'notOpened' | 'moving' | 'serverAway';
+  trouble:
+    'schema' | 'backlog' | 'hungHandlers' | 'notOpened' | 'moving' | 'serverAway' | 'archive';
   /** The same as a sentence for people. */
   detail: string;
 }

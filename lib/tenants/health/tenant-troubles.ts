@@ -53,6 +53,11 @@ function troublesOf(runtime: TenantRuntime, backlogAfterMs: number): TenantTroub
     const detail = `${tenant}: ${hung} handlers ignore their aborted signals and keep slots of this process.`;
     troubles.push({ tenant: name, trouble: 'hungHandlers', detail });
   }
+  const { archiveFailures } = runtime.engine.retention;
+  if (archiveFailures > 0) {
+    const detail = `${tenant}: the archive has failed (${archiveFailures} in a row), so ended executions are kept. runner.retentionState() has the error.`;
+    troubles.push({ tenant: name, trouble: 'archive', detail });
+  }
   return troubles;
 }
 

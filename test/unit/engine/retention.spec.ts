@@ -375,9 +375,14 @@ describe('an archive', () => {
     expect(failures).toBe(error.mock.calls.length);
     expect(failures).toBeGreaterThan(5);
     expect(failures).toBeLessThan(20);
+    expect(process.archiveFailures).toBe(failures);
+    const other = processOf({ rule: { completedMs: MINUTE }, archive });
+    await pass(MINUTE, other);
+    expect(other.archiveFailures).toBe(0);
     error.mockRestore();
     failing = undefined;
     await pass(25 * MINUTE, process);
+    expect(process.archiveFailures).toBe(0);
     expect(exists(id)).toBe(false);
     expect(await store.retention.state()).toMatchObject({ failures: 0, failure: null, deleted: 1 });
   });
