@@ -137,7 +137,7 @@ export abstract class ExecutionQueries {
    * Explains why an execution has not ended: what each of its open tasks waits for, and which processes serve the tenant. Any
    * process may ask, also one that runs no tasks. Returns null if no execution has this id.
    *
-   * A call reads the execution and its tasks in one statement, and what they wait for in at most ten more. It is meant for
+   * A call reads the execution and its tasks in one statement, and what they wait for in at most a dozen more. It is meant for
    * people and dashboards, not for polling many executions: {@link list} has a shorter reason of each.
    *
    * @example

@@ -108,4 +108,13 @@ export function describeExplanations(tested: TestedStore): void {
       { id, workflow: execution?.workflow, status: execution?.status },
     ]);
   });
+
+  test('name who paused an execution last', async () => {
+    expect(await reads().pausedBy(id)).toBeUndefined();
+    await tested.store.pause(id, 'audit', 'ada');
+    expect(await reads().pausedBy(id)).toBe('ada');
+    await tested.store.resume(id, 'bob');
+    await tested.store.pause(id, 'audit', null);
+    expect(await reads().pausedBy(id)).toBeUndefined();
+  });
 }

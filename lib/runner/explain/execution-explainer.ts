@@ -8,6 +8,7 @@ import type {
   TaskKey,
   TaskRow,
   TenantProcesses,
+  WorkflowPause,
 } from '../../store/port/index.js';
 import {
   isExecutionEnded,
@@ -30,6 +31,8 @@ import { withOwnProcess } from './own-process.js';
 const MAX_WAITS = 50;
 const MAX_CHILDREN = 50;
 const MAX_LIMIT_KEYS = 20;
+/** Max number of actions on a workflow among which that of its pause is looked for. */
+const MAX_ACTIONS = 20;
 /** Max number of items that an explanation looks at, of all maps of the execution together. */
 const MAX_ITEMS = 100_000;
 /** Max number of reads until the rows of the tasks and of the processes agree. */
@@ -45,7 +48,7 @@ export interface ExplainerParts {
 /**
  * Explains why executions have not ended.
  *
- * One statement reads the execution with its tasks, at one moment. A few more read what these tasks wait for: at most ten,
+ * One statement reads the execution with its tasks, at one moment. A few more read what these tasks wait for: at most a dozen,
  * each of a bounded size. Without open tasks there are none.
  */
 export class ExecutionExplainer {
@@ -89,6 +92,9 @@ export class ExecutionExplainer {
     const messages = waiting(rows, ['signal', 'event']);
     const childIds = rows.flatMap(({ wait }) => wait?.childId ?? []).slice(0, MAX_CHILDREN);
     const { explanations, pauses } = store;
+    const pause = hasEnded
+      ? undefined
+      : (await pauses.list()).find((one) => one.workflow === workflow.name);
     const now = clock.wallTime();
     const processes = hasEnded
       ? NO_PROCESSES
@@ -108,14 +114,22 @@ export class ExecutionExplainer {
           child,
         ]),
       ),
-      pause: hasEnded
-        ? undefined
-        : (await pauses.list()).find((pause) => pause.workflow === workflow.name),
+      pausedBy:
+        execution.status === 'Paused' ? await explanations.pausedBy(execution.id) : undefined,
+      pause,
+      workflowPausedBy: pause && (await this.actorOf(pause)),
       limits: await this.limitStates(limitKeys(rows, now), processes),
       turns: await this.turnStates(execution, definition),
       processes,
       own: engine.self.facts,
     };
+  }
+
+  /** Who paused the workflow, if the call named an actor. */
+  private async actorOf({ workflow, pausedAt }: WorkflowPause): Promise<string | undefined> {
+    const query = { subject: workflow, actor: null, before: null, limit: MAX_ACTIONS };
+    const actions = await this.parts.engine.store.actions.list(query);
+    return actions.find(({ kind, at }) => kind === 'workflow.paused' && at >= pausedAt)?.actor;
   }
 
   /** This process may not have the code, so the numbers of limits are those of the processes that have it. */

@@ -154,10 +154,10 @@ export type ExplainReason =
     }
   /** The rate of its admission allows the next execution of the key later. */
   | { kind: 'turnRate'; workflow: string; key?: string; schedule?: string; until: Date }
-  /** The execution is paused. */
-  | { kind: 'paused'; reason?: string }
+  /** The execution is paused. The actor is who has paused it, if the call named one. */
+  | { kind: 'paused'; reason?: string; actor?: string }
   /** The workflow is paused as a whole. */
-  | { kind: 'workflowPaused'; workflow: string; reason?: string; since: Date }
+  | { kind: 'workflowPaused'; workflow: string; reason?: string; actor?: string; since: Date }
   /** It is due, and no living process can take it: see `because` of each, or `processes` is empty. */
   | { kind: 'noProcess'; workflow: string; processes: UnableProcess[] }
   /** It is due, and the processes that serve it have no free slots for the tenant. */

@@ -26,7 +26,13 @@ const OVERDUE_MS = 5_000;
 export function explainTask(facts: Facts, row: TaskRow, task: CompiledTask): ExplainReason {
   const { unreadable, execution } = facts;
   if (row.status === 'Running') return runningReason(facts, row, task);
-  if (row.paused) return { kind: 'paused', ...given('reason', execution.reason) };
+  if (row.paused) {
+    return {
+      kind: 'paused',
+      ...given('reason', execution.reason),
+      ...given('actor', facts.pausedBy),
+    };
+  }
   if (unreadable !== undefined) {
     return { kind: 'definition', definitionId: execution.definitionId, message: unreadable };
   }
@@ -38,7 +44,8 @@ export function explainTask(facts: Facts, row: TaskRow, task: CompiledTask): Exp
   if (row.runAt !== null && !isDue) return timeReason(row, task, row.runAt);
   if (facts.pause !== undefined) {
     const { workflow, reason, pausedAt: since } = facts.pause;
-    return { kind: 'workflowPaused', workflow, ...given('reason', reason), since };
+    const actor = given('actor', facts.workflowPausedBy);
+    return { kind: 'workflowPaused', workflow, ...given('reason', reason), ...actor, since };
   }
   return limitReason(facts, row, task) ?? processReason(facts, row, task);
 }

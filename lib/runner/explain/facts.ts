@@ -23,7 +23,11 @@ export interface Facts {
   readonly now: number;
   readonly processes: TenantProcesses;
   readonly own: OwnFacts;
+  /** Who paused the execution. */
+  readonly pausedBy: string | undefined;
   readonly pause: WorkflowPause | undefined;
+  /** Who paused the workflow. */
+  readonly workflowPausedBy: string | undefined;
   /** The keys of limits, by their stored forms. */
   readonly limits: ReadonlyMap<string, LimitState>;
   readonly turns: ReadonlyMap<string, TurnState>;

@@ -62,11 +62,9 @@ const TEXTS: Texts = {
     (reason.waiting > 1 ? ` ${countOf(reason.waiting)} executions wait.` : ''),
   turnRate: (reason) =>
     `The execution waits for its turn of ${turnName(reason)}: the rate allows the next one at ${at(reason.until)}.`,
-  paused: ({ reason }) =>
-    `The execution is paused${reason === undefined ? '.' : `: ${sentence(reason)}`} runner.resume() lets it continue.`,
-  workflowPaused: ({ workflow, reason, since }) =>
-    `Workflow ${quoted(workflow)} has been paused since ${at(since)}${reason === undefined ? '.' : `: ${sentence(reason)}`} runner.resumeWorkflow() ` +
-    'lets it continue.',
+  paused: pausedText,
+  workflowPaused: ({ workflow, since, ...why }) =>
+    `Workflow ${quoted(workflow)} has been paused since ${at(since)}${byAndWhy(why)} runner.resumeWorkflow() lets it continue.`,
   noProcess: ({ workflow, processes }) =>
     processes.length === 0
       ? `It is due, and no living process serves the tenant. Start one whose code has workflow ${quoted(workflow)}.`
@@ -148,8 +146,24 @@ function countOf(waiting: number): string {
   return waiting >= 1_000 ? 'At least 1,000' : String(waiting);
 }
 
+/** That an execution is paused. */
+export function pausedText(by: PauseFacts): string {
+  return `The execution is paused${byAndWhy(by)} runner.resume() lets it continue.`;
+}
+
+interface PauseFacts {
+  readonly actor?: string;
+  readonly reason?: string;
+}
+
+/** Who paused it, and why. */
+function byAndWhy({ actor, reason }: PauseFacts): string {
+  const by = actor === undefined ? '' : ` by ${actor}`;
+  return by + (reason === undefined ? '.' : `: ${sentence(reason)}`);
+}
+
 /** A text of the application with an end. */
-export function sentence(text: string): string {
+function sentence(text: string): string {
   return /[.!?]$/.test(text) ? text : `${text}.`;
 }
 

@@ -1,6 +1,7 @@
 import { isExecutionEnded, type ExecutionStatus } from '../../workflow/index.js';
 import type { ExplainReason } from './explain-reason.js';
-import { sentence } from './reason-text.js';
+import { given } from './facts.js';
+import { pausedText } from './reason-text.js';
 import type { TaskExplanation } from './explanation.js';
 
 /** Which cause the summary tells, of several: those first that need someone to act. */
@@ -36,12 +37,19 @@ export function summaryOf(
   status: ExecutionStatus,
   tasks: readonly TaskExplanation[],
   open: number,
-  { reason, startBefore }: { readonly reason: string | null; readonly startBefore: Date | null },
+  {
+    reason,
+    actor,
+    startBefore,
+  }: {
+    readonly reason: string | null;
+    readonly actor: string | undefined;
+    readonly startBefore: Date | null;
+  },
 ): string {
   if (isExecutionEnded(status)) return `The execution has ended: it is ${status}.`;
-  if (status === 'Paused') {
-    return `The execution is paused${reason === null ? '.' : `: ${sentence(reason)}`} runner.resume() lets it continue.`;
-  }
+  if (status === 'Paused')
+    return pausedText({ ...given('reason', reason), ...given('actor', actor) });
   const [first] = tasks.toSorted((a, b) => rank(a) - rank(b));
   if (first === undefined)
     return 'All tasks have ended, and the end of the execution is being recorded.';

@@ -31,7 +31,7 @@ export function viewExplanation(facts: Facts): ExecutionExplanation {
     executionId: execution.id,
     workflow: execution.workflow,
     status,
-    summary: summaryOf(status, tasks, open.length, execution),
+    summary: summaryOf(status, tasks, open.length, { ...execution, actor: facts.pausedBy }),
     tasks,
     open: open.length,
     processes: servingProcesses(facts),

@@ -51,4 +51,6 @@ export interface ExplanationStore {
   listening(tasks: readonly TaskKey[]): Promise<ListeningWait[]>;
   /** These executions. Missing ones are left out. */
   children(ids: readonly string[]): Promise<AwaitedChild[]>;
+  /** Who paused the execution last. Undefined if no name was given, or if it was never paused. */
+  pausedBy(executionId: string): Promise<string | undefined>;
 }

@@ -204,6 +204,34 @@ const CAUSES: readonly (readonly [string, () => Promise<string>, Expected])[] = 
     { reason: { kind: 'paused', reason: 'audit' }, text: /^The execution is paused: audit\./ },
   ],
   [
+    'whose execution is paused by a person',
+    async () => {
+      const process = await serve(code([TASK]), 1);
+      const id = await start(process, { delay: '1h' });
+      await process.runner.pause(id, { actor: 'bob' });
+      await process.runner.resume(id);
+      await process.runner.pause(id, { reason: 'audit', actor: 'ada' });
+      return id;
+    },
+    {
+      reason: { kind: 'paused', reason: 'audit', actor: 'ada' },
+      text: /^The execution is paused by ada: audit\./,
+    },
+  ],
+  [
+    'whose workflow is paused by a person',
+    async () => {
+      const process = await serve(code([TASK]));
+      await process.runner.pauseWorkflow('w', { actor: 'ada' });
+      await process.runner.schedules.create('w', 'w', { every: '1h' }, {}, { actor: 'bob' });
+      return start(process);
+    },
+    {
+      reason: { kind: 'workflowPaused', workflow: 'w', actor: 'ada', since: NOW },
+      text: /^Workflow "w" has been paused since .+ by ada\. runner/,
+    },
+  ],
+  [
     'whose workflow is paused',
     async () => {
       const process = await serve(code([TASK]));

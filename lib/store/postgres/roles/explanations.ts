@@ -5,6 +5,7 @@ import {
   readChildren,
   readListening,
   readOpenItems,
+  readPausedBy,
 } from '../statements/explanations.js';
 import { itemsOf, readItemDetails } from '../statements/read-details.js';
 import { taskKeyValues } from '../statements/statement.js';
@@ -38,5 +39,10 @@ export class PostgresExplanationStore extends PostgresRole implements Explanatio
 
   children(ids: readonly string[]): Promise<AwaitedChild[]> {
     return this.db.cold.run(readChildren, [plainArray(ids)]);
+  }
+
+  async pausedBy(executionId: string): Promise<string | undefined> {
+    const [pause] = await this.db.cold.run(readPausedBy, [executionId]);
+    return pause?.actor ?? undefined;
   }
 }

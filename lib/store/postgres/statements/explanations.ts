@@ -104,3 +104,13 @@ export const readChildren: Statement<AwaitedChild> = {
     `SELECT ${CHILD.select({ id: 'x.id', workflow: 'x.workflow', status: 'x.status' })}
   FROM ${tables.execution} x WHERE x.id = ANY ($1::uuid[])`,
 };
+
+const PAUSED_BY = columns({ actor: orNull(text) });
+
+/** The latest pause of execution $1. */
+export const readPausedBy: Statement<{ actor: string | null }> = {
+  name: 'read_paused_by',
+  columns: PAUSED_BY,
+  text: (tables) => `SELECT ${PAUSED_BY.select({ actor: "e.detail ->> 'actor'" })}
+  FROM ${tables.event} e WHERE e.execution_id = $1::uuid AND e.kind = 'paused' ORDER BY e.id DESC LIMIT 1`,
+};

@@ -46,4 +46,13 @@ export class MemoryExplanationStore extends MemoryRole implements ExplanationSto
       }),
     );
   }
+
+  pausedBy(executionId: string): Promise<string | undefined> {
+    return this.run((tables) => {
+      const pause = tables.events.findLast(
+        (event) => event.executionId === executionId && event.kind === 'paused',
+      );
+      return (pause?.detail as { readonly actor?: string } | undefined)?.actor;
+    });
+  }
 }
