@@ -61,7 +61,10 @@ function showStatus(
       () => {
         const { median, p95 } = stats.timeToRecoverMs;
         const parts = [
-          `${counted(stats.recovered, 'task')} recovered, ${stats.abandoned} abandoned. Time to recover: median ${median} ms, 95th percentile ${p95} ms.`,
+          `${counted(stats.recovered, 'task')} recovered, ${stats.abandoned} abandoned.` +
+            (stats.recovered + stats.abandoned === 0
+              ? ''
+              : ` Time to recover: median ${median} ms, 95th percentile ${p95} ms.`),
         ];
         if (items.length > 0)
           parts.push(

@@ -110,6 +110,7 @@ describe('A failure from start to mend', () => {
     expect(stdout).toMatch(/^pack +task +Completed/m);
     expect(stdout).toMatch(/^hand-over +task +Failed .*the carrier \[31m is down$/m);
     expect(stdout).toMatch(/execution\.created/);
+    expect(stdout).not.toContain('"stack"');
     expect(stdout).not.toContain('\u001b');
     const json = await run('show', id, '--json');
     expect(json.json()).toEqual({ execution: expect.objectContaining({ id, status: 'Failed' }) });

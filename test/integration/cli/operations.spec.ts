@@ -75,7 +75,7 @@ describe('recovery', () => {
   it('status: of a tenant without losses', async () => {
     const { code, stdout } = await run('recovery status --since 1h');
     expect(code).toBe(0);
-    expect(stdout).toMatch(/^0 tasks recovered, 0 abandoned\./);
+    expect(stdout).toMatch(/^0 tasks recovered, 0 abandoned\.$/m);
     expect(stdout).toContain('No task waits for recovery.');
   });
 

@@ -99,7 +99,12 @@ function historyTable(context: CommandContext, entries: readonly HistoryEntry[])
   const rows = entries.map(({ at, type, ...rest }) => [
     time(at),
     type,
-    oneLine(JSON.stringify(rest), 200),
+    oneLine(JSON.stringify(rest, withoutStack), 200),
   ]);
   return table(context, ['time', 'what', 'details'], rows);
+}
+
+/** The stack of an error is for --json: on a line of a table it would hide the message. */
+function withoutStack(name: string, value: unknown): unknown {
+  return name === 'stack' ? undefined : value;
 }
