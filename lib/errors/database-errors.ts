@@ -32,6 +32,8 @@ export class DatabaseUnavailableError extends CloacinaError {
       /** The database, for the message. */
       readonly place?: DatabasePlace | undefined;
       readonly reached?: boolean;
+      /** Whether the call made one attempt and did not wait for the database: no option sets how long it waits. */
+      readonly isOneAttempt?: boolean;
       readonly mayBeWritten?: boolean;
       /** Replaces the message. */
       readonly explanation?: string;
@@ -42,19 +44,21 @@ export class DatabaseUnavailableError extends CloacinaError {
     const of = facts.tenant === undefined ? '' : ` of tenant ${JSON.stringify(facts.tenant)}`;
     const whose = `${where}${of}`;
     const why = options?.cause === undefined ? '' : `: ${messageWithoutSecrets(options.cause)}`;
+    const isOne = facts.isOneAttempt === true;
+    const duration = isOne ? '' : ` for ${facts.waitedMs} ms`;
+    const limit = isOne ? '.' : '; startTimeout sets the limit of the wait.';
     super(
       'DATABASE_UNAVAILABLE',
       facts.explanation !== undefined
         ? facts.explanation
         : isReadOnly(options?.cause)
-          ? `The database${whose} took no writes for ${facts.waitedMs} ms${why}. It is a standby, or ` +
+          ? `The database${whose} took no writes${duration}${why}. It is a standby, or ` +
             'default_transaction_read_only is on for the server, the database or the login: connect to the primary, or ' +
-            'ALTER ROLE … RESET default_transaction_read_only; startTimeout sets the limit of the wait.'
+            `ALTER ROLE … RESET default_transaction_read_only${limit}`
           : facts.reached === true
             ? `Timed out after ${facts.waitedMs} ms of waiting for row locks in the database${whose}${why}. Find the session that ` +
-              'holds them in pg_locks; startTimeout sets the limit of the wait.'
-            : `The database${whose} could not be reached for ${facts.waitedMs} ms${why}. Check that it is up and that databaseUrl ` +
-              'is right; startTimeout sets the limit of the wait.',
+              `holds them in pg_locks${limit}`
+            : `The database${whose} could not be reached${duration}${why}. Check that it is up and that databaseUrl is right${limit}`,
       options,
     );
     this.tenant = facts.tenant;

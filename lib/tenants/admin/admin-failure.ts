@@ -41,7 +41,10 @@ export async function explainAdminFailure(
   }
   if (isAway(failure) || session === undefined) {
     const waitedMs = Math.round(performance.now() - began);
-    return new DatabaseUnavailableError({ waitedMs, place }, { cause: failure });
+    return new DatabaseUnavailableError(
+      { waitedMs, place, isOneAttempt: true },
+      { cause: failure },
+    );
   }
   // If this read fails too, the error below still reports the first failure.
   const state =
@@ -62,7 +65,7 @@ export async function explainAdminFailure(
   }
   if (operation === 'listTenants' || operation === 'moveTenant' || schema === undefined) {
     return new DatabaseUnavailableError(
-      { waitedMs: Math.round(performance.now() - began), place },
+      { waitedMs: Math.round(performance.now() - began), place, isOneAttempt: true },
       { cause: failure },
     );
   }

@@ -349,6 +349,16 @@ describe('the family of errors', () => {
     expect(new Set(FAMILY.map(([, code]) => code)).size).toBe(FAMILY.length);
   });
 
+  it('names no option of a wait if the call did not wait', () => {
+    const place = { host: 'db', port: 5432, database: 'shop' };
+    const facts = { waitedMs: 5, place, isOneAttempt: true };
+    expect(
+      new errors.DatabaseUnavailableError(facts, { cause: new Error('refused') }).message,
+    ).toBe(
+      'The database "shop" at db:5432 could not be reached: refused. Check that it is up and that databaseUrl is right.',
+    );
+  });
+
   it('says of a session that is read-only what to do', () => {
     const readOnly = Object.assign(new Error('read-only'), { code: '25006' });
     expect(new errors.DatabaseUnavailableError({ waitedMs: 5 }, { cause: readOnly }).message).toBe(
