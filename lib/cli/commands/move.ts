@@ -45,6 +45,10 @@ async function move(
   name: string,
 ): Promise<ExitCode> {
   const { to, finish, dryRun } = options;
+  if (context.allDatabases.some(({ server }) => server === undefined))
+    throw new UsageError(
+      'A tenant moves between servers that have names: set CLOACINA_SERVERS, such as eu=postgres://…,us=postgres://…',
+    );
   if (finish === true) {
     if (to !== undefined || dryRun === true)
       throw new UsageError('Give --finish alone: it drops the copy of a move that has ended.');

@@ -28,6 +28,8 @@ describe('Exit code 2 and a sentence for a wrong call', () => {
     ['migrate --all --tenant acme', 'Give --all, or name a tenant'],
     ['migrate --dry-run --status', 'not both'],
     ['tenants create acme --username acme', 'not printed'],
+    ['tenants move acme --to us', 'set CLOACINA_SERVERS'],
+    ['tenants move acme --finish --yes', 'set CLOACINA_SERVERS'],
     ['tenants create acme --password-stdin', 'need --username'],
   ])('%s', async (line, sentence) => {
     const { code, stdout, stderr } = await run(line, { DATABASE_URL: NOWHERE });
