@@ -337,7 +337,7 @@ export { CloacinaTokens, type CompletedToken } from './tenants/hosting/cloacina-
 export { CloacinaHealth } from './tenants/health/cloacina-health.js';
 export type * from './tenants/health/health-report.js';
 export { CloacinaTenants } from './tenants/hosting/cloacina-tenants.js';
-export type { CurrentMove } from './tenants/hosting/current-move.js';
+export type { CurrentMove, LeftCopy } from './tenants/hosting/current-move.js';
 export type { MigrateAllOptions, TenantMigration } from './tenants/migrations/migrate-fleet.js';
 export type * from './tenants/moving/move-options.js';
 export type { FinishedMove } from './tenants/moving/finish-move.js';

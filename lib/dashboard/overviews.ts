@@ -15,7 +15,7 @@ import type {
 import { DASHBOARD_CLOCK } from './clock.js';
 import { mergeProcesses, sumCounts, sumSeries } from './merge.js';
 import { TenantChanges } from './tenant-changes.js';
-import { TenantMoves, withMove, type Sight } from './tenant-moves.js';
+import { TenantMoves, withCopies, withMove, type Sight } from './tenant-moves.js';
 import { TenantReads, type Kept } from './tenant-reads.js';
 
 /** How old numbers may be that have just changed, in milliseconds; see {@link TenantReads}. */
@@ -71,16 +71,14 @@ export class Overviews {
 
   /** Another one when some number may be another one. The series moves with the minutes. */
   get version(): string {
-    return `${this.reads.version} ${Math.floor(this.clock.wallTime() / 60_000)}`;
+    return `${this.reads.version} ${this.moves.version} ${Math.floor(this.clock.wallTime() / 60_000)}`;
   }
 
   async overview(sight: Sight): Promise<Overview> {
     const { tenants } = sight;
-    const [{ values, isComplete }, moves] = await this.numbersAndMoves(tenants);
+    const [{ values, isComplete }, withPlaces] = await this.numbersAndPlaces(sight, tenants);
     const all = values.map(({ value }) => value);
-    const overviews = values.map(({ tenant, value }) =>
-      withMove({ ...value.overview, ...placeOf(tenant) }, moves.get(tenant.name), sight),
-    );
+    const overviews = values.map(({ tenant, value }) => withPlaces(tenant, value.overview));
     const [oldest] = overviews
       .flatMap(({ tenant, oldestDue }) =>
         oldestDue === undefined ? [] : [{ tenant, dueSince: oldestDue }],
@@ -113,13 +111,9 @@ export class Overviews {
 
   /** @param tenants - some of those that the user may see */
   async tenants(tenants: readonly Tenant[], sight: Sight): Promise<TenantOverview[]> {
-    const [{ values }, moves] = await this.numbersAndMoves(tenants);
+    const [{ values }, withPlaces] = await this.numbersAndPlaces(sight, tenants);
     const known = new Map(values.map(({ tenant, value }) => [tenant.name, value.overview]));
-    return tenants.map((tenant) => {
-      // The numbers may be those that were read on its former server.
-      const overview = { ...(known.get(tenant.name) ?? unread(tenant)), ...placeOf(tenant) };
-      return withMove(overview, moves.get(tenant.name), sight);
-    });
+    return tenants.map((tenant) => withPlaces(tenant, known.get(tenant.name) ?? unread(tenant)));
   }
 
   async processes(tenants: readonly Tenant[]): Promise<ProcessRow[]> {
@@ -187,8 +181,19 @@ export class Overviews {
     return this.many(tenants, this.numbers);
   }
 
-  private numbersAndMoves(tenants: readonly Tenant[]) {
-    return Promise.all([this.numbersOfAll(tenants), this.moves.of(tenants, BUDGET_MS)]);
+  private async numbersAndPlaces(sight: Sight, tenants: readonly Tenant[]) {
+    const [numbers, moves] = await Promise.all([
+      this.numbersOfAll(tenants),
+      this.moves.of(tenants, BUDGET_MS),
+    ]);
+    const copies = await this.moves.copiesOf(tenants, BUDGET_MS);
+    const withPlaces = (tenant: Tenant, overview: TenantOverview): TenantOverview => {
+      // The numbers may be those that were read on its former server.
+      const placed = { ...overview, ...placeOf(tenant) };
+      const { name } = tenant;
+      return withMove(withCopies(placed, copies.get(name), sight), moves.get(name), sight);
+    };
+    return [numbers, withPlaces] as const;
   }
 
   private many<T>(tenants: readonly Tenant[], of: Kept<T>) {

@@ -1,8 +1,9 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { systemClock } from '../runtime/clock.js';
+import { systemClock, type Clock } from '../runtime/clock.js';
 import { CloacinaTenants } from '../tenants/hosting/cloacina-tenants.js';
 import type { CurrentMove } from '../tenants/hosting/current-move.js';
 import type { Tenant } from '../tenants/hosting/tenant.js';
+import { DASHBOARD_CLOCK } from './clock.js';
 import type { TenantMoveRow, TenantOverview } from './http-types.js';
 import { keyOf } from './tenant-identity.js';
 import { TenantReads, type Kept } from './tenant-reads.js';
@@ -11,6 +12,9 @@ import { TenantReads, type Kept } from './tenant-reads.js';
 const FRESH_MS = 2_000;
 /** How long a process may take to follow a tenant to its new server before that is a problem, in milliseconds. */
 const FOLLOWS_MS = 10_000;
+
+/** How often the copies that moves have left are read, in milliseconds, for all pages together. */
+const COPIES_MS = 60_000;
 
 /** What a user may see: the tenants, and whether these are all that there may ever be. */
 export interface Sight {
@@ -28,10 +32,17 @@ export function sightKey({ tenants, seesAll }: Sight): string {
 export class TenantMoves {
   private readonly kept: Kept<CurrentMove | null>;
   private seen = 0;
+  private readonly moving = new Set<string>();
+  private copies: Copies = new Map();
+  private reading: Promise<void> | undefined;
+  private copiesReadAt = -Infinity;
+  private copiesSeen = 0;
 
   constructor(
     @Inject(TenantReads) private readonly reads: TenantReads,
-    @Inject(CloacinaTenants) served: Pick<CloacinaTenants, 'currentMove'>,
+    @Inject(CloacinaTenants)
+    private readonly served: Pick<CloacinaTenants, 'currentMove' | 'leftCopies'>,
+    @Inject(DASHBOARD_CLOCK) private readonly clock: Clock,
   ) {
     this.kept = {
       key: 'move',
@@ -46,6 +57,12 @@ export class TenantMoves {
   /** Begins to read what is old, and waits for nothing. */
   refresh(tenants: readonly Tenant[]): void {
     this.reads.refresh(onServers(tenants), this.kept);
+    this.refreshCopies(tenants);
+  }
+
+  /** Grows when other copies are known than before. */
+  get version(): number {
+    return this.copiesSeen;
   }
 
   /** The moves of those tenants that move, by name: what is known after `budgetMs`. */
@@ -54,15 +71,65 @@ export class TenantMoves {
     budgetMs: number,
   ): Promise<ReadonlyMap<string, CurrentMove>> {
     const { values } = await this.reads.many(onServers(tenants), this.kept, budgetMs);
+    for (const { tenant, value } of values) {
+      if (value !== null) this.moving.add(tenant.name);
+      // A move that has ended has left a copy.
+      else if (this.moving.delete(tenant.name)) this.copiesReadAt = -Infinity;
+    }
     return new Map(
       values.flatMap(({ tenant: { name }, value }) => (value === null ? [] : [[name, value]])),
     );
   }
+
+  /** The copies that moves have left: what is known after `budgetMs`. They change rarely, so they are read once a minute. */
+  async copiesOf(tenants: readonly Tenant[], budgetMs: number): Promise<Copies> {
+    if (onServers(tenants).length === 0) return new Map();
+    this.refreshCopies(tenants);
+    if (this.reading !== undefined) {
+      const over = new AbortController();
+      await Promise.race([this.reading, this.clock.sleep(budgetMs, over.signal)]);
+      over.abort();
+    }
+    return this.copies;
+  }
+
+  private refreshCopies(tenants: readonly Tenant[]): void {
+    const isOld = this.clock.now() - this.copiesReadAt >= COPIES_MS;
+    if (isOld && onServers(tenants).length > 0) this.reading ??= this.readCopies();
+  }
+
+  private async readCopies(): Promise<void> {
+    try {
+      const copies = new Map<string, string[]>();
+      for (const { tenant, server } of await this.served.leftCopies())
+        copies.set(tenant, [...(copies.get(tenant) ?? []), server]);
+      if (JSON.stringify([...copies]) !== JSON.stringify([...this.copies])) this.copiesSeen++;
+      this.copies = copies;
+    } catch {
+      // No server could be reached, which the numbers of the tenants say.
+    } finally {
+      this.copiesReadAt = this.clock.now();
+      this.reading = undefined;
+    }
+  }
 }
+
+/** The servers with copies that moves have left, by the name of the tenant. */
+export type Copies = ReadonlyMap<string, readonly string[]>;
 
 /** Without the option `servers`, no tenant moves. */
 function onServers(tenants: readonly Tenant[]): Tenant[] {
   return tenants.filter(({ server }) => server !== undefined);
+}
+
+/** Adds to the overview of a tenant where moves have left copies, as far as the user may see these servers. */
+export function withCopies(
+  overview: TenantOverview,
+  servers: readonly string[] | undefined,
+  sight: Sight,
+): TenantOverview {
+  const leftOn = (servers ?? []).filter((server) => seesServer(sight, server));
+  return leftOn.length === 0 ? overview : { ...overview, leftOn };
 }
 
 /** Adds the move of a tenant to its overview. An interrupted one is a problem. */

@@ -61,5 +61,7 @@ it('a user sees where a tenant is, that it moves, and what to do when its move i
   await world.app.get(CloacinaTenants).move('acme', { to: 'south' });
   await user.see('acme is on server south');
   await user.main.getByRole('alert').waitFor({ state: 'detached' });
+  await user.see('copy left on north');
+  await expectAccessible(user, 'tenant-moved');
   expect(user.complaints).toEqual([]);
 }, 300_000);

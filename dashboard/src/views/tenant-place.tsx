@@ -43,19 +43,28 @@ export function MoveMark({ of: { state, peer, since, isInterrupted } }: { of: Te
   );
 }
 
+/** The servers with copies that moves have left. */
+export function CopiesMark({ on }: { on: readonly string[] }) {
+  return (
+    <span class="move dim">
+      copy left on <Name text={on.join(', ')} max={48} />
+    </span>
+  );
+}
+
 /** Where the tenant of a view is: its server, its move to another one, and what is wrong with it. */
 export function TenantPlace({ tenant }: { tenant: string }) {
   // That a move was interrupted is found by reading, and told with the numbers of all tenants.
   const { data } = useResource<TenantOverview>(tenantApi(tenant), tenant, '*');
   if (data === undefined) return null;
-  const { server, move, problem } = data;
+  const { server, move, problem, leftOn = [] } = data;
   const lives =
     server === undefined ? null : (
       <>
         <Name text={tenant} max={40} /> is on server <Name text={server} max={40} />
       </>
     );
-  if (move === undefined && problem === undefined)
+  if (move === undefined && problem === undefined && leftOn.length === 0)
     return lives === null ? null : <p class="where dim small">{lives}</p>;
   return (
     <aside
@@ -67,6 +76,14 @@ export function TenantPlace({ tenant }: { tenant: string }) {
           {lives}
           {lives === null ? null : ', and '}
           <MoveMark of={move} />
+        </p>
+      )}
+      {leftOn.length === 0 ? null : (
+        <p class="dim">
+          {move === undefined ? lives : null}
+          {move === undefined && lives !== null ? ', ' : null}
+          <CopiesMark on={leftOn} />. If the tenant works here, drop it:{' '}
+          <code>{`npx nestjs-cloacina tenants move ${cutText(tenant, 80)} --finish`}</code>
         </p>
       )}
       {problem === undefined ? null : (

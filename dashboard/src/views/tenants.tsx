@@ -4,7 +4,7 @@ import { useResource } from '../core/resource.js';
 import { linkTo, place, setQuery } from '../core/router.js';
 import { Ago, Card, Loaded, Name, Table, Words } from '../ui/parts.js';
 import { Pager, SearchField } from '../ui/pager.js';
-import { MoveMark } from './tenant-place.js';
+import { CopiesMark, MoveMark } from './tenant-place.js';
 
 export function TenantTable({ tenants }: { tenants: readonly TenantOverview[] }) {
   // Without the option `servers`, there is only one.
@@ -32,7 +32,7 @@ export function TenantTable({ tenants }: { tenants: readonly TenantOverview[] })
 
 /** What is wrong with a tenant is a line of its own, which stays in sight where the table is wider than the window. */
 function Row({
-  of: { tenant, server, move, counts, oldestDue, problem, pausedWorkflows },
+  of: { tenant, server, move, leftOn, counts, oldestDue, problem, pausedWorkflows },
   hasServers,
 }: {
   of: TenantOverview;
@@ -50,6 +50,7 @@ function Row({
           <td>
             <Name text={server ?? '–'} max={24} />
             {move === undefined ? null : <MoveMark of={move} />}
+            {leftOn === undefined ? null : <CopiesMark on={leftOn} />}
           </td>
         ) : null}
         {(['Running', 'Pending', 'Failed', 'Paused'] as const).map((status) => (

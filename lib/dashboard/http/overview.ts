@@ -20,6 +20,11 @@ export interface TenantOverview {
   pausedWorkflows: number;
   /** Its move to another server. Absent if it does not move. */
   move?: TenantMoveRow;
+  /**
+   * The servers with a copy that a move has left there, until `finishMove` drops it. Absent without one, and if the user may not see
+   * these servers.
+   */
+  leftOn?: string[];
   /** What is wrong with the tenant, or why it could not be read, as a sentence. Absent if nothing is wrong. */
   problem?: string;
   /** When the tenant was read. */

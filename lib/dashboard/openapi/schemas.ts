@@ -2350,7 +2350,11 @@ export const SCHEMAS: Readonly<Record<string, object>> = {
           },
           {
             type: 'object',
-            properties: { kind: { const: 'paused' }, reason: { type: 'string' } },
+            properties: {
+              kind: { const: 'paused' },
+              reason: { type: 'string' },
+              actor: { type: 'string' },
+            },
             required: ['kind'],
           },
           {
@@ -2359,6 +2363,7 @@ export const SCHEMAS: Readonly<Record<string, object>> = {
               kind: { const: 'workflowPaused' },
               workflow: { type: 'string' },
               reason: { type: 'string' },
+              actor: { type: 'string' },
               since: { type: 'string' },
             },
             required: ['kind', 'workflow', 'since'],
@@ -2676,6 +2681,12 @@ export const SCHEMAS: Readonly<Record<string, object>> = {
       move: {
         description: 'Its move to another server. Absent if it does not move.',
         $ref: '#/components/schemas/TenantMoveRow',
+      },
+      leftOn: {
+        description:
+          'The servers with a copy that a move has left there, until `finishMove` drops it. Absent without one, and if the user may not see\nthese servers.',
+        type: 'array',
+        items: { type: 'string' },
       },
       problem: {
         description:

@@ -11,7 +11,7 @@ import {
 import type { CloacinaAdmin } from '../admin/cloacina-admin.js';
 import type { FinishedMove } from '../moving/finish-move.js';
 import type { MoveOptions, MoveProgress, MoveReport } from '../moving/move-options.js';
-import { readCurrentMove, type CurrentMove } from './current-move.js';
+import { readCurrentMove, type CurrentMove, type LeftCopy } from './current-move.js';
 import type { Tenant } from './tenant.js';
 import type { TenantManager } from './tenant-manager.js';
 
@@ -23,7 +23,7 @@ export interface TenantsParts {
   /** Checks a tenant's options and fills in the defaults. Throws ConfigurationError. */
   readonly admit: (options: CloacinaTenantOptions) => ResolvedTenantOptions;
   /** Moves tenants between the servers of forRoot. */
-  readonly admin: Pick<CloacinaAdmin, 'moveTenant' | 'finishMove'>;
+  readonly admin: Pick<CloacinaAdmin, 'moveTenant' | 'finishMove' | 'listTenants'>;
 }
 
 /**
@@ -222,6 +222,28 @@ export class CloacinaTenants {
   async currentMove(tenant: string): Promise<CurrentMove | null> {
     const runtime = this.parts.host.find(tenant);
     return readCurrentMove(runtime, this.progress.get(runtime.options.schema));
+  }
+
+  /**
+   * Lists the copies that moves of this process's tenants have left on the servers that they have moved away from, until
+   * {@link finishMove} drops them. Without those on servers that could not be reached, and those that the login of forRoot may not
+   * read.
+   *
+   * @example
+   * ```ts
+   * for (const { tenant, server } of await tenants.leftCopies()) console.warn(`${tenant} has left a copy on ${server}.`);
+   * ```
+   */
+  async leftCopies(): Promise<LeftCopy[]> {
+    const served = this.parts.host.list().filter(({ options }) => options.server !== undefined);
+    if (served.length === 0) return [];
+    const names = new Map(served.map(({ tenant, options }) => [options.schema, tenant.name]));
+    const listed = await this.parts.admin.listTenants({ onAway: () => undefined });
+    return listed.flatMap(({ schema, server, move }) => {
+      const tenant = names.get(schema);
+      if (tenant === undefined || server === undefined || move?.state !== 'moved') return [];
+      return [{ tenant, server, since: move.since }];
+    });
   }
 
   /**

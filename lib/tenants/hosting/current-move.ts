@@ -14,6 +14,16 @@ export interface CurrentMove extends TenantMove {
   readonly progress?: MoveProgress;
 }
 
+/** What a move has left on the server from which it took the tenant, as {@link CloacinaTenants.leftCopies} lists it. */
+export interface LeftCopy {
+  /** The name of the tenant. */
+  readonly tenant: string;
+  /** The server that has the copy. */
+  readonly server: string;
+  /** Since when the tenant lives elsewhere, by the clock of that server. */
+  readonly since: Date;
+}
+
 /** Reads the move of a tenant where this process serves it. It waits for no move, as other calls of the tenant do. */
 export async function readCurrentMove(
   { options, group, engine, moves }: TenantRuntime,

@@ -74,6 +74,9 @@ describe('the move of a tenant', () => {
       eu: { state: 'moved', peer: 'us', isInterrupted: false },
       us: undefined,
     });
+    expect(await tenants.leftCopies()).toEqual([{ tenant: schema, server: 'eu', since }]);
+    await tenants.finishMove(schema);
+    expect(await tenants.leftCopies()).toEqual([]);
   }, 120_000);
 
   it('has its progress in the process that moves it', async () => {

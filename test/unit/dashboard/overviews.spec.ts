@@ -20,7 +20,11 @@ it('the log says once why a tenant can not be read, without secrets', async () =
   const acme = { name: 'acme', server: 'eu', runner } as unknown as Tenant;
   const reads = new TenantReads(systemClock);
   const changes = new TenantChanges(reads, systemClock);
-  const moves = new TenantMoves(reads, { currentMove: async () => null });
+  const moves = new TenantMoves(
+    reads,
+    { currentMove: async () => null, leftCopies: async () => [] },
+    systemClock,
+  );
   const overviews = new Overviews(reads, changes, systemClock, moves);
   for (let no = 0; no < 2; no++) {
     const { busiest, inTrouble } = await overviews.overview({ tenants: [acme], seesAll: true });

@@ -67,7 +67,11 @@ describe('the streams of open pages', () => {
     const reads = new TenantReads(clock);
     const changes = new TenantChanges(reads, clock);
     const options = checkDashboardOptions({ maxStreams: 2 }, false);
-    const moves = new TenantMoves(reads, { currentMove: async () => null });
+    const moves = new TenantMoves(
+      reads,
+      { currentMove: async () => null, leftCopies: async () => [] },
+      clock,
+    );
     const overviews = new Overviews(reads, changes, clock, moves);
     streams = new DashboardStreams(overviews, changes, clock, options);
     pages = [];
