@@ -7,7 +7,6 @@ import { textOf } from '../../lib/runner/explain/reason-text.js';
 import { summaryOf } from '../../lib/runner/explain/summary.js';
 import { openTenant, queryIn } from '../support/open-tenant.js';
 import { programOf } from './cli-help.js';
-import { compileBlocks } from './compile.js';
 import { checkout, codeBlocks, pages, type CodeBlock } from './markdown.js';
 
 interface Manifest {
@@ -69,37 +68,6 @@ function explained(): string {
   } as const;
   return summaryOf('Running', [task], 2, { reason: null, startBefore: null });
 }
-
-describe('TypeScript', () => {
-  const mistaken: CodeBlock = {
-    file: 'mistaken.md',
-    line: 10,
-    language: 'ts',
-    code: `await runner.start('x', {}, { dealy: '1s' });\nawait runner.lits();`,
-  };
-  // The first of the README is a whole main.ts.
-  const example = of('ts').find(({ file }) => file === 'README.md');
-  let problems: string[] = [];
-  beforeAll(() => {
-    problems = compileBlocks([...of('ts'), mistaken], (block) => block === example);
-  });
-
-  it('begins with an example that imports everything that it uses', () => {
-    expect(example?.code).toMatch(/^import 'reflect-metadata';/);
-  });
-
-  it('compiles', () => {
-    expect(of('ts').length).toBeGreaterThan(25);
-    expect(problems.filter((problem) => !problem.startsWith('mistaken.md'))).toEqual([]);
-  });
-
-  it('would not compile with a mistake in it', () => {
-    expect(problems.filter((problem) => problem.startsWith('mistaken.md'))).toEqual([
-      expect.stringMatching(/^mistaken\.md:10: .* 'dealy' does not exist/),
-      expect.stringMatching(/^mistaken\.md:11: Property 'lits' does not exist/),
-    ]);
-  });
-});
 
 it.each(of('json').map(({ file, line, code }) => [`${file}:${line}`, code]))(
   '%s is JSON',

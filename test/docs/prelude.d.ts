@@ -1,5 +1,5 @@
 // What the examples of the guide take for granted: an application that sells things. Part of the program that
-// code-blocks.spec.ts compiles.
+// test/unit/types/doc-blocks.ts compiles.
 import type { Type } from '@nestjs/common';
 import type {
   CloacinaHealth,

@@ -1,7 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { describe, expect, it } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import ts from 'typescript';
-import { compilerOf, pathOf } from './compiler.js';
+import { codeBlocks, pages, type CodeBlock } from '../../docs/markdown.js';
+import { Compiler, pathOf } from './compiler.js';
+import { DocBlocks } from './doc-blocks.js';
 import { completionsIn, IN_THE_EDITOR } from './in-the-editor.js';
 import { largeBuilder } from './large-builder.js';
 
@@ -21,7 +23,21 @@ function expectedErrors(source: string): string[] {
 }
 
 const sources = new Map(FIXTURES.map((name) => [name, readFileSync(pathOf(name), 'utf8')]));
-const compiler = compilerOf(
+
+const blocks = pages()
+  .flatMap((file) => codeBlocks(file))
+  .filter(({ language }) => language === 'ts');
+const mistaken: CodeBlock = {
+  file: 'mistaken.md',
+  line: 10,
+  language: 'ts',
+  code: `await runner.start('x', {}, { dealy: '1s' });\nawait runner.lits();`,
+};
+// The first of the README is a whole main.ts.
+const example = blocks.find(({ file }) => file === 'README.md');
+const docs = new DocBlocks([...blocks, mistaken], (block) => block === example);
+
+const compiler = new Compiler(
   new Map([
     // The same length, so that positions stay right.
     ...[...sources].map(
@@ -31,9 +47,11 @@ const compiler = compilerOf(
     [EDITED, IN_THE_EDITOR],
     [SMALL, largeBuilder(1)],
     [LARGE, largeBuilder(51)],
+    ...docs.texts(),
   ]),
 );
-const program = compiler.getProgram()!;
+docs.addImports(compiler);
+const program = compiler.program();
 
 /** The errors of a file, and how many types the compiler has instantiated to find them. */
 function check(file: string): { errors: readonly ts.Diagnostic[]; instantiations: number } {
@@ -72,7 +90,7 @@ describe('the types of definitions', () => {
 describe('An editor', () => {
   it('suggests the names of tasks, keys and values', () => {
     const tasks = ['charge', 'reserve', 'dependency', 'secondDependency', 'failed', 'key'];
-    const suggested = completionsIn(EDITED, compiler).map((names) => new Set(names));
+    const suggested = completionsIn(EDITED, compiler.service).map((names) => new Set(names));
     expect(suggested).toEqual(
       [
         tasks,
@@ -87,5 +105,28 @@ describe('An editor', () => {
         ['state', 'y'],
       ].map((names) => new Set(names)),
     );
+  });
+});
+
+describe('The TypeScript of the pages', () => {
+  let problems: string[] = [];
+  beforeAll(() => {
+    problems = docs.problems(program);
+  });
+
+  it('begins with an example that imports everything that it uses', () => {
+    expect(example?.code).toMatch(/^import 'reflect-metadata';/);
+  });
+
+  it('compiles', () => {
+    expect(blocks.length).toBeGreaterThan(25);
+    expect(problems.filter((problem) => !problem.startsWith('mistaken.md'))).toEqual([]);
+  });
+
+  it('would not compile with a mistake in it', () => {
+    expect(problems.filter((problem) => problem.startsWith('mistaken.md'))).toEqual([
+      expect.stringMatching(/^mistaken\.md:10: .* 'dealy' does not exist/),
+      expect.stringMatching(/^mistaken\.md:11: Property 'lits' does not exist/),
+    ]);
   });
 });
