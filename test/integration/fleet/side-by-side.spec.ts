@@ -24,10 +24,7 @@ class Versioned {
   constructor(schema: string, migration?: 'expand' | 'contract') {
     const env: Record<string, string> = { VERSIONED_SCHEMA: schema };
     if (migration !== undefined) env['VERSIONED_MIGRATION'] = migration;
-    this.child = startChild(new URL('versioned-process.ts', import.meta.url), {
-      env,
-      byModule: true,
-    });
+    this.child = startChild(new URL('versioned-process.ts', import.meta.url), { env });
   }
 
   async until(kind: VersionedMessage['kind'], count = 0): Promise<VersionedMessage> {
