@@ -2,24 +2,24 @@ import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
 import type { WorkflowDefinition } from '../../../lib/discovery/workflow-builder.js';
 import { NonRetryableError } from '../../../lib/errors/index.js';
 
-/** Number of items, which are stored in two parts. */
+/** Number of items that are stored in two parts. */
 export const ITEMS = 5_020;
 /** The item of the map `fast` that fails. */
 const FAILS = 3;
 
 /**
- * Maps: one that stores its items in parts and goes on behind the last one, and one that ends with its first failure.
+ * Maps: one that stores `count` items in parts and goes on behind the last one, and one that ends with its first failure.
  *
  * @param note - called with the name of a handler that has ended
  */
 export function mapping(note: (what: string) => void): WorkflowDefinition[] {
-  const mapped = defineWorkflow('mapped')
+  const mapped = defineWorkflow<{ count: number }>('mapped')
     .map(
       'each',
       {
         maxItems: ITEMS,
-        items: function* (_, from) {
-          for (let n = from?.count ?? 0; n < ITEMS; n++) yield n;
+        items: function* (context, from) {
+          for (let n = from?.count ?? 0; n < context.require('count'); n++) yield n;
         },
       },
       ({ item }) => {
