@@ -1,4 +1,4 @@
-import { beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { defineSignal } from '../../../lib/discovery/message-definitions.js';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
 import type { WhenFull } from '../../../lib/workflow/index.js';
@@ -8,9 +8,28 @@ import { waitFor } from '../../support/wait-for.js';
 
 let begun: number[] = [];
 let open = gate();
+let tests = 0;
+/** Of the test, so that all of them can share a tenant. */
+let testKey = '';
+let tenant: OpenTenant;
+beforeAll(async () => {
+  tenant = await openTenant(workflows);
+});
 beforeEach(() => {
   begun = [];
   open = gate();
+  testKey = `key ${++tests}`;
+});
+// No handler of a test begins in the next one.
+afterEach(async () => {
+  open.open();
+  await tenant.runner.cancelMany({ status: ['Pending', 'Running'] });
+  await waitFor(
+    async () =>
+      (await tenant.query(`SELECT FROM cloacina_task_execution WHERE status = 'Running'`))
+        .length === 0,
+    { what: 'the end of all tasks' },
+  );
 });
 
 interface Input {
@@ -61,22 +80,21 @@ const parent = defineWorkflow<Input>('parent')
   .build();
 const workflows = [queue, skip, cancelPrevious, replaceQueued, spread, drop, waits, fails, parent];
 
-const start = (tenant: OpenTenant, workflow: typeof queue, n: number, key = 'a') =>
-  tenant.runner.start(workflow, { key, n });
+const start = (workflow: typeof queue, n: number, { runner } = tenant) =>
+  runner.start(workflow, { key: testKey, n });
 
 describe('admission', () => {
   it('lets an execution wait until the one before has ended, and none of another key', async () => {
-    const tenant = await openTenant(workflows);
-    const first = await start(tenant, queue, 1);
+    const first = await start(queue, 1);
     await waitFor(() => begun.length === 1);
-    const second = await start(tenant, queue, 2);
-    await start(tenant, queue, 9, 'b');
+    const second = await start(queue, 2);
+    await tenant.runner.start(queue, { key: `${testKey} b`, n: 9 });
     await waitFor(() => begun.length === 2);
     expect(begun).toEqual([1, 9]);
     const waiting = await tenant.runner.get(second.id);
     expect(waiting?.waitingFor).toEqual({
       reason: 'turn',
-      detail: `It waits for its turn of workflow "sync-queue" for "a": 1 of 1 run, held by ${first.id}.`,
+      detail: `It waits for its turn of workflow "sync-queue" for "${testKey}": 1 of 1 run, held by ${first.id}.`,
     });
     const listed = (await tenant.runner.list({ status: 'Pending' })).items;
     expect(listed[0]?.waitingFor?.reason).toBe('turn');
@@ -86,10 +104,9 @@ describe('admission', () => {
   });
 
   it('keeps the slot through a wait', async () => {
-    const tenant = await openTenant(workflows);
-    const first = await start(tenant, waits, 1);
+    const first = await start(waits, 1);
     await waitFor(async () => (await tenant.runner.get(first.id))?.tasks[0]?.status === 'Waiting');
-    const second = await start(tenant, waits, 2);
+    const second = await start(waits, 2);
     expect((await tenant.runner.get(second.id))?.waitingFor?.reason).toBe('turn');
     await tenant.runner.signal(first, go, undefined);
     await first.result();
@@ -99,23 +116,21 @@ describe('admission', () => {
   });
 
   it('passes the slot on after a cancel by another process, which has no handler', async () => {
-    const tenant = await openTenant(workflows);
     const client = await openTenant([], { schema: tenant.schema, maxConcurrentTasks: 0 });
-    const first = await start(tenant, queue, 1);
+    const first = await start(queue, 1);
     await waitFor(() => begun.length === 1);
-    await client.runner.start('sync-queue', { key: 'a', n: 2 });
+    await client.runner.start('sync-queue', { key: testKey, n: 2 });
     await client.runner.cancel(first.id);
     await waitFor(() => begun.includes(2));
     open.open();
   });
 
   it('asks again after a manual retry', async () => {
-    const tenant = await openTenant(workflows);
     open.open();
-    const first = await start(tenant, fails, 1);
+    const first = await start(fails, 1);
     await first.result({ settled: true }).catch(() => undefined);
     open = gate();
-    const second = await start(tenant, fails, 2);
+    const second = await start(fails, 2);
     await waitFor(() => begun.length === 2);
     await tenant.runner.retry(first.id);
     expect((await tenant.runner.get(first.id))?.waitingFor?.reason).toBe('turn');
@@ -126,17 +141,16 @@ describe('admission', () => {
   });
 
   it('is asked for by children, delayed starts, transactions and many starts', async () => {
-    const tenant = await openTenant(workflows);
-    const first = await start(tenant, queue, 1);
+    const first = await start(queue, 1);
     await waitFor(() => begun.length === 1);
-    const child = await tenant.runner.start(parent, { key: 'a', n: 2 });
-    const late = await tenant.runner.start(queue, { key: 'a', n: 3 }, { delay: 1 });
+    const child = await tenant.runner.start(parent, { key: testKey, n: 2 });
+    const late = await tenant.runner.start(queue, { key: testKey, n: 3 }, { delay: 1 });
     const inside = await tenant.dataSource.transaction((manager) =>
-      tenant.runner.start(queue, { key: 'a', n: 4 }, { manager }),
+      tenant.runner.start(queue, { key: testKey, n: 4 }, { manager }),
     );
     const many = await tenant.runner.startMany(queue, [
-      { key: 'a', n: 5 },
-      { key: 'a', n: 6 },
+      { key: testKey, n: 5 },
+      { key: testKey, n: 6 },
     ]);
     expect(begun).toEqual([1]);
     open.open();
@@ -149,11 +163,10 @@ describe('admission', () => {
   });
 
   it('of a paused execution that waits goes to the next one', async () => {
-    const tenant = await openTenant(workflows);
-    await start(tenant, queue, 1);
+    await start(queue, 1);
     await waitFor(() => begun.length === 1);
-    const second = await start(tenant, queue, 2);
-    await start(tenant, queue, 3);
+    const second = await start(queue, 2);
+    await start(queue, 3);
     await tenant.runner.pause(second.id);
     open.open();
     await waitFor(() => begun.length === 2);
@@ -163,11 +176,10 @@ describe('admission', () => {
   });
 
   it('passes over an execution that has waited past its startBefore', async () => {
-    const tenant = await openTenant(workflows);
-    await start(tenant, queue, 1);
+    await start(queue, 1);
     await waitFor(() => begun.length === 1);
-    const late = await tenant.runner.start(queue, { key: 'a', n: 2 }, { startBefore: 1 });
-    const next = await start(tenant, queue, 3);
+    const late = await tenant.runner.start(queue, { key: testKey, n: 2 }, { startBefore: 1 });
+    const next = await start(queue, 3);
     expect(await late.result({ settled: true })).toMatchObject({ status: 'Cancelled' });
     expect((await tenant.runner.get(late.id))?.reason).toBe('expired');
     open.open();
@@ -176,12 +188,11 @@ describe('admission', () => {
   });
 
   it('of a paused workflow is kept, and its executions begin in turn after the resume', async () => {
-    const tenant = await openTenant(workflows);
-    const first = await start(tenant, queue, 1);
+    const first = await start(queue, 1);
     await waitFor(() => begun.length === 1);
     await tenant.runner.pauseWorkflow(queue);
-    const second = await start(tenant, queue, 2);
-    const third = await start(tenant, queue, 3);
+    const second = await start(queue, 2);
+    const third = await start(queue, 3);
     await tenant.runner.cancel(first.id);
     open.open();
     await waitFor(
@@ -194,14 +205,14 @@ describe('admission', () => {
   });
 
   it('is asked for again by many that are retried', async () => {
-    const tenant = await openTenant(workflows);
-    const first = await start(tenant, queue, 1);
+    const own = await openTenant(workflows);
+    const first = await start(queue, 1, own);
     await waitFor(() => begun.length === 1);
-    const others = [await start(tenant, queue, 2), await start(tenant, queue, 3)];
-    for (const { id } of others) await tenant.runner.cancel(id);
-    const retried = await tenant.runner.retryMany({ workflow: queue, status: 'Cancelled' });
+    const others = [await start(queue, 2, own), await start(queue, 3, own)];
+    for (const { id } of others) await own.runner.cancel(id);
+    const retried = await own.runner.retryMany({ workflow: queue, status: 'Cancelled' });
     expect(retried).toMatchObject({ changed: 2 });
-    const [read] = await tenant.runner.get(others.map(({ id }) => id));
+    const [read] = await own.runner.get(others.map(({ id }) => id));
     expect(read?.waitingFor?.reason).toBe('turn');
     open.open();
     await Promise.all([first, ...others].map((handle) => handle.result()));
@@ -209,7 +220,6 @@ describe('admission', () => {
   });
 
   it('refuses a start without a key', async () => {
-    const tenant = await openTenant(workflows, { claiming: false });
     await expect(tenant.runner.start(queue, { n: 1 })).rejects.toMatchObject({
       code: 'INVALID_CONTEXT',
       message:
@@ -220,23 +230,21 @@ describe('admission', () => {
 
 describe('whenFull', () => {
   it('skip: returns the execution that runs', async () => {
-    const tenant = await openTenant(workflows);
-    const starts = await Promise.all([1, 2, 3].map((n) => start(tenant, skip, n)));
+    const starts = await Promise.all([1, 2, 3].map((n) => start(skip, n)));
     const created = starts.filter((handle) => handle.created);
     expect(created).toHaveLength(1);
     expect(new Set(starts.map(({ id }) => id))).toEqual(new Set([created[0]!.id]));
     const other = await openTenant(workflows, { schema: tenant.schema });
-    expect(await start(other, skip, 4)).toMatchObject({ id: created[0]!.id, created: false });
+    expect(await start(skip, 4, other)).toMatchObject({ id: created[0]!.id, created: false });
     open.open();
     await created[0]!.result();
-    expect((await start(other, skip, 5)).created).toBe(true);
+    expect((await start(skip, 5, other)).created).toBe(true);
   });
 
   it('cancelPrevious: cancels the one that runs', async () => {
-    const tenant = await openTenant(workflows);
-    const first = await start(tenant, cancelPrevious, 1);
+    const first = await start(cancelPrevious, 1);
     await waitFor(() => begun.length === 1);
-    const second = await start(tenant, cancelPrevious, 2);
+    const second = await start(cancelPrevious, 2);
     expect(await first.result({ settled: true })).toMatchObject({ status: 'Cancelled' });
     expect((await tenant.runner.get(first.id))?.reason).toBe(
       `Execution ${second.id} takes its place.`,
@@ -247,11 +255,10 @@ describe('whenFull', () => {
   });
 
   it('replaceQueued: of those that wait, the newest stays', async () => {
-    const tenant = await openTenant(workflows);
-    const first = await start(tenant, replaceQueued, 1);
+    const first = await start(replaceQueued, 1);
     await waitFor(() => begun.length === 1);
-    const second = await start(tenant, replaceQueued, 2);
-    const third = await start(tenant, replaceQueued, 3);
+    const second = await start(replaceQueued, 2);
+    const third = await start(replaceQueued, 3);
     expect(await second.result({ settled: true })).toMatchObject({ status: 'Cancelled' });
     open.open();
     await Promise.all([first.result(), third.result()]);
@@ -259,16 +266,11 @@ describe('whenFull', () => {
   });
 
   describe('in a start that it does not go with', () => {
-    let tenant: OpenTenant;
-    beforeAll(async () => {
-      tenant = await openTenant(workflows, { claiming: false });
-    });
-
     it.each(['skip', 'cancelPrevious', 'replaceQueued'] as const)(
       '%s: is refused in a transaction',
       async (whenFull) => {
         const started = tenant.dataSource.transaction((manager) =>
-          tenant.runner.start(`sync-${whenFull}`, { key: 'a', n: 1 }, { manager }),
+          tenant.runner.start(`sync-${whenFull}`, { key: testKey, n: 1 }, { manager }),
         );
         await expect(started).rejects.toMatchObject({
           code: 'INVALID_ARGUMENT',
@@ -279,7 +281,7 @@ describe('whenFull', () => {
 
     it('skip: is refused with a delay', async () => {
       await expect(
-        tenant.runner.start(skip, { key: 'a', n: 1 }, { delay: '1m' }),
+        tenant.runner.start(skip, { key: testKey, n: 1 }, { delay: '1m' }),
       ).rejects.toMatchObject({ code: 'INVALID_ARGUMENT' });
     });
   });
@@ -287,9 +289,8 @@ describe('whenFull', () => {
 
 describe('a rate of admission', () => {
   it('spreads executions with queue', async () => {
-    const tenant = await openTenant(workflows);
     open.open();
-    const starts = await Promise.all([1, 2, 3].map((n) => start(tenant, spread, n)));
+    const starts = await Promise.all([1, 2, 3].map((n) => start(spread, n)));
     await waitFor(() => begun.length === 2);
     const read = await tenant.runner.get(starts.map(({ id }) => id));
     const details = read.flatMap((execution) => execution?.waitingFor?.detail ?? []);
@@ -297,9 +298,8 @@ describe('a rate of admission', () => {
   });
 
   it('drops executions with skip', async () => {
-    const tenant = await openTenant(workflows);
     open.open();
-    const starts = await Promise.all([1, 2, 3].map((n) => start(tenant, drop, n)));
+    const starts = await Promise.all([1, 2, 3].map((n) => start(drop, n)));
     expect(starts.filter(({ created }) => created)).toHaveLength(2);
   });
 });

@@ -1,4 +1,4 @@
-import { beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { defineLimit } from '../../../lib/discovery/define-limit.js';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
 import { gate } from '../../support/gate.js';
@@ -7,9 +7,28 @@ import { waitFor } from '../../support/wait-for.js';
 
 let begun: string[] = [];
 let open = gate();
+let tests = 0;
+/** Of the test, so that most of them can share a tenant. */
+let testKey = '';
+let tenant: OpenTenant;
+beforeAll(async () => {
+  tenant = await openTenant(workflows);
+});
 beforeEach(() => {
   begun = [];
   open = gate();
+  testKey = `key ${++tests}`;
+});
+// No handler of a test begins in the next one.
+afterEach(async () => {
+  open.open();
+  await tenant.runner.cancelMany({ status: ['Pending', 'Running'] });
+  await waitFor(
+    async () =>
+      (await tenant.query(`SELECT FROM cloacina_task_execution WHERE status = 'Running'`))
+        .length === 0,
+    { what: 'the end of all tasks' },
+  );
 });
 
 const slots = defineLimit('slots', { concurrency: 2 });
@@ -57,45 +76,42 @@ const fair = defineWorkflow<{ key: string }>('fair')
   .build();
 const workflows = [held, chain, waits, parent, strict, fair];
 
-const start = (tenant: OpenTenant, key: string, count = 1) =>
-  Promise.all(Array.from({ length: count }, () => tenant.runner.start(held, { key })));
+const start = ({ runner }: OpenTenant, of: string, count = 1) =>
+  Promise.all(Array.from({ length: count }, () => runner.start(held, { key: of })));
 
 describe('A limit', () => {
   it('holds tasks back until one of their key ends, and no task of another key', async () => {
-    const tenant = await openTenant(workflows);
-    const handles = await start(tenant, 'a', 5);
+    const handles = await start(tenant, testKey, 5);
     await waitFor(() => begun.length === 2);
     const [other] = await start(tenant, 'b');
     await waitFor(() => begun.includes('b'));
-    expect(begun.filter((key) => key === 'a')).toHaveLength(2);
+    expect(begun.filter((each) => each === testKey)).toHaveLength(2);
     open.open();
     await Promise.all([...handles, other!].map((handle) => handle.result()));
-    expect(begun.filter((key) => key === 'a')).toHaveLength(5);
+    expect(begun.filter((each) => each === testKey)).toHaveLength(5);
   });
 
   it('is for tasks after others and before others, also of children', async () => {
-    const tenant = await openTenant(workflows);
-    const { context } = await tenant.runner.execute(chain, { key: 'a' });
+    const { context } = await tenant.runner.execute(chain, { key: testKey });
     expect(context).toMatchObject({ first: true, second: 1, third: 1 });
-    await tenant.runner.execute(parent, { key: 'a' });
-    const [state] = (await tenant.runner.limits.list({ name: 'slots' })).items;
-    expect(state).toMatchObject({ name: 'slots', key: 'a', inUse: 0, waiting: 0, holders: [] });
+    await tenant.runner.execute(parent, { key: testKey });
+    const { items } = await tenant.runner.limits.list({ name: 'slots' });
+    const state = items.find((item) => item.key === testKey);
+    expect(state).toMatchObject({ name: 'slots', inUse: 0, waiting: 0, holders: [] });
   });
 
   it('has a free slot while a task sleeps', async () => {
-    const tenant = await openTenant(workflows);
-    const forLong = await tenant.runner.start(waits, { key: 'a', ms: 3_600_000 });
+    const forLong = await tenant.runner.start(waits, { key: testKey, ms: 3_600_000 });
     await waitFor(() => begun.length === 1);
-    await tenant.runner.execute(waits, { key: 'a', ms: 1 });
+    await tenant.runner.execute(waits, { key: testKey, ms: 1 });
     expect(await forLong.status()).toBe('Running');
   });
 
   it('has a free slot after a cancel, for a task of another process', async () => {
-    const one = await openTenant(workflows);
-    const handles = await start(one, 'a', 3);
+    const handles = await start(tenant, testKey, 3);
     await waitFor(() => begun.length === 2);
-    const other = await openTenant(workflows, { schema: one.schema });
-    const running = (await other.runner.list({ limitKey: { name: 'slots', key: 'a' } })).items;
+    const other = await openTenant(workflows, { schema: tenant.schema });
+    const running = (await other.runner.list({ limitKey: { name: 'slots', key: testKey } })).items;
     expect(running).toHaveLength(3);
     const full = await other.runner.limits.list({ full: true });
     const [holder] = full.items[0]?.holders ?? [];
@@ -145,7 +161,6 @@ describe('A limit', () => {
   });
 
   it('refuses a start without a key', async () => {
-    const tenant = await openTenant(workflows);
     await expect(tenant.runner.start(held, { n: 1 })).rejects.toMatchObject({
       code: 'INVALID_CONTEXT',
       message:
@@ -154,11 +169,11 @@ describe('A limit', () => {
   });
 
   it('gives keys turns when the process has little room', async () => {
-    const tenant = await openTenant(workflows, { maxConcurrentTasks: 1 });
-    await start(tenant, 'a', 20);
+    const own = await openTenant(workflows, { maxConcurrentTasks: 1 });
+    await start(own, 'a', 20);
     await waitFor(() => begun.length === 1);
-    await start(tenant, 'b', 2);
-    await start(tenant, 'c', 2);
+    await start(own, 'b', 2);
+    await start(own, 'c', 2);
     open.open();
     await waitFor(() => begun.length === 24);
     // Of the first tasks behind the one that held the slot, each key has its share.
@@ -181,30 +196,31 @@ describe('A limit', () => {
 
 describe('A strict limit', () => {
   it('holds its key back while a task waits for its next attempt, and no other key', async () => {
-    const tenant = await openTenant(workflows);
-    failing.add('a1');
-    const first = await tenant.runner.start(strict, { key: 'a', n: 1 });
-    const second = await tenant.runner.start(strict, { key: 'a', n: 2 });
-    const third = await tenant.runner.start(strict, { key: 'a', n: 3 });
+    failing.add(`${testKey}1`);
+    const first = await tenant.runner.start(strict, { key: testKey, n: 1 });
+    const second = await tenant.runner.start(strict, { key: testKey, n: 2 });
+    const third = await tenant.runner.start(strict, { key: testKey, n: 3 });
     await tenant.runner.execute(strict, { key: 'b', n: 1 });
     await waitFor(async () => (await tenant.runner.get(first.id))?.tasks[0]?.attempt === 1);
-    expect(begun.filter((each) => each.startsWith('a'))).toEqual(['a1']);
+    expect(begun.filter((each) => each.startsWith(testKey))).toEqual([`${testKey}1`]);
     const behind = await tenant.runner.get(second.id);
     expect(behind?.tasks[0]?.waitingFor).toMatchObject({
       reason: 'limit',
-      detail: expect.stringContaining(`"ledger" of "a": 1 of 1, held by ${first.id}`),
+      detail: expect.stringContaining(`"ledger" of "${testKey}": 1 of 1, held by ${first.id}`),
     });
     await makeDue(tenant, first.id);
     for (const handle of [first, second, third]) await handle.result();
-    expect(begun.filter((each) => each.startsWith('a'))).toEqual(['a1', 'a1', 'a2', 'a3']);
+    expect(begun.filter((each) => each.startsWith(testKey))).toEqual(
+      [1, 1, 2, 3].map((n) => `${testKey}${n}`),
+    );
   });
 });
 
 describe('A fairKey', () => {
   it('gives keys turns, and limits none of them', async () => {
-    const tenant = await openTenant(workflows, { maxConcurrentTasks: 2 });
+    const own = await openTenant(workflows, { maxConcurrentTasks: 2 });
     const startFair = (key: string, count: number) =>
-      Promise.all(Array.from({ length: count }, () => tenant.runner.start(fair, { key })));
+      Promise.all(Array.from({ length: count }, () => own.runner.start(fair, { key })));
     await startFair('a', 20);
     await waitFor(() => begun.length === 2);
     await startFair('b', 3);
@@ -212,7 +228,7 @@ describe('A fairKey', () => {
     await waitFor(() => begun.length === 23);
     expect(begun.slice(0, 2)).toEqual(['a', 'a']);
     expect(begun.slice(2, 10).filter((key) => key === 'b')).toHaveLength(3);
-    const { items } = await tenant.runner.limits.list({ name: 'cloacina.fair' });
+    const { items } = await own.runner.limits.list({ name: 'cloacina.fair' });
     expect(items.map(({ key, inUse, concurrency }) => [key, inUse, concurrency])).toEqual([
       ['a', 0, undefined],
       ['b', 0, undefined],
@@ -233,14 +249,14 @@ describe('A fairKey', () => {
 
 describe('runner.limits', () => {
   it('raises a limit, of all keys and of one', async () => {
-    const tenant = await openTenant(workflows);
-    await start(tenant, 'a', 6);
+    const own = await openTenant(workflows);
+    await start(own, 'a', 6);
     await waitFor(() => begun.length === 2);
-    await tenant.runner.limits.set('slots', { concurrency: 3 });
+    await own.runner.limits.set('slots', { concurrency: 3 });
     await waitFor(() => begun.length === 3);
-    await tenant.runner.limits.set('slots', { key: 'a', concurrency: 5, weight: 2 });
+    await own.runner.limits.set('slots', { key: 'a', concurrency: 5, weight: 2 });
     await waitFor(() => begun.length === 5);
-    const { items } = await tenant.runner.limits.list();
+    const { items } = await own.runner.limits.list();
     expect(items).toEqual([
       expect.objectContaining({ key: 'a', inUse: 5, concurrency: 5, weight: 2, waiting: 1 }),
     ]);
@@ -248,8 +264,7 @@ describe('runner.limits', () => {
   });
 
   it('explains what a task waits for', async () => {
-    const tenant = await openTenant(workflows);
-    const handles = await start(tenant, 'a', 3);
+    const handles = await start(tenant, testKey, 3);
     await waitFor(() => begun.length === 2);
     const all = await tenant.runner.get(handles.map(({ id }) => id));
     const waiting = all.flatMap((execution) => execution?.tasks[0]?.waitingFor ?? []);
@@ -257,8 +272,10 @@ describe('runner.limits', () => {
     expect(waiting).toEqual([
       {
         reason: 'limit',
-        limit: { name: 'slots', key: 'a' },
-        detail: expect.stringContaining('It waits for limit "slots" of "a": 2 of 2, held by '),
+        limit: { name: 'slots', key: testKey },
+        detail: expect.stringContaining(
+          `It waits for limit "slots" of "${testKey}": 2 of 2, held by `,
+        ),
       },
     ]);
     for (const { id } of running.map((execution) => execution!)) {
@@ -270,17 +287,17 @@ describe('runner.limits', () => {
   });
 
   it('shows that the total stops a key', async () => {
-    const tenant = await openTenant(workflows);
-    await tenant.runner.limits.set('slots', { total: 3 });
-    await start(tenant, 'a', 2);
-    const others = await start(tenant, 'b', 2);
+    const own = await openTenant(workflows);
+    await own.runner.limits.set('slots', { total: 3 });
+    await start(own, 'a', 2);
+    const others = await start(own, 'b', 2);
     await waitFor(() => begun.length === 3);
-    const { items } = await tenant.runner.limits.list({ full: true });
+    const { items } = await own.runner.limits.list({ full: true });
     expect(items.map(({ key, total, totalInUse }) => [key, total, totalInUse])).toEqual([
       ['a', 3, 3],
       ['b', 3, 3],
     ]);
-    const shown = await tenant.runner.get(others.map(({ id }) => id));
+    const shown = await own.runner.get(others.map(({ id }) => id));
     const waiting = shown.flatMap((execution) => execution?.tasks[0]?.waitingFor ?? []);
     expect(waiting).toHaveLength(1);
     expect(waiting[0]?.detail).toContain('of "b": 3 of 3 in all keys of the limit run, held by ');
@@ -288,11 +305,6 @@ describe('runner.limits', () => {
   });
 
   describe('that are not valid', () => {
-    let tenant: OpenTenant;
-    beforeAll(async () => {
-      tenant = await openTenant(workflows, { claiming: false });
-    });
-
     it.each([
       ['a name', 7, {}, 'name must name a limit'],
       ['a number', 'slots', { concurrency: -1 }, 'concurrency -1'],
@@ -311,14 +323,14 @@ describe('runner.limits', () => {
   });
 
   it('lists keys in pages', async () => {
-    const tenant = await openTenant(workflows);
+    const own = await openTenant(workflows);
     open.open();
-    for (const key of ['c', 'a', 'b']) await tenant.runner.execute(held, { key });
-    const first = await tenant.runner.limits.list({ limit: 2 });
+    for (const key of ['c', 'a', 'b']) await own.runner.execute(held, { key });
+    const first = await own.runner.limits.list({ limit: 2 });
     expect(first.items.map(({ key }) => key)).toEqual(['a', 'b']);
-    const second = await tenant.runner.limits.list({ limit: 2, cursor: first.nextCursor! });
+    const second = await own.runner.limits.list({ limit: 2, cursor: first.nextCursor! });
     expect(second).toMatchObject({ items: [{ key: 'c' }], nextCursor: null });
-    expect(await tenant.runner.limits.list({ full: true })).toEqual({
+    expect(await own.runner.limits.list({ full: true })).toEqual({
       items: [],
       nextCursor: null,
     });
