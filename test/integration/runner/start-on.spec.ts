@@ -9,7 +9,12 @@ import type { StartOnOptions } from '../../../lib/discovery/start-on.js';
 import type { TaskContext } from '../../../lib/discovery/task-context.js';
 import { Task } from '../../../lib/discovery/task.decorator.js';
 import { Workflow } from '../../../lib/discovery/workflow.decorator.js';
-import { openTenant, openTenants, type OpenTenant } from '../../support/open-tenant.js';
+import {
+  openTenant,
+  openTenants,
+  sharedTenant,
+  type OpenTenant,
+} from '../../support/open-tenant.js';
 import { freshSchema } from '../../support/postgres.js';
 import { waitFor } from '../../support/wait-for.js';
 
@@ -38,7 +43,7 @@ async function executions({ runner }: OpenTenant, workflow = 'receipt'): Promise
   return items.map(({ id, idempotencyKey }) => ({ id, key: idempotencyKey ?? null })).toReversed();
 }
 
-/** Waits until the tenant has this number of executions, and no event is left that is to start one. */
+/** Waits until the tenant has this number of executions of the workflow, and no event is left that is to start one. */
 async function started(
   tenant: OpenTenant,
   count: number,
@@ -47,7 +52,8 @@ async function started(
   return waitFor(
     async () => {
       const all = await executions(tenant, workflow);
-      return all.length === count && (await pending(tenant)).length === 0 ? all : undefined;
+      const left = await pending(tenant, workflow);
+      return all.length === count && left.length === 0 ? all : undefined;
     },
     { what: `${count} executions that events have started` },
   );
@@ -60,28 +66,40 @@ interface PendingStart {
   readonly error: { readonly message: string } | null;
 }
 
-const pending = ({ query }: OpenTenant): Promise<PendingStart[]> =>
+const pending = ({ query }: OpenTenant, workflow = 'receipt'): Promise<PendingStart[]> =>
   query<PendingStart>(
-    'SELECT signal_id, workflow, attempts, error FROM cloacina_event_start ORDER BY 1, 2',
+    `SELECT signal_id, workflow, attempts, error FROM cloacina_event_start
+     WHERE workflow = $1 ORDER BY 1, 2`,
+    [workflow],
   );
 
 const contextOf = async ({ runner }: OpenTenant, id: string) =>
   (await runner.handle(id).result()).context;
 
 describe('An event that starts a workflow', () => {
-  it('starts one execution for each event, with a key that names the event', async () => {
-    const event = newEvent();
-    const tenant = await openTenant([receipt(event)]);
-    await tenant.runner.emit(event, 'inv-1', { amount: 1 });
-    await tenant.runner.emit(event, 'inv-1', { amount: 2 });
-    await tenant.runner.emit(event, 'inv-1', { amount: 2 }, { idempotencyKey: 'once' });
-    await tenant.runner.emit(event, 'inv-1', { amount: 2 }, { idempotencyKey: 'once' });
-    const all = await started(tenant, 3);
-    const ids = await tenant.query<{ id: string }>('SELECT id FROM cloacina_signal ORDER BY id');
-    expect(all.map(({ key }) => key).sort()).toEqual(ids.map(({ id }) => `event:${id}`).sort());
-    const contexts = await Promise.all(all.map(({ id }) => contextOf(tenant, id)));
-    expect(contexts.map(({ printed }) => printed).sort()).toEqual([1, 2, 2]);
-  });
+  const inTenant = sharedTenant();
+
+  it(
+    'starts one execution for each event, with a key that names the event',
+    inTenant((serve) => {
+      const event = newEvent();
+      serve(receipt(event, {}, 'for each'));
+      return async (tenant) => {
+        await tenant.runner.emit(event, 'inv-1', { amount: 1 });
+        await tenant.runner.emit(event, 'inv-1', { amount: 2 });
+        await tenant.runner.emit(event, 'inv-1', { amount: 2 }, { idempotencyKey: 'once' });
+        await tenant.runner.emit(event, 'inv-1', { amount: 2 }, { idempotencyKey: 'once' });
+        const all = await started(tenant, 3, 'for each');
+        const ids = await tenant.query<{ id: string }>(
+          'SELECT id FROM cloacina_signal WHERE name = $1 ORDER BY id',
+          [event.name],
+        );
+        expect(all.map(({ key }) => key).sort()).toEqual(ids.map(({ id }) => `event:${id}`).sort());
+        const contexts = await Promise.all(all.map(({ id }) => contextOf(tenant, id)));
+        expect(contexts.map(({ printed }) => printed).sort()).toEqual([1, 2, 2]);
+      };
+    }),
+  );
 
   it('makes the input and the key by functions of a class, and may start nothing', async () => {
     const event = newEvent();
@@ -120,33 +138,47 @@ describe('An event that starts a workflow', () => {
     expect(tenant.runner.workflows()).toMatchObject([{ startsOn: [event.name] }]);
   });
 
-  it('starts several workflows, and still wakes the tasks that wait for it', async () => {
-    const event = newEvent();
-    const waiting = defineWorkflow('waiting')
-      .task('wait', async (context) => ({ got: await context.waitFor(event, { key: 'k' }) }))
-      .build();
-    const tenant = await openTenant([waiting, receipt(event), receipt(event, {}, 'ledger')]);
-    const { id } = await tenant.runner.start(waiting);
-    await tenant.runner.emit(event, 'k', { amount: 5 });
-    expect(await contextOf(tenant, id)).toEqual({ got: { amount: 5 } });
-    await started(tenant, 1);
-    await started(tenant, 1, 'ledger');
-  });
+  it(
+    'starts several workflows, and still wakes the tasks that wait for it',
+    inTenant((serve) => {
+      const event = newEvent();
+      const waiting = serve(
+        defineWorkflow('waiting')
+          .task('wait', async (context) => ({ got: await context.waitFor(event, { key: 'k' }) }))
+          .build(),
+      );
+      for (const name of ['one of several', 'ledger']) serve(receipt(event, {}, name));
+      return async (tenant) => {
+        const { id } = await tenant.runner.start(waiting);
+        await tenant.runner.emit(event, 'k', { amount: 5 });
+        expect(await contextOf(tenant, id)).toEqual({ got: { amount: 5 } });
+        await started(tenant, 1, 'one of several');
+        await started(tenant, 1, 'ledger');
+      };
+    }),
+  );
 
-  it('starts with a transaction that commits, and nothing with one that rolls back', async () => {
-    const event = newEvent();
-    const tenant = await openTenant([receipt(event)]);
-    const { runner, dataSource } = tenant;
-    await dataSource
-      .transaction(async (manager) => {
-        await runner.emit(event, 'k', { amount: 1 }, { manager });
-        throw new Error('no');
-      })
-      .catch(() => undefined);
-    await dataSource.transaction((manager) => runner.emit(event, 'k', { amount: 2 }, { manager }));
-    const [one] = await started(tenant, 1);
-    expect(await contextOf(tenant, one?.id ?? '')).toMatchObject({ printed: 2 });
-  });
+  it(
+    'starts with a transaction that commits, and nothing with one that rolls back',
+    inTenant((serve) => {
+      const event = newEvent();
+      serve(receipt(event, {}, 'in a transaction'));
+      return async (tenant) => {
+        const { runner, dataSource } = tenant;
+        await dataSource
+          .transaction(async (manager) => {
+            await runner.emit(event, 'k', { amount: 1 }, { manager });
+            throw new Error('no');
+          })
+          .catch(() => undefined);
+        await dataSource.transaction((manager) =>
+          runner.emit(event, 'k', { amount: 2 }, { manager }),
+        );
+        const [one] = await started(tenant, 1, 'in a transaction');
+        expect(await contextOf(tenant, one?.id ?? '')).toMatchObject({ printed: 2 });
+      };
+    }),
+  );
 
   it('starts only in its tenant, and only where the tenant has the workflow', async () => {
     const event = newEvent();
@@ -251,27 +283,41 @@ describe('An event that starts a workflow', () => {
       await started(lenient, 2);
     });
 
-    it.each<[string, Options, string]>([
-      [
-        'a function that throws',
-        {
-          input: () => {
-            throw new Error('no input');
+    describe('says why:', () => {
+      const refusals: readonly [what: string, Options, message: string][] = [
+        [
+          'a function that throws',
+          {
+            input: () => {
+              throw new Error('no input');
+            },
           },
-        },
-        'no input',
-      ],
-      ['a function that rejects', { input: async () => Promise.reject(new Error('late')) }, 'late'],
-      ['an input that is no object', { input: () => 'text' as never }, 'input'],
-      ['a key that is not valid', { key: () => '' }, 'idempotencyKey'],
-      ['a key of another type', { key: () => 7 as never }, 'idempotencyKey'],
-    ])('says why: %s', async (_, options, message) => {
-      const event = newEvent();
-      const tenant = await openTenant([receipt(event, options)]);
-      await tenant.runner.emit(event, 'k', { amount: 1 });
-      const error = await waitFor(async () => (await pending(tenant))[0]?.error);
-      expect(error.message).toContain(message);
-      expect(await executions(tenant)).toEqual([]);
+          'no input',
+        ],
+        [
+          'a function that rejects',
+          { input: async () => Promise.reject(new Error('late')) },
+          'late',
+        ],
+        ['an input that is no object', { input: () => 'text' as never }, 'input'],
+        ['a key that is not valid', { key: () => '' }, 'idempotencyKey'],
+        ['a key of another type', { key: () => 7 as never }, 'idempotencyKey'],
+      ];
+      for (const [what, options, message] of refusals) {
+        it(
+          what,
+          inTenant((serve) => {
+            const event = newEvent();
+            serve(receipt(event, options, what));
+            return async (tenant) => {
+              await tenant.runner.emit(event, 'k', { amount: 1 });
+              const error = await waitFor(async () => (await pending(tenant, what))[0]?.error);
+              expect(error.message).toContain(message);
+              expect(await executions(tenant, what)).toEqual([]);
+            };
+          }),
+        );
+      }
     });
 
     it('is dropped with a word when the event expires', async () => {
