@@ -7,15 +7,16 @@ import { CloacinaModule } from '../../../lib/cloacina.module.js';
 import { getRunnerToken } from '../../../lib/cloacina.tokens.js';
 import { ConfigurationError } from '../../../lib/errors/index.js';
 import { CloacinaRunner } from '../../../lib/runner/cloacina-runner.js';
+import { prepareSchema } from '../../support/open-tenant.js';
 import { databaseUrl, freshSchema } from '../../support/postgres.js';
 import { EXPLORING_MODULES, type ExploringModule } from './exploring-modules.js';
 
 const open: INestApplication[] = [];
 const tenants: string[] = [];
 
-beforeAll(() => {
-  // The same three for all applications, so that the first one creates them.
+beforeAll(async () => {
   tenants.push(freshSchema('a'), freshSchema('b'), freshSchema('c'));
+  for (const schema of tenants) await prepareSchema(schema);
 });
 
 afterEach(async () => {

@@ -5,6 +5,7 @@ import { createPools, type LoginPools } from '../../../lib/store/postgres/connec
 import { SYSTEM_CLOCKS } from '../../../lib/store/postgres/clocks.js';
 import { PostgresStore } from '../../../lib/store/postgres/postgres-store.js';
 import { CloacinaMigrator } from '../../../lib/tenants/migrations/cloacina-migrator.js';
+import { prepareSchema } from '../../support/open-tenant.js';
 import { connectAdmin, databaseUrl, freshSchema } from '../../support/postgres.js';
 import { Session } from './session.js';
 
@@ -35,6 +36,7 @@ export function applicationName(schema: string): string {
 /** In the database that all tests share, unless another one is named. */
 export async function openStore(url = databaseUrl()): Promise<OpenStore> {
   const schema = freshSchema('store');
+  if (url === databaseUrl()) await prepareSchema(schema);
   const connection: pg.ClientConfig = { connectionString: url };
   const pools = createPools({
     clock: SYSTEM_CLOCKS.process,
