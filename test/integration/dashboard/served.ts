@@ -15,8 +15,9 @@ import { CloacinaDashboardModule } from '../../../lib/dashboard/dashboard.module
 import { PageFiles } from '../../../lib/dashboard/page-files.js';
 import type { WorkflowDefinition } from '../../../lib/discovery/workflow-builder.js';
 import { systemClock, type Clock } from '../../../lib/runtime/clock.js';
-import { databaseUrl, freshSchema } from '../../support/postgres.js';
+import { databaseUrl } from '../../support/postgres.js';
 import { assertDescribed, assertEventDescribed } from './described.js';
+import { preparedSchema } from '../tenants/prepared-schema.js';
 
 /** What `JSON.parse` returns. */
 type Json = ReturnType<typeof JSON.parse>;
@@ -68,11 +69,12 @@ export class Served {
     const [server] = Object.keys(servers ?? {});
     const at = server === undefined ? {} : { server };
     const place = servers === undefined ? { databaseUrl: databaseUrl() } : { servers };
+    const [acme, globex] = [await preparedSchema(), await preparedSchema()];
     @Module({
       imports: [
         CloacinaModule.forRoot({ ...place, maxContextSize: 8_000_000 }),
-        CloacinaModule.forTenant({ tenant: 'acme', schema: freshSchema(), ...at }),
-        CloacinaModule.forTenant({ tenant: 'globex', schema: freshSchema(), ...at }),
+        CloacinaModule.forTenant({ tenant: 'acme', schema: acme, ...at }),
+        CloacinaModule.forTenant({ tenant: 'globex', schema: globex, ...at }),
         CloacinaDashboardModule.register(options),
       ],
       providers: workflows.map((workflow) => ({ provide: workflow.name, useValue: workflow })),

@@ -7,9 +7,9 @@ import { CloacinaModule } from '../../../lib/cloacina.module.js';
 import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
 import { CloacinaTenants } from '../../../lib/tenants/hosting/cloacina-tenants.js';
 import { CloacinaHealthIndicator } from '../../../lib/terminus.js';
-import { freshSchema } from '../../support/postgres.js';
 import { TcpProxy } from '../../support/tcp-proxy.js';
 import { waitFor } from '../../support/wait-for.js';
+import { preparedSchema } from '../tenants/prepared-schema.js';
 
 const simple = defineWorkflow('simple')
   .task('only', () => undefined)
@@ -41,12 +41,13 @@ class HealthController {
 
 it('answers the probes of an orchestrator by Terminus', async () => {
   const proxy = await TcpProxy.start();
+  const schema = await preparedSchema();
 
   @Module({
     imports: [
       TerminusModule.forRoot({ logger: false }),
       CloacinaModule.forRoot({ databaseUrl: proxy.url }),
-      CloacinaModule.forTenant({ tenant: 'probed', schema: freshSchema() }),
+      CloacinaModule.forTenant({ tenant: 'probed', schema }),
     ],
     providers: [{ provide: simple.name, useValue: simple }, CloacinaHealthIndicator],
     controllers: [HealthController],

@@ -3,9 +3,10 @@ import { CloacinaModule } from '../../../lib/cloacina.module.js';
 import { Schedule } from '../../../lib/discovery/schedule.decorator.js';
 import { Task } from '../../../lib/discovery/task.decorator.js';
 import { Workflow } from '../../../lib/discovery/workflow.decorator.js';
-import { databaseUrl, freshSchema } from '../../support/postgres.js';
+import { databaseUrl } from '../../support/postgres.js';
 import { waitFor } from '../../support/wait-for.js';
 import { start } from '../tenants/application.js';
+import { preparedSchema } from '../tenants/prepared-schema.js';
 
 @Workflow({ name: 'totals' })
 @Schedule({ name: 'nightly', cron: '0 2 * * *', timezone: 'Europe/Lisbon', tenants: ['acme'] })
@@ -25,16 +26,16 @@ class ShortTotals {
 
 describe('@Schedule in an application', () => {
   it('gives each tenant the schedules that are for it, also one that is added later', async () => {
-    const tenant = (name: string) =>
+    const tenant = async (name: string) =>
       CloacinaModule.forTenant({
         tenant: name,
-        schema: freshSchema(name),
+        schema: await preparedSchema(name),
         databaseUrl: databaseUrl(),
       });
     const { tenants } = await start([Totals, ShortTotals], {
-      imports: [tenant('acme'), tenant('globex')],
+      imports: [await tenant('acme'), await tenant('globex')],
     });
-    await tenants.add({ tenant: 'late', schema: freshSchema('late') });
+    await tenants.add({ tenant: 'late', schema: await preparedSchema('late') });
     const schedulesOf = (name: string, count: number) =>
       waitFor(
         async () => {

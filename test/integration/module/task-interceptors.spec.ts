@@ -11,7 +11,8 @@ import { Workflow } from '../../../lib/discovery/workflow.decorator.js';
 import { currentTask } from '../../../lib/engine/execution/current-task.js';
 import { isDeferral } from '../../../lib/engine/execution/task-deferral.js';
 import type { CloacinaRunner } from '../../../lib/runner/cloacina-runner.js';
-import { databaseUrl, freshSchema } from '../../support/postgres.js';
+import { databaseUrl } from '../../support/postgres.js';
+import { preparedSchema } from '../tenants/prepared-schema.js';
 
 const retry = { maxAttempts: 2, delay: 1, jitter: false };
 const seen: string[] = [];
@@ -74,6 +75,7 @@ let app: TestingModule;
 let runner: CloacinaRunner;
 
 beforeAll(async () => {
+  const schema = await preparedSchema('interceptors');
   @Module({
     imports: [
       CloacinaModule.forRoot({
@@ -81,7 +83,7 @@ beforeAll(async () => {
         taskInterceptors: [Outer, Inner],
         logFailures: false,
       }),
-      CloacinaModule.forTenant({ tenant: 'acme', schema: freshSchema('interceptors') }),
+      CloacinaModule.forTenant({ tenant: 'acme', schema }),
     ],
     providers: [Inner, Order, Outer, Twice],
   })

@@ -9,6 +9,7 @@ import { openTelemetry } from '../../../lib/otel.js';
 import type { CloacinaRunner } from '../../../lib/runner/cloacina-runner.js';
 import { databaseUrl, freshSchema } from '../../support/postgres.js';
 import { RecordedTelemetry } from '../../support/recorded-telemetry.js';
+import { preparedSchema } from '../tenants/prepared-schema.js';
 
 const order = defineWorkflow('order')
   .task('charge', () => undefined)
@@ -21,13 +22,14 @@ let app: TestingModule;
 beforeAll(async () => {
   recorded = new RecordedTelemetry();
   const own = { databaseUrl: databaseUrl(), poolSize: 8 };
+  const [traced, client] = [await preparedSchema('traced'), await preparedSchema('client')];
   @Module({
     imports: [
       CloacinaModule.forRoot({ ...own, telemetry: openTelemetry() }),
-      CloacinaModule.forTenant({ tenant: 'acme', schema: freshSchema('traced') }),
+      CloacinaModule.forTenant({ tenant: 'acme', schema: traced }),
       CloacinaModule.forTenant({
         tenant: 'idle',
-        schema: freshSchema('client'),
+        schema: client,
         maxConcurrentTasks: TASKS,
       }),
     ],

@@ -24,6 +24,7 @@ import { Task } from '../../../lib/discovery/task.decorator.js';
 import { Workflow } from '../../../lib/discovery/workflow.decorator.js';
 import { CloacinaRunner } from '../../../lib/runner/cloacina-runner.js';
 import { databaseUrl, freshSchema } from '../../support/postgres.js';
+import { preparedSchema } from '../tenants/prepared-schema.js';
 
 @Entity('invoice')
 class Invoice {
@@ -67,7 +68,10 @@ const billing = { entities: [Invoice], migrations: [CreateInvoice1700000000000] 
 
 describe('CloacinaModule on a database', () => {
   it('serves tenants side by side, with their repositories, each in its schema', async () => {
-    const schemas = { acme: freshSchema('acme'), globex: freshSchema('globex') };
+    const schemas = {
+      acme: await preparedSchema('acme'),
+      globex: await preparedSchema('globex'),
+    };
     @Injectable()
     class Invoices {
       constructor(
@@ -125,7 +129,7 @@ describe('CloacinaModule on a database', () => {
   });
 
   it('keeps the services of a running handler alive until it has ended', async () => {
-    const schema = freshSchema('drain');
+    const schema = await preparedSchema('drain');
     let begun: () => void = () => undefined;
     const running = new Promise<void>((resolve) => (begun = resolve));
     const seen: string[] = [];
@@ -184,7 +188,8 @@ describe('CloacinaModule on a database', () => {
         await this.runner.execute(Early).catch(note);
       }
     }
-    const tenant = { tenant: 'early', schema: freshSchema('early'), databaseUrl: databaseUrl() };
+    const schema = await preparedSchema('early');
+    const tenant = { tenant: 'early', schema, databaseUrl: databaseUrl() };
     const app = await start({
       imports: [CloacinaModule.forTenant(tenant)],
       providers: [Early, Seed],

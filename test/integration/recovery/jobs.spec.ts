@@ -8,8 +8,9 @@ import { TENANT_MANAGER } from '../../../lib/boot/registration.js';
 import { CloacinaRecovery } from '../../../lib/recovery/cloacina-recovery.js';
 import { CloacinaRecoveryJobs, RECOVERY_JOB } from '../../../lib/recovery/recovery-jobs.js';
 import type { TenantManager } from '../../../lib/tenants/hosting/tenant-manager.js';
-import { databaseUrl, freshSchema } from '../../support/postgres.js';
+import { databaseUrl } from '../../support/postgres.js';
 import { waitFor } from '../../support/wait-for.js';
+import { preparedSchema } from '../tenants/prepared-schema.js';
 
 @Injectable()
 class HostJobs {
@@ -28,7 +29,7 @@ afterEach(async () => {
 });
 
 async function start(withScheduler: boolean): Promise<{ app: TestingModule; schema: string }> {
-  const schema = freshSchema();
+  const schema = await preparedSchema();
   @Module({
     imports: [
       ...(withScheduler ? [ScheduleModule.forRoot()] : []),

@@ -18,6 +18,7 @@ import { queryIn } from '../../support/open-tenant.js';
 import { databaseUrl, freshSchema } from '../../support/postgres.js';
 import { waitFor } from '../../support/wait-for.js';
 import { compile, start, type Application } from './application.js';
+import { preparedSchema } from './prepared-schema.js';
 
 const quick = defineWorkflow('quick')
   .task('only', ({ tenant }) => ({ ranFor: tenant }))
@@ -54,14 +55,15 @@ const runs = (tenant: string, count = 1): Promise<unknown> =>
 describe('CloacinaTenants', () => {
   let tenants: CloacinaTenants;
   let app: Application['app'];
-  const fixed = freshSchema('fixed');
+  let fixed = '';
   beforeAll(async () => {
+    fixed = await preparedSchema('fixed');
     const forTenant = CloacinaModule.forTenant({ tenant: 'fixed', schema: fixed });
     ({ tenants, app } = await start(workflows, { imports: [forTenant] }));
   });
 
   it('serves a tenant that is added, beside those of forTenant', async () => {
-    const schema = freshSchema();
+    const schema = await preparedSchema();
     expect(tenants.has('late')).toBe(false);
     const tenant = await tenants.add({ tenant: 'late', schema });
     expect(tenant).toMatchObject({ name: 'late', schema });
@@ -146,7 +148,7 @@ describe('CloacinaTenants', () => {
   });
 
   it('lets handlers end before a tenant is gone, and then refuses', async () => {
-    const { runner } = await tenants.add({ tenant: 'draining', schema: freshSchema() });
+    const { runner } = await tenants.add({ tenant: 'draining', schema: await preparedSchema() });
     const door = gateFor('draining');
     const handle = await runner.start(slow);
     const waits = expect(handle.result()).rejects.toThrow(TenantRemovedError);
@@ -179,7 +181,7 @@ describe('CloacinaTenants', () => {
   });
 
   it('aborts handlers that take too long, and gives their tasks back', async () => {
-    const options = { tenant: 'aborted', schema: freshSchema() };
+    const options = { tenant: 'aborted', schema: await preparedSchema() };
     const { runner } = await tenants.add(options);
     gateFor('aborted');
     const handle = await runner.start(slow);

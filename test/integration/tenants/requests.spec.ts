@@ -22,7 +22,8 @@ import {
 } from '../../../lib/tenants/requests/current-tenant.js';
 import type { Tenant } from '../../../lib/tenants/hosting/tenant.js';
 import { TenantResolver } from '../../../lib/tenants/requests/tenant-resolver.js';
-import { databaseUrl, freshSchema } from '../../support/postgres.js';
+import { databaseUrl } from '../../support/postgres.js';
+import { preparedSchema } from './prepared-schema.js';
 
 const whose = defineWorkflow('whose')
   .task('only', ({ tenant }) => ({ tenant }))
@@ -70,7 +71,7 @@ class TenantController {
   }
 }
 
-const schema = freshSchema();
+const schema = await preparedSchema();
 
 @Module({
   imports: [
@@ -117,7 +118,7 @@ describe('A request', () => {
   });
 
   it('gets a tenant that was added since', async () => {
-    const { name } = await app.get(CloacinaTenants).add({ schema: freshSchema() });
+    const { name } = await app.get(CloacinaTenants).add({ schema: await preparedSchema() });
     expect(await get('both/8', name)).toMatchObject({ status: 200, body: { tenant: name } });
     await app.get(CloacinaTenants).remove(name);
     expect(await get('both/8', name)).toMatchObject({ status: 404 });
