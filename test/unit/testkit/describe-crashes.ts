@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { defineWorkflow } from 'nestjs-cloacina';
 import {
   cloacinaMatchers,
@@ -21,12 +21,15 @@ const other = defineWorkflow('other')
 
 /** Each crash is at its point, and at no other, on each store. */
 export function describeCrashes(store: 'memory' | 'postgres'): void {
+  // Each test leaves it restarted, without a crash that is to come.
   let tenant: OwnTestingTenant;
-  beforeEach(async () => {
-    done = [];
+  beforeAll(async () => {
     tenant = await createTestingTenant({ store, workflows: [pair, other] });
   });
-  afterEach(() => tenant.close());
+  afterAll(() => tenant.close());
+  beforeEach(() => {
+    done = [];
+  });
 
   /** The tasks' attempts and recoveries, after a crash and a restart. */
   async function recovered(id: string): Promise<unknown> {
