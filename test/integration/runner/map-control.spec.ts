@@ -197,6 +197,9 @@ describe('The execution of a map', () => {
   );
 });
 
+/** More than the 5,000 items that are stored at once. */
+const TWO_PARTS = 5_200;
+
 describe('The items of a map', () => {
   it(
     'come from a generator in parts, which run while the next are read',
@@ -212,7 +215,7 @@ describe('The items of a map', () => {
               items: async function* () {
                 for (let n = 0; n < 5_000; n++) yield n;
                 await first;
-                for (let n = 5_000; n < 7_000; n++) yield n;
+                for (let n = 5_000; n < TWO_PARTS; n++) yield n;
               },
             },
             ({ item }) => {
@@ -224,9 +227,9 @@ describe('The items of a map', () => {
       );
       return async (tenant) => {
         const { id, context } = await tenant.runner.execute(streamed);
-        expect(context.each).toMatchObject({ total: 7_000, completed: 7_000 });
+        expect(context.each).toMatchObject({ total: TWO_PARTS, completed: TWO_PARTS });
         const results = await resultsOf(tenant, id);
-        expect(results.map(({ value }) => value)).toEqual(upTo(7_000));
+        expect(results.map(({ value }) => value)).toEqual(upTo(TWO_PARTS));
       };
     }),
   );
@@ -236,7 +239,7 @@ describe('The items of a map', () => {
     inTenant((serve) => {
       const positions: (ItemPosition | undefined)[] = [];
       async function* numbers(from: number): AsyncGenerator<number> {
-        for (let n = from; n < 6_000; n++) yield n;
+        for (let n = from; n < TWO_PARTS; n++) yield n;
         if (positions.length === 1) throw new Error('the cursor is gone');
       }
       const build = (name: string, reads: boolean) =>
@@ -263,10 +266,10 @@ describe('The items of a map', () => {
         for (const workflow of [goesOn, begins]) {
           positions.length = 0;
           const { id, context } = await tenant.runner.execute(workflow);
-          expect(context.each).toMatchObject({ total: 6_000, completed: 6_000 });
+          expect(context.each).toMatchObject({ total: TWO_PARTS, completed: TWO_PARTS });
           expect(positions).toHaveLength(2);
           const results = await resultsOf(tenant, id);
-          expect(results.map(({ value }) => value)).toEqual(upTo(6_000));
+          expect(results.map(({ value }) => value)).toEqual(upTo(TWO_PARTS));
           if (workflow === goesOn)
             expect(positions[1]).toMatchObject({ after: 4_999, count: 5_000 });
         }
