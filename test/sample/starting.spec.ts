@@ -1,6 +1,6 @@
 import { createServer, type Server } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { connectAdmin } from '../support/postgres.js';
+import { connectAdmin, databaseUrl } from '../support/postgres.js';
 import { rowsOf, scratchDatabase } from '../support/scratch-database.js';
 import { cases, FULL_SIZE } from '../support/sizes.js';
 import { buildSample } from './build-sample.js';
@@ -9,6 +9,9 @@ import { expectedImports } from './expected-import.js';
 import { StartedSample } from './started-sample.js';
 
 beforeAll(buildSample);
+
+/** With the tenants' schemas, where a test has made them: for a start of which only the port is of interest. */
+let booted: string | undefined;
 
 const INTERRUPTIONS = [
   ['Ctrl-C interrupts', 'SIGINT', 0],
@@ -37,6 +40,7 @@ describe.each(cases(INTERRUPTIONS, ([, signal]) => signal === 'SIGKILL'))(
       );
       expect(rejects).toEqual([{ rows: expectedImports.acme.rejects.length }]);
       expect(await second.kill('SIGINT')).toBe(0);
+      booted = database;
     });
   },
 );
@@ -49,7 +53,7 @@ describe('a port that is taken', () => {
   it('is named, with what to do', async () => {
     const address = other.address();
     const port = typeof address === 'object' && address !== null ? address.port : 0;
-    const sample = new StartedSample(await scratchDatabase(), port);
+    const sample = new StartedSample(booted ?? (await scratchDatabase()), port);
     expect(await sample.exit).toBe(1);
     expect(sample.output).toContain(
       `Port ${port} is taken. Choose another one: PORT=8080 npm start`,
@@ -80,7 +84,7 @@ if (FULL_SIZE) {
 }
 
 it('names what is wrong with the environment', async () => {
-  const sample = new StartedSample(await scratchDatabase(), 'soon');
+  const sample = new StartedSample(databaseUrl(), 'soon');
   expect(await sample.exit).toBe(1);
   expect(sample.output).toMatch(/The environment variables are not valid: PORT must .*\./);
 });
