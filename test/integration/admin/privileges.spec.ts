@@ -52,9 +52,8 @@ beforeAll(async () => {
 });
 
 const asOwn: Try = async (sql) => {
-  await client.query('BEGIN');
   try {
-    await client.query(sql);
+    await client.query(`BEGIN; ${sql}`);
   } finally {
     await client.query('ROLLBACK');
   }
@@ -130,7 +129,8 @@ describe.each(levels)('a tenant that is apart %s', (_level, tryIt, role) => {
     ];
     for (const [grant, seen] of rights) {
       await owner.query(grant);
-      expect(await notDenied(attempts, tryIt)).toEqual(expect.arrayContaining(seen));
+      const allowed = attempts.filter(({ what }) => seen.includes(what));
+      expect(await notDenied(allowed, tryIt)).toEqual(seen);
     }
     expect(await rightsIn(owner, role(), schemas.b)).toEqual(
       expect.arrayContaining(['SELECT on note', 'USAGE on counter', 'CREATE on schema']),
