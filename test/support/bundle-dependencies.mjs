@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { moveImportsApart } from './imports-apart.mjs';
@@ -25,37 +26,15 @@ const PACKAGES = [
 const LEFT_OUT =
   /^(?:@nestjs\/(?:microservices|websockets|platform-express)|class-(?:validator|transformer))(?:\/|$)/;
 
-/**
- * Lays out the packages once more, as ES modules that load CommonJS: for a folder of what is loaded as CommonJS too.
- *
- * @param dependencies - the folder of `bundleDependencies()`
- */
-export async function layOutCommonJs(dependencies, folder) {
-  for (const name of PACKAGES) {
-    const place = path.join(folder, name);
-    await mkdir(place, { recursive: true });
-    const bundled = path.join(dependencies, name, 'index.cjs');
-    const exported = JSON.parse(await readFile(path.join(dependencies, name, 'exports.json')));
-    const exports = { require: './index.cjs', default: './index.mjs' };
-    const manifest = { name, type: 'module', exports };
-    await writeFile(path.join(place, 'package.json'), JSON.stringify(manifest));
-    await writeFile(
-      path.join(place, 'index.cjs'),
-      `module.exports = require(${JSON.stringify(bundled)});\n`,
-    );
-    await writeFile(path.join(place, 'index.mjs'), reexport('./index.cjs', exported));
-  }
-}
-
 /** TypeORM's other drivers, a third of its code: nothing but PostgreSQL is connected to. */
 const OTHER_DRIVERS = /\/typeorm\/driver\/(?!postgres\/)[^/]+\/(\w+(?:Driver|QueryRunner))\.js$/;
 
 /**
  * Makes a few files of the dependencies, laid out as `node_modules`, in a folder where Node finds them from what
  * `compile-for-children.mjs` has compiled. Loaded from there they take half of the processor time, which is most of what
- * a test file or a process costs before its first line. Processes that tests start load them as CommonJS, of which they keep
- * what V8 has compiled (`cached-code.cjs`). Made once for each installation. Returns the folder; undefined where nothing can be
- * written.
+ * a test file or a process costs before its first line. They are CommonJS: of that alone V8's code can be shared by test
+ * files (`code-cache.mjs`) and kept with the functions that have run (`cached-code.cjs`). Made once for each installation.
+ * Returns the folder; undefined where nothing can be written.
  */
 export async function bundleDependencies() {
   const folder = path.join(checkout, '.cloacina', 'node_modules');
@@ -132,19 +111,11 @@ async function bundle(output) {
   try {
     await bundler.write({
       dir: output,
-      format: 'esm',
-      entryFileNames: '[name].mjs',
-      chunkFileNames: '.shared/[name]-[hash].mjs',
-      // Nest names classes in messages and tokens, TypeORM in metadata.
-      keepNames: true,
-      comments: false,
-    });
-    await bundler.write({
-      dir: output,
       format: 'cjs',
       exports: 'named',
       entryFileNames: '[name].cjs',
       chunkFileNames: '.shared/[name]-[hash].cjs',
+      // Nest names classes in messages and tokens, TypeORM in metadata.
       keepNames: true,
       comments: false,
     });
@@ -153,13 +124,15 @@ async function bundle(output) {
   }
   await oneBytePerCharacter(output);
   await moveImportsApart(path.join(output, '.shared'));
+  const require = createRequire(import.meta.url);
   for (const name of PACKAGES) {
     const folder = path.join(output, name);
-    // One copy for all that is loaded from here: `require` gets the ES module too.
-    const manifest = { name, type: 'module', exports: './index.mjs' };
+    // Both lead to one copy.
+    const exports = { require: './index.cjs', default: './index.mjs' };
+    const manifest = { name, type: 'module', exports };
     await writeFile(path.join(folder, 'package.json'), JSON.stringify(manifest));
-    const exported = Object.keys(await import(path.join(folder, 'index.mjs')));
-    await writeFile(path.join(folder, 'exports.json'), JSON.stringify(exported));
+    const exported = Object.keys(require(path.join(folder, 'index.cjs')));
+    await writeFile(path.join(folder, 'index.mjs'), reexport('./index.cjs', exported));
   }
 }
 

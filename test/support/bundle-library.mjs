@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto';
 import { link, mkdir, mkdtemp, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { layOutCommonJs } from './bundle-dependencies.mjs';
 import { moveImportsApart } from './imports-apart.mjs';
 import { oneBytePerCharacter } from './one-byte.mjs';
 import { reexport } from './reexport.mjs';
@@ -32,14 +31,9 @@ export async function bundleLibrary(compiled, files) {
     await bundle(compiled, files.filter(isLibrary), draft);
     const isTest = (file) => !isLibrary(file) || APART.test(`${path.sep}${file}`);
     for (const file of [...files.filter(isTest), 'package.json']) {
-      const copy = path.join(draft, 'children', file);
+      const copy = path.join(draft, file);
       await mkdir(path.dirname(copy), { recursive: true });
       await link(path.join(compiled, file), copy);
-    }
-    await link(path.join(compiled, 'package.json'), path.join(draft, 'package.json'));
-    const dependencies = process.env.CLOACINA_TEST_DEPENDENCIES;
-    if (dependencies !== undefined) {
-      await layOutCommonJs(dependencies, path.join(draft, 'children', 'node_modules'));
     }
     await writeFile(path.join(draft, '.stamp'), stamp);
     await rm(folder, { recursive: true, force: true });
@@ -58,7 +52,6 @@ async function stampOf(compiled, files) {
   const hash = createHash('sha256');
   for (const file of [
     fileURLToPath(import.meta.url),
-    path.join(import.meta.dirname, 'bundle-dependencies.mjs'),
     path.join(import.meta.dirname, 'imports-apart.mjs'),
     path.join(import.meta.dirname, 'one-byte.mjs'),
     path.join(import.meta.dirname, 'reexport.mjs'),
@@ -72,17 +65,9 @@ async function stampOf(compiled, files) {
 }
 
 async function bundle(compiled, modules, output) {
-  await write(compiled, modules, {
-    dir: output,
-    format: 'esm',
-    entryFileNames: '[name].js',
-    chunkFileNames: 'lib/[name]-[hash].js',
-  });
-  // For the processes that tests start: see `cached-code.cjs`.
-  const children = path.join(output, 'children');
   const together = modules.filter((file) => !APART.test(`${path.sep}${file}`));
   const chunks = await write(compiled, together, {
-    dir: children,
+    dir: output,
     format: 'cjs',
     exports: 'named',
     entryFileNames: '[name].cjs',
@@ -90,12 +75,11 @@ async function bundle(compiled, modules, output) {
   });
   for (const { isEntry, fileName, exports } of chunks) {
     if (!isEntry) continue;
-    const file = path.join(children, fileName.replace(/cjs$/, 'js'));
+    const file = path.join(output, fileName.replace(/cjs$/, 'js'));
     await writeFile(file, reexport(`./${path.basename(fileName)}`, exports));
   }
   await oneBytePerCharacter(output);
   await moveImportsApart(path.join(output, 'lib'));
-  await moveImportsApart(path.join(children, 'lib'));
 }
 
 /** Returns the chunks. */

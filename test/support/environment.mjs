@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import vm from 'node:vm';
 import { TestEnvironment as NodeEnvironment } from 'jest-environment-node';
 import pg from 'pg';
-import { cacheCompiledCode } from './code-cache.mjs';
+import { keepCompiledCode, shareCompiledCode } from './code-cache.mjs';
 import { endWithParent } from './end-with-parent.mjs';
 
 /** What support code asks for here is done when the file's hooks are over: see `after-file.ts`. */
@@ -43,7 +43,7 @@ export default class TestEnvironment extends NodeEnvironment {
     super(config, context);
     vm.createContext = createContext;
     // What comes from a cache is counted less exactly.
-    if (!config.globalConfig.collectCoverage) cacheCompiledCode();
+    if (!config.globalConfig.collectCoverage) shareCompiledCode();
     this.wantsDatabase = config.projectConfig.testEnvironmentOptions.database === true;
     this.global[AFTER_FILE] = this.afterFile = [];
   }
@@ -75,6 +75,7 @@ export default class TestEnvironment extends NodeEnvironment {
       await client.query(`DROP DATABASE ${this.database} WITH (FORCE)`);
     }
     await super.teardown();
+    keepCompiledCode();
   }
 }
 

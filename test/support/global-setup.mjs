@@ -21,7 +21,7 @@ export default async function setUp({ watch, watchAll, collectCoverage, testPath
   const folders = await compiled;
   if (folders === undefined) return;
   process.env.CLOACINA_TEST_COMPILED = folders.folder;
-  process.env.CLOACINA_TEST_BUNDLED = path.join(folders.bundled, 'children');
+  process.env.CLOACINA_TEST_BUNDLED = folders.bundled;
   // What `bundle-resolver.cjs` gives the test files of a whole run. Coverage is of the sources, jest watches those, and who
   // runs some files has sources in stack traces.
   const isPart = testPathPatterns.patterns.length > 0;
