@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import vm from 'node:vm';
 import { TestEnvironment as NodeEnvironment } from 'jest-environment-node';
 import pg from 'pg';
+import { disableAsyncStorages } from './async-storages.mjs';
 import { keepCompiledCode, shareCompiledCode } from './code-cache.mjs';
 import { endWithParent } from './end-with-parent.mjs';
 
@@ -75,6 +76,7 @@ export default class TestEnvironment extends NodeEnvironment {
       await client.query(`DROP DATABASE ${this.database} WITH (FORCE)`);
     }
     await super.teardown();
+    disableAsyncStorages();
     keepCompiledCode();
   }
 }
