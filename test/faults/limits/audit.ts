@@ -7,6 +7,7 @@ import { PER_KEY, TOTAL } from './limited.js';
  */
 export async function audit({ query, schema }: OpenTenant): Promise<void> {
   await query(`
+    CREATE SEQUENCE ${missingHolders(schema)};
     CREATE TABLE audit (id bigint GENERATED ALWAYS AS IDENTITY, limit_key text, change integer, at timestamptz);
     CREATE FUNCTION audit_claim() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
       INSERT INTO "${schema}".audit (limit_key, change, at)
@@ -18,12 +19,26 @@ export async function audit({ query, schema }: OpenTenant): Promise<void> {
       EXECUTE FUNCTION audit_claim()`);
 }
 
+/** The sequence of {@link missingSoFar}. */
+export function missingHolders(schema: string): string {
+  return `"${schema}".missing_holders`;
+}
+
 /** Number of claims so far, without a look at the list. */
-export async function claimsSoFar({ query, schema }: OpenTenant): Promise<number> {
-  const [row] = await query<{ n: string | null }>(
-    `SELECT pg_sequence_last_value('"${schema}".audit_id_seq') AS n`,
-  );
-  return Number(row?.n ?? 0) / 2;
+export async function claimsSoFar(client: OpenTenant): Promise<number> {
+  return (await lastValue(client, `"${client.schema}".audit_id_seq`)) / 2;
+}
+
+/** How often a claim has met a holder whose task is younger than its snapshot. */
+export function missingSoFar(client: OpenTenant): Promise<number> {
+  return lastValue(client, missingHolders(client.schema));
+}
+
+async function lastValue({ query }: OpenTenant, sequence: string): Promise<number> {
+  const [row] = await query<{ n: string | null }>('SELECT pg_sequence_last_value($1) AS n', [
+    sequence,
+  ]);
+  return Number(row?.n ?? 0);
 }
 
 export interface Audited {

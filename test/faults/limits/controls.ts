@@ -1,4 +1,5 @@
 import { changeTexts } from '../workload/failpoints.js';
+import { MILLION } from './limited.js';
 
 /** What a process does in place of the proof by tokens, to see that the audit notices it. */
 export type Control = 'counting' | 'missingIsFree';
@@ -8,28 +9,31 @@ const CLAIM = 'WITH asked AS MATERIALIZED';
 const SNAPSHOT = ') l ON true\n  ), total AS';
 const HELD = 'count(*)::integer AS held';
 const ALL_HELD = 'cardinality(s.h_execution) AS held';
-const MISSING = "WHEN t.now IS NULL THEN h.at > statement_timestamp() - interval '1 minute'";
-/** The longest pause. Of two claims, the one with the earlier snapshot must be able to get the lock later. */
-const PAUSE_SECONDS = 0.02;
-/** Of a control, which has to be noticed soon. */
-const LONG_PAUSE_SECONDS = 0.1;
+const YOUNG = "h.at > statement_timestamp() - interval '1 minute'";
+const MISSING = `WHEN t.now IS NULL THEN ${YOUNG}`;
+/**
+ * A pause in seconds. Few claims wait long, and most hardly wait. While one waits, others claim tasks that were started after
+ * its snapshot.
+ */
+const PAUSE = `0.2 * random() ^ ${MILLION ? 16 : 5}`;
 
 /**
  * From now on each limited claim of the process waits between its snapshot and the lock of its keys, so that others claim
  * in between, however idle or slow the machine is. A control decides otherwise besides.
+ *
+ * @param missing - name of the sequence that counts the holders without a row
  */
-export function widenRaces(control: Control | undefined): void {
+export function widenRaces(control: Control | undefined, missing: string): void {
   changeTexts((text) => {
     if (!text.startsWith(CLAIM)) return text;
     const paused = replaced(
       text,
       SNAPSHOT,
-      `) l ON true WHERE (SELECT count(*) FROM pg_sleep(random() * ${control === undefined ? PAUSE_SECONDS : LONG_PAUSE_SECONDS})) = 1\n  ), total AS`,
+      `) l ON true WHERE (SELECT count(*) FROM pg_sleep(${PAUSE})) = 1\n  ), total AS`,
     );
-    if (control === undefined) return paused;
-    return control === 'counting'
-      ? counting(paused)
-      : replaced(paused, MISSING, 'WHEN t.now IS NULL THEN false');
+    if (control === 'counting') return counting(paused);
+    const holds = control === 'missingIsFree' ? 'false' : `nextval('${missing}') > 0 AND ${YOUNG}`;
+    return replaced(paused, MISSING, `WHEN t.now IS NULL THEN ${holds}`);
   });
 }
 

@@ -4,13 +4,18 @@ import type { OpenTenant } from '../../support/open-tenant.js';
 import { waitFor } from '../../support/wait-for.js';
 import { heldBy, isSilent } from './audit.js';
 import type { Control } from './controls.js';
-import { KEYS, limited, MILLION } from './limited.js';
+import { KEYS, limited, MILLION, TOTAL } from './limited.js';
 import type { LimitedWorkerSettings } from './limited-worker.js';
 
 const SCRIPT = new URL('limited-worker.ts', import.meta.url);
-/** Unfinished executions below which more are started, and how many. */
-const FEW = MILLION ? 3_000 : 300;
-const BATCH = MILLION ? 500 : 60;
+/** Number of unfinished executions that wait. They are claimed when no fresh one is ready. */
+const WAITING = MILLION ? 3_000 : 200;
+/**
+ * Number of unfinished executions that overtake those: nearly as many as there are slots. So each begins as soon as it is
+ * started, and holds its slot during claims whose snapshots are older.
+ */
+const FRESH = TOTAL * 0.8;
+const FRESH_PRIORITY = 50;
 /** Every tenth handler is long, so that every process holds slots most of the time. */
 const LONG_MS = MILLION ? 50 : 150;
 
@@ -45,14 +50,15 @@ export class LimitedProcesses {
     return child.message<Ready>(({ kind }) => kind === 'ready');
   }
 
-  /**
-   * Starts executions while few are unfinished, until `stopFeeding`. Some overtake those that wait, so that tasks are claimed
-   * which are younger than the snapshots of claims under way.
-   */
+  /** Starts an execution for each that has ended, until `stopFeeding`, so that fresh ones come steadily. */
   async feed(): Promise<void> {
     while (this.isFeeding) {
-      if ((await this.unfinished()) < FEW) await this.startSome();
-      else await delay(5);
+      const { waiting, fresh } = await this.countUnfinished();
+      await Promise.all([
+        this.startSome(WAITING - waiting, 0),
+        this.startSome(FRESH - fresh, FRESH_PRIORITY),
+        delay(2),
+      ]);
     }
   }
 
@@ -61,10 +67,16 @@ export class LimitedProcesses {
   }
 
   async unfinished(): Promise<number> {
-    const [row] = await this.client.query<{ n: string }>(
-      `SELECT count(*) AS n FROM cloacina_workflow_execution WHERE status IN ('Pending', 'Running') AND status <> 'Completed'`,
+    const { waiting, fresh } = await this.countUnfinished();
+    return waiting + fresh;
+  }
+
+  private async countUnfinished(): Promise<{ waiting: number; fresh: number }> {
+    const [row] = await this.client.query<{ waiting: string; fresh: string }>(
+      `SELECT count(*) FILTER (WHERE priority = 0) AS waiting, count(*) FILTER (WHERE priority > 0) AS fresh
+       FROM cloacina_workflow_execution WHERE status IN ('Pending', 'Running') AND status <> 'Completed'`,
     );
-    return Number(row?.n);
+    return { waiting: Number(row?.waiting), fresh: Number(row?.fresh) };
   }
 
   /**
@@ -92,17 +104,19 @@ export class LimitedProcesses {
     await held.child.kill();
   }
 
-  private async startSome(): Promise<void> {
+  /** Those of a control take longer, so that most slots are held when a claim takes one that is not free. */
+  private shortMs(n: number): number {
+    if (this.control !== undefined) return 10 + (n % 40);
+    return MILLION ? 0 : 1 + (n % 8);
+  }
+
+  private async startSome(count: number, priority: number): Promise<void> {
     const { runner } = this.client;
     await Promise.all(
-      Array.from({ length: BATCH }, () => {
+      Array.from({ length: Math.max(0, count) }, () => {
         const n = this.started++;
-        const ms = n % 10 === 0 ? LONG_MS : MILLION ? 0 : 1 + (n % 8);
-        return runner.start(
-          limited,
-          { key: `key ${n % KEYS}`, ms },
-          { priority: n % 4 === 0 ? 50 : 0 },
-        );
+        const ms = n % 10 === 0 ? LONG_MS : this.shortMs(n);
+        return runner.start(limited, { key: `key ${n % KEYS}`, ms }, { priority });
       }),
     );
   }

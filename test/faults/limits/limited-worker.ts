@@ -3,6 +3,7 @@ import { WorkflowRegistry } from '../../../lib/discovery/registered-workflow.js'
 import { BuiltWorkflow } from '../../../lib/discovery/workflow-builder.js';
 import { TenantManager } from '../../../lib/tenants/hosting/tenant-manager.js';
 import { tenantOptions } from '../../support/tenant-options.js';
+import { missingHolders } from './audit.js';
 import { widenRaces, type Control } from './controls.js';
 import { limited } from './limited.js';
 
@@ -17,7 +18,7 @@ if (!(limited instanceof BuiltWorkflow)) throw new TypeError('Not a definition.'
 const { registered } = describeDefinition({ definition: limited, module: 'Worker' });
 if (registered === undefined) throw new Error('The workflow has a mistake.');
 
-widenRaces(control);
+widenRaces(control, missingHolders(schema));
 const host = new TenantManager(new WorkflowRegistry([registered]), 100);
 const { dataSource } = await host.openTenant(
   tenantOptions(schema, {
