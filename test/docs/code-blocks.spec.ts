@@ -66,7 +66,7 @@ function explained(): string {
     reason,
     text: textOf(reason),
   } as const;
-  return summaryOf('Running', [task], 2, { reason: null, startBefore: null });
+  return summaryOf('Running', [task], 2, { reason: null, actor: undefined, startBefore: null });
 }
 
 it.each(of('json').map(({ file, line, code }) => [`${file}:${line}`, code]))(
