@@ -55,6 +55,15 @@ describe('ClaimGate', () => {
     expect([room, scene.queue.reserved]).toEqual([3, 7]);
   });
 
+  it.each(['hasBacklog', 'hasLimitedBacklog'] as const)(
+    'gives new work half of the room while other work waits: %s',
+    (waits) => {
+      expect(gate.besideBacklog(9)).toBe(9);
+      scene.queue[waits] = true;
+      expect(gate.besideBacklog(9)).toBe(5);
+    },
+  );
+
   it('writes no lease with a statement that has no room', async () => {
     scene.queue.occupy(10);
     const write = await gate.withRoom(
