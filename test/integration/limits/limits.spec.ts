@@ -236,11 +236,11 @@ describe('A fairKey', () => {
   });
 
   it('has weights and numbers that are set as those of a limit', async () => {
-    const tenant = await openTenant(workflows);
-    await tenant.runner.limits.set('cloacina.fair', { key: 'a', weight: 3, concurrency: 1 });
-    await Promise.all([1, 2].map(() => tenant.runner.start(fair, { key: 'a' })));
+    const own = await openTenant(workflows);
+    await own.runner.limits.set('cloacina.fair', { key: 'a', weight: 3, concurrency: 1 });
+    await Promise.all([1, 2].map(() => own.runner.start(fair, { key: 'a' })));
     await waitFor(() => begun.length === 1);
-    const { items } = await tenant.runner.limits.list({ name: 'cloacina.fair' });
+    const { items } = await own.runner.limits.list({ name: 'cloacina.fair' });
     expect(items).toEqual([expect.objectContaining({ key: 'a', weight: 3, concurrency: 1 })]);
     open.open();
     await waitFor(() => begun.length === 2);
