@@ -3,6 +3,9 @@ import type { TaskClaim } from '../claims/task-claim.js';
 import { REFUSED } from './handler-outcome.js';
 import type { TaskCompleter } from './task-completer.js';
 
+/** Pause before a suspect whose begin could not be noted is claimed again, in milliseconds. */
+const FAILED_PAUSE_MS = 500;
+
 /**
  * Tasks that were lost with their processes more than once. They may be the cause of the losses, so they run one at a
  * time, and other claims are not charged with a loss that happens while a suspect runs.
@@ -34,7 +37,7 @@ export class Suspects {
       if (await this.store.beginSuspect(claim)) return;
       this.completer.complete(claim, REFUSED);
     } catch {
-      if (claim.mayBegin) this.completer.giveBack(claim);
+      if (claim.mayBegin) this.completer.giveBack(claim, FAILED_PAUSE_MS);
     } finally {
       this.noting--;
     }

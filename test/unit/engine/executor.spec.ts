@@ -166,7 +166,7 @@ describe('Executor', () => {
     executor.take(claim!);
     scene.state.on('drain');
     await turn();
-    expect([scene.called, running, scene.queue.running]).toEqual([['giveBack a 0'], [], 0]);
+    expect([scene.called, running, scene.queue.running]).toEqual([['giveBack a 500'], [], 0]);
   });
 
   it('gives back what waits for a slot in vain', async () => {
@@ -242,13 +242,13 @@ describe('Executor, with a suspect', () => {
     expect([scene.called, running, scene.queue.running]).toEqual([['refused a'], [], 0]);
   });
 
-  it('gives it back where the note cannot be made', async () => {
+  it('gives it back for a while where the note cannot be made', async () => {
     const claim = await suspect();
     scene.store.beginSuspect = () => Promise.reject(new MemoryFailure('connection', 'away'));
     executor.take(claim);
     await waitFor(() => scene.called.length === 1, { every: 1, what: 'the return' });
     await turn();
-    expect([scene.called, running, scene.queue.running]).toEqual([['giveBack a 0'], [], 0]);
+    expect([scene.called, running, scene.queue.running]).toEqual([['giveBack a 500'], [], 0]);
   });
 
   it('gives back none that was lost while the note was made', async () => {
