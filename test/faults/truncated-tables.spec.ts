@@ -1,6 +1,9 @@
 import { expect, test } from '@jest/globals';
 import { defineWorkflow } from '../../lib/discovery/define-workflow.js';
+import { Schedule } from '../../lib/discovery/schedule.decorator.js';
 import type { TaskContext } from '../../lib/discovery/task-context.js';
+import { Task } from '../../lib/discovery/task.decorator.js';
+import { Workflow } from '../../lib/discovery/workflow.decorator.js';
 import { gate, type Gate } from '../support/gate.js';
 import { type OpenTenant, openTenant } from '../support/open-tenant.js';
 import { freshSchema } from '../support/postgres.js';
@@ -161,6 +164,35 @@ test.each(LOSSES)(
       `SELECT execution_id FROM cloacina_task_execution WHERE status NOT IN ('Completed')`,
     );
     expect(unfinished).toEqual([]);
+  },
+  120_000,
+);
+
+@Schedule({ name: 'often', every: '1h' })
+@Workflow({ name: 'scheduled' })
+class Scheduled {
+  @Task()
+  only(): void {
+    // It does not fire within the test.
+  }
+}
+
+test.each(LOSSES)(
+  'The schedules of the code are there again after a start when the tables %s',
+  async (_, lose) => {
+    const tenant = await openTenant([quick, Scheduled], {
+      schema: freshSchema(),
+      leaseDurationMs: LEASE_MS,
+    });
+    const hasSchedule = async (): Promise<boolean> =>
+      (await tenant.runner.schedules.get('often')) !== null;
+    await waitFor(hasSchedule, { what: 'the schedule of the boot' });
+    // From then on it knows the schema by its oid.
+    await waitFor(() => tenant.engine.self.seenDue !== undefined, { what: 'the first sweep' });
+    await lose(tenant);
+    expect(await hasSchedule()).toBe(false);
+    await completes(tenant);
+    await waitFor(hasSchedule, { what: 'the schedule that is stored again' });
   },
   120_000,
 );
