@@ -166,7 +166,7 @@ describe('Executor', () => {
     executor.take(claim!);
     scene.state.on('drain');
     await turn();
-    expect([scene.called, running, scene.queue.running]).toEqual([['giveBack a 500'], [], 0]);
+    expect([scene.called, running, scene.queue.running]).toEqual([['giveBack a 0'], [], 0]);
   });
 
   it('gives back what waits for a slot in vain', async () => {
