@@ -179,7 +179,8 @@ export function describeLostClaims(tested: TestedStore): void {
         { ...HOW, limit: 2_000 },
         noLease(),
       );
-      await Promise.all(items.map(({ id }) => tested.store.cancel(id, null)));
+      // In place of 1,100 cancels, which would wait for each other on few connections.
+      await tested.behind.empty();
     });
 
     test('is worth while in tenants with executions under way', async () => {
