@@ -84,11 +84,29 @@ describe('shell commands', () => {
       .filter((line) => line !== ''),
   );
 
+  /** The packages that blocks of the pages import. */
+  const imports = [
+    ...new Set(
+      of('ts').flatMap(({ code }) =>
+        [...code.matchAll(/ from '([^.'][^']*)'/g)].map(([, name = '']) => name),
+      ),
+    ),
+  ];
+
+  it('install what the recipe of OpenTelemetry imports', () => {
+    const needed = imports.filter((name) => name.startsWith('@opentelemetry/'));
+    expect(needed).not.toEqual([]);
+    const installed = commands.flatMap((command) => command.split(/\s+/));
+    expect(needed.filter((name) => !installed.includes(name))).toEqual([]);
+  });
+
   it.each(commands)('%s', async (command) => {
     if (command.startsWith('npx ')) return expectCommand(command);
     const [npm, action = '', ...words] = command.split(/\s+/);
     expect(npm).toBe('npm');
-    if (action === 'install') {
+    if (action === 'install' && !words.includes('nestjs-cloacina')) {
+      expect(imports.filter((name) => words.includes(name)).sort()).toEqual(words.sort());
+    } else if (action === 'install') {
       // What a Nest application has already is not in the command.
       const had = ['@nestjs/common', '@nestjs/core', 'reflect-metadata', 'rxjs'];
       const { peerDependencies, peerDependenciesMeta } = manifest;

@@ -43,7 +43,7 @@ export function summaryOf(
     startBefore,
   }: {
     readonly reason: string | null;
-    readonly actor: string | undefined;
+    readonly actor?: string | undefined;
     readonly startBefore: Date | null;
   },
 ): string {
