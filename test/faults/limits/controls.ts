@@ -8,6 +8,7 @@ export type Control = 'counting' | 'missingIsFree';
 const CLAIM = 'WITH asked AS MATERIALIZED';
 const SNAPSHOT = ') l ON true\n  ), total AS';
 const HELD = 'count(*)::integer AS held';
+const REST_HELD = 'cardinality(s.h_execution) - g.count AS held';
 const ALL_HELD = 'cardinality(s.h_execution) AS held';
 const YOUNG = "h.at > statement_timestamp() - interval '1 minute'";
 const MISSING = `WHEN t.now IS NULL THEN ${YOUNG}`;
@@ -42,7 +43,10 @@ function counting(text: string): string {
   const table = /FROM (\S*task_execution\S*) t/.exec(text)?.[1] ?? '';
   const count = `(SELECT count(*)::integer FROM ${table} t
       WHERE t.status = 'Running' AND s.limit_key IN (t.limit_key, split_part(t.limit_key, chr(31), 1))) AS held`;
-  return replaced(replaced(text, HELD, count), ALL_HELD, count);
+  return [HELD, REST_HELD, ALL_HELD].reduce(
+    (changed, part) => replaced(changed, part, count),
+    text,
+  );
 }
 
 function replaced(text: string, part: string, by: string): string {

@@ -100,7 +100,7 @@ export class PostgresLimitStore extends PostgresRole implements LimitStore {
     const batch = this.db.batches.open();
     const past = choice.pastLocks === true;
     const rows = await this.rowsOf(keys, past, [keys, room, choice, lease, batch.no]);
-    const found = limitedClaimsOf(rows);
+    const found = limitedClaimsOf(rows, keys);
     const stored = batch.stored(found.claims.length);
     for (const { limitKey, fate } of found.keys) {
       if (fate === 'locked')

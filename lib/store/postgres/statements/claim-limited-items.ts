@@ -13,6 +13,7 @@ import {
   limitedResult,
   lockedSlot,
   rateOf,
+  takenTotalClause,
   totalClause,
   totalSlotClause,
   type LimitedRow,
@@ -62,7 +63,7 @@ function limitedItemsText(tables: TenantTables, isFree: string): string {
     ) WITH ORDINALITY AS a(definitions, limit_key, name, concurrency, total, rate, rate_ms, burst, slot_key, map_key, map_slots, turn)
       ${joinedLimit(tables)}
   ), ${totalClause(tables)}, key AS MATERIALIZED (
-    SELECT a.slot_key, t.free AS total_free, greatest(1, coalesce(s.weight, 1)) AS weight,
+    SELECT a.slot_key, t.no AS total_no, t.free AS total_free, greatest(1, coalesce(s.weight, 1)) AS weight,
            c.concurrency, c.concurrency - h.held AS free, r.rate, r.burst,
            ${intervalOf('r.rate', 'r.rate_ms')} AS every, s.next_token_at, ${clock.now} AS now, h.*
     FROM (SELECT DISTINCT ON (slot_key) * FROM asked ORDER BY slot_key) a
@@ -80,14 +81,13 @@ function limitedItemsText(tables: TenantTables, isFree: string): string {
   ), token AS MATERIALIZED (
     ${selectTokens('k.now')}
   ), ${nearerTokenClause(tables, 'token', 'slot_key')}, room AS MATERIALIZED (
-    SELECT a.definitions, a.limit_key, a.name, a.turn, a.slot_key, a.map_key, k.weight, k.tokens, k.free AS key_free, k.total_free,
-           m.free AS map_free, k.rate, k.burst, k.every, k.first, ${OPEN} AS open,
+    SELECT a.definitions, a.limit_key, a.turn, a.slot_key, a.map_key, k.weight, k.tokens, k.free AS key_free, k.total_no,
+           k.total_free, m.free AS map_free, k.rate, k.burst, k.every, k.first, ${OPEN} AS open,
            ceil($2::integer * k.weight::numeric / sum(k.weight) FILTER (WHERE ${OPEN} > 0) OVER ())::integer AS share
     FROM asked a JOIN token k ON k.slot_key = a.slot_key JOIN map m ON m.map_key = a.map_key
   ), candidate AS MATERIALIZED (
-    SELECT r.limit_key, r.name, r.slot_key, r.map_key, r.turn, r.weight, r.map_free, r.total_free,
-           least(r.key_free, r.tokens) AS key_free, c.execution_id, c.task_no, c.item_no, c.is_cut,
-           row_number() OVER (PARTITION BY r.turn ORDER BY c.priority DESC, c.run_at) AS place
+    SELECT r.slot_key, r.map_key, r.turn, r.weight, r.map_free, r.total_no, r.total_free,
+           least(r.key_free, r.tokens) AS key_free, c.execution_id, c.task_no, c.item_no, c.is_cut, c.place
     FROM room r CROSS JOIN LATERAL ${candidatesOf(tables, isFree)} c
   ), ranked AS MATERIALIZED (
     SELECT c.*, row_number() OVER (ORDER BY (c.place_of_key - 1) / c.weight, c.place, c.turn) AS rank
@@ -95,25 +95,23 @@ function limitedItemsText(tables: TenantTables, isFree: string): string {
       SELECT c.*, row_number() OVER (PARTITION BY c.slot_key ORDER BY c.place, c.turn) AS place_of_key FROM candidate c
     ) c
   ), chosen AS MATERIALIZED (
-    SELECT c.limit_key, c.name, c.slot_key, c.map_key, c.execution_id, c.task_no, c.item_no
+    SELECT c.turn, c.total_no, c.slot_key, c.map_key, c.execution_id, c.task_no, c.item_no
     FROM (
       SELECT c.*, row_number() OVER (PARTITION BY c.slot_key ORDER BY c.rank) AS of_key,
              row_number() OVER (PARTITION BY c.map_key ORDER BY c.rank) AS of_map,
-             row_number() OVER (PARTITION BY c.name ORDER BY c.rank) AS of_name
+             row_number() OVER (PARTITION BY c.total_no ORDER BY c.rank) AS of_total
       FROM ranked c
     ) c
-    WHERE c.of_key <= c.key_free AND c.of_map <= c.map_free AND (c.total_free IS NULL OR c.of_name <= c.total_free)
+    WHERE c.of_key <= c.key_free AND c.of_map <= c.map_free AND (c.total_free IS NULL OR c.of_total <= c.total_free)
     ORDER BY c.rank LIMIT $2::integer
-  ), ${claimedClauses(tables, { instance: '$16', from: 'chosen c', returning: ', c.limit_key, c.name, c.slot_key, c.map_key' })},
+  ), ${claimedClauses(tables, { instance: '$16', from: 'chosen c', returning: ', c.turn, c.total_no, c.slot_key, c.map_key' })},
   taken AS MATERIALIZED (
-    SELECT c.limit_key, count(*)::integer AS taken FROM claimed c GROUP BY 1
+    SELECT c.turn, count(*)::integer AS taken FROM claimed c GROUP BY 1
   ), taken_key AS MATERIALIZED (
     SELECT c.slot_key, count(*)::integer AS taken, ${holdersOfClaims(tables)} FROM claimed c GROUP BY 1
   ), taken_map AS MATERIALIZED (
     SELECT c.map_key, ${holdersOfClaims(tables)} FROM claimed c GROUP BY 1
-  ), taken_total AS MATERIALIZED (
-    SELECT c.name, ${holdersOfClaims(tables)} FROM total t JOIN claimed c ON c.name = t.name GROUP BY 1
-  ), ${leaseClause(tables, 16)}, slot AS (
+  ), ${takenTotalClause(tables)}, ${leaseClause(tables, 16)}, slot AS (
     UPDATE ${tables.limitSlot} s
     SET ${withHolders('k', 'n', `k.concurrency < ${UNLIMITED}`)},
         next_token_at = CASE WHEN k.rate IS NULL THEN s.next_token_at ELSE k.first + n.taken * k.every END
@@ -124,10 +122,9 @@ function limitedItemsText(tables: TenantTables, isFree: string): string {
     FROM taken_map n JOIN map m ON m.map_key = n.map_key
     WHERE s.limit_key = ANY (ARRAY[n.map_key])
   ), ${totalSlotClause(tables)}, ${batchClause(tables, { instance: '$16', no: '$5', from: 'claimed c' })}
-  ${limitedResult(
-    tables,
-    'k',
-    `
+  ${limitedResult(tables, {
+    tokensOf: 'k',
+    joined: `
     LEFT JOIN taken_key k ON k.slot_key = a.slot_key`,
-  )}`;
+  })}`;
 }

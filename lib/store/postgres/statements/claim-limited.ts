@@ -3,7 +3,13 @@ import { executionIsFree } from './claimable-tasks.js';
 import { claimedClauses } from './claimed-clauses.js';
 import { leaseClause } from './lease-clause.js';
 import { candidatesOf, holderCandidatesOf } from './limit-candidates.js';
-import { holdersOf, holdersOfClaims, holdersWithout, withHolders } from './limit-holders.js';
+import {
+  firstHoldersOf,
+  holdersOf,
+  holdersOfClaims,
+  holdersWithout,
+  withHolders,
+} from './limit-holders.js';
 import { intervalOf, nearerTokenClause, selectTokens } from './limit-tokens.js';
 import {
   ASKED_COLUMNS,
@@ -13,6 +19,7 @@ import {
   limitedResult,
   lockedSlot,
   rateOf,
+  takenTotalClause,
   totalClause,
   totalSlotClause,
   type LimitedRow,
@@ -20,6 +27,16 @@ import {
 import type { Statement, TenantTables } from './statement.js';
 import { UNLIMITED } from '../../../workflow/limit.js';
 
+/**
+ * How many holders to find that hold no more: all but as many as the key may get now, because that many, the youngest, probably
+ * run still. When they are found, at least the share of the key in the room is free.
+ */
+const ENOUGH = `      CROSS JOIN LATERAL (
+        SELECT ceil($2::numeric / (SELECT count(*) FROM asked)) * greatest(1, coalesce(s.weight, 1)) AS share
+      ) p CROSS JOIN LATERAL (
+        SELECT greatest(0, cardinality(s.h_execution) - least(p.share, greatest(0, c.concurrency - p.share)))::bigint AS enough
+      ) w
+`;
 /** A condition: the claim is another run of the task that holds the slot `h`. */
 const RUNS_AGAIN = `r.is_strict AND EXISTS (
         SELECT FROM claimed c WHERE c.execution_id = h.e AND c.task_no = h.n AND c.item_no = h.i)`;
@@ -33,7 +50,8 @@ const RUNS_AGAIN = `r.is_strict AND EXISTS (
  * **No waits.** A key that another claim has locked is left out, and reported. So no claim waits for another one.
  *
  * **Cost.** The holders are looked up only when their list is as long as half of the slots, and the list is then rid of
- * those that hold no more. So there is about one look-up for a claim, and fewer if the limit does not bind.
+ * those that hold no more ({@link ENOUGH}). So there is about one look-up for a claim, and fewer if the limit does not bind.
+ * Between the CTEs a key is its number in the request, its `turn`: text would be copied and compared for each task.
  *
  * **Rate.** `next_token_at` is the time of the first token that is not taken (GCRA). There are never more tokens than
  * the burst, and one more comes with each interval, which is rounded up to whole microseconds. The time is that after the lock
@@ -88,27 +106,30 @@ const PLAIN: LimitedKind = { isFree: '', isStrict: false };
 
 function limitedText(tables: TenantTables, { isFree, isStrict }: LimitedKind): string {
   const { clock } = tables;
-  const ofSlots = {
-    isDoubtful: isDoubtful('c.concurrency'),
-    untilEnd: isStrict ? 'a.is_strict' : undefined,
-  };
+  const holders = isStrict
+    ? holdersOf(tables, { isDoubtful: isDoubtful('c.concurrency'), untilEnd: 'a.is_strict' })
+    : firstHoldersOf(tables, {
+        isDoubtful: isDoubtful('c.concurrency'),
+        enough: 'w.enough',
+      });
   return `WITH asked AS MATERIALIZED (
-    SELECT a.definitions::bigint[] AS definitions, a.limit_key, a.name, a.turn, coalesce(l.concurrency, a.concurrency) AS concurrency,
-           coalesce(l.total, a.total) AS total, ${isStrict ? '($21::boolean[])[a.turn] AS is_strict, ' : ''}${rateOf('l', 'a')}
+    SELECT a.turn, coalesce(l.concurrency, a.concurrency) AS concurrency, coalesce(l.total, a.total) AS total,
+           ${isStrict ? '($21::boolean[])[a.turn] AS is_strict, ' : ''}${rateOf('l', 'a')},
+           a.limit_key, a.name, a.definitions::bigint[] AS definitions
     FROM ROWS FROM (
       ${ASKED_COLUMNS}
     ) WITH ORDINALITY AS a(definitions, limit_key, name, concurrency, total, rate, rate_ms, burst, turn)
       ${joinedLimit(tables)}
   ), ${totalClause(tables)}, key AS MATERIALIZED (
-    SELECT a.definitions, a.limit_key, a.name, a.turn, t.free AS total_free, greatest(1, coalesce(s.weight, 1)) AS weight,
-           c.concurrency, c.concurrency - h.held AS free, ${isStrict ? 'a.is_strict, ' : ''}r.rate, r.burst,
-           ${intervalOf('r.rate', 'r.rate_ms')} AS every, s.next_token_at,
-           ${clock.now} AS now, h.*
+    SELECT a.turn, c.concurrency, c.concurrency - h.held AS free, ${isStrict ? 'a.is_strict, ' : ''}r.rate, r.burst,
+           ${intervalOf('r.rate', 'r.rate_ms')} AS every, s.next_token_at, ${clock.now} AS now,
+           t.no AS total_no, t.free AS total_free, greatest(1, coalesce(s.weight, 1)) AS weight,
+           a.limit_key, a.definitions, h.*
     FROM asked a LEFT JOIN total t ON t.name = a.name
       CROSS JOIN LATERAL (${lockedSlot(tables, 'a.limit_key')}) s
       CROSS JOIN LATERAL (SELECT coalesce(s.concurrency, a.concurrency) AS concurrency) c
       CROSS JOIN LATERAL (SELECT ${rateOf('s', 'a')}) r
-      CROSS JOIN LATERAL ${holdersOf(tables, ofSlots)} h
+${isStrict ? '' : ENOUGH}      CROSS JOIN LATERAL ${holders} h
     WHERE a.total IS NULL OR t.free IS NOT NULL
   ), token AS MATERIALIZED (
     ${selectTokens('k.now')}
@@ -118,29 +139,28 @@ function limitedText(tables: TenantTables, { isFree, isStrict }: LimitedKind): s
              WHERE least(k.free, k.tokens, k.total_free) > 0) OVER ())::integer AS share
     FROM token k
   ), candidate AS MATERIALIZED (
-    SELECT r.limit_key, r.name, r.turn, r.total_free, r.tokens, c.execution_id, c.task_no, c.item_no, c.is_cut,
-           row_number() OVER (PARTITION BY r.turn ORDER BY ${isStrict ? 'c.holds DESC, ' : ''}c.priority DESC, c.run_at) AS place,
-           r.weight
+    SELECT r.turn, r.total_no, r.total_free, r.tokens, c.execution_id, c.task_no, c.item_no, c.is_cut, c.place,
+           (c.place - 1) / r.weight AS round
     FROM room r CROSS JOIN LATERAL ${isStrict ? holderCandidatesOf(tables, isFree) : candidatesOf(tables, isFree)} c
   ), chosen AS MATERIALIZED (
-    SELECT c.limit_key, c.name, c.execution_id, c.task_no, c.item_no
+    SELECT c.turn, c.total_no, c.execution_id, c.task_no, c.item_no
     FROM (
-      SELECT c.*, r.round, row_number() OVER (PARTITION BY c.name ORDER BY r.round, c.turn) AS of_name
-      FROM candidate c CROSS JOIN LATERAL (SELECT (c.place - 1) / c.weight AS round) r
+      SELECT c.*, NULL::bigint AS of_total FROM candidate c WHERE c.total_no IS NULL
+      UNION ALL
+      SELECT c.*, row_number() OVER (PARTITION BY c.total_no ORDER BY c.round, c.turn)
+      FROM candidate c WHERE c.total_no IS NOT NULL
     ) c
-    WHERE (c.total_free IS NULL OR c.of_name <= c.total_free)${isStrict ? ' AND (c.tokens IS NULL OR c.place <= c.tokens)' : ''}
+    WHERE (c.of_total IS NULL OR c.of_total <= c.total_free)${isStrict ? ' AND (c.tokens IS NULL OR c.place <= c.tokens)' : ''}
     ORDER BY c.round, c.turn LIMIT $2::integer
-  ), ${claimedClauses(tables, { instance: '$16', from: 'chosen c', returning: ', c.limit_key, c.name' })},
+  ), ${claimedClauses(tables, { instance: '$16', from: 'chosen c', returning: ', c.turn, c.total_no' })},
   taken AS MATERIALIZED (
-    SELECT c.limit_key, count(*)::integer AS taken, ${holdersOfClaims(tables)} FROM claimed c GROUP BY 1
-  ), taken_total AS MATERIALIZED (
-    SELECT c.name, ${holdersOfClaims(tables)} FROM total t JOIN claimed c ON c.name = t.name GROUP BY 1
-  ), ${leaseClause(tables, 16)}, slot AS (
+    SELECT c.turn, count(*)::integer AS taken, ${holdersOfClaims(tables)} FROM claimed c GROUP BY 1
+  ), ${takenTotalClause(tables)}, ${leaseClause(tables, 16)}, slot AS (
     UPDATE ${tables.limitSlot} s
     SET ${withHolders(isStrict ? 'k' : 'r', 'n', `r.concurrency < ${UNLIMITED}`)},
         next_token_at = CASE WHEN r.rate IS NULL THEN s.next_token_at ELSE r.first + n.taken * r.every END
-    FROM taken n JOIN room r ON r.limit_key = n.limit_key${isStrict ? ` CROSS JOIN LATERAL ${holdersWithout('r', RUNS_AGAIN)} k` : ''}
-    WHERE s.limit_key = ANY (ARRAY[n.limit_key]) AND (r.concurrency < ${UNLIMITED} OR r.rate IS NOT NULL)
+    FROM taken n JOIN room r ON r.turn = n.turn${isStrict ? ` CROSS JOIN LATERAL ${holdersWithout('r', RUNS_AGAIN)} k` : ''}
+    WHERE s.limit_key = ANY (ARRAY[r.limit_key]) AND (r.concurrency < ${UNLIMITED} OR r.rate IS NOT NULL)
   ), ${totalSlotClause(tables)}, ${batchClause(tables, { instance: '$16', no: '$5', from: 'claimed c' })}
-  ${limitedResult(tables, 'n')}`;
+  ${limitedResult(tables, { tokensOf: 'n', mayBeFree: isStrict ? undefined : 'r.is_cut AND r.open >= r.free' })}`;
 }

@@ -20,7 +20,7 @@ const COLUMNS = 't.execution_id, t.task_no, t.item_no, t.priority, t.run_at';
 
 /**
  * A lateral sub-select of a limited claim: the due tasks of key `r` that it may take, locked, at most as many as `r` has room
- * for. `r.definitions` are the definitions with tasks of the key that this process may run, $3 and $4 the tasks without a
+ * for, with their `place` among them. `r.definitions` are the definitions with tasks of the key that this process may run, $3 and $4 the tasks without a
  * handler, $13 to $15 tasks that this process must not claim.
  *
  * **By definition.** The tasks of each definition are a range of the index. So those of a paused workflow, and of workflows of other
@@ -34,7 +34,9 @@ const COLUMNS = 't.execution_id, t.task_no, t.item_no, t.priority, t.run_at';
  */
 export function candidatesOf(tables: TenantTables, isFree: string): string {
   return `(
-      ${waitingOf(tables, mayBeTaken(tables, isFree))}
+      SELECT o.*, row_number() OVER (ORDER BY o.priority DESC, o.run_at) AS place FROM (
+        ${waitingOf(tables, mayBeTaken(tables, isFree))}
+      ) o
     )`;
 }
 
@@ -49,6 +51,7 @@ export function holderCandidatesOf(tables: TenantTables, isFree: string): string
             SELECT FROM unnest(r.h_execution, r.h_task, r.h_item) AS h(e, n, i)
             WHERE h.e = t.execution_id AND h.n = t.task_no AND h.i = t.item_no))`;
   return `(
+      SELECT w.*, row_number() OVER (ORDER BY w.holds DESC, w.priority DESC, w.run_at) AS place FROM (
       SELECT true AS holds, o.*, false AS is_cut FROM (
         SELECT ${COLUMNS}
         FROM unnest(r.h_execution, r.h_task, r.h_item) AS h(e, n, i) CROSS JOIN ${tables.task} t
@@ -61,6 +64,7 @@ export function holderCandidatesOf(tables: TenantTables, isFree: string): string
       SELECT false, o.* FROM (
         ${waitingOf(tables, `${mayTake} AND ${holdsNone}`)}
       ) o
+      ) w
     )`;
 }
 
@@ -74,22 +78,28 @@ function waitingOf(tables: TenantTables, mayTake: string): string {
           WHERE t.limit_key = r.limit_key AND t.definition_id = ${definition} AND ${LIMITED_CLAIMABLE} AND ${mayTake}
           ORDER BY t.priority DESC, t.run_at LIMIT ${count}`;
   return `SELECT o.* FROM (
-        SELECT r.definitions[1] AS id, ${ROOM} AS count WHERE cardinality(r.definitions) = 1
-        UNION ALL
-        SELECT u.id, least(${ROOM}, count(m.id) + ${SPARE})
-        FROM unnest(r.definitions) AS u(id) LEFT JOIN (
-          SELECT f.id FROM unnest(r.definitions) AS f(id) CROSS JOIN LATERAL (
-          ${next('t.priority, t.run_at', 'f.id', ROOM)}
-          ) t
-          ORDER BY t.priority DESC, t.run_at LIMIT ${ROOM}
-        ) m ON m.id = u.id
-        WHERE cardinality(r.definitions) > 1
-        GROUP BY u.id
-      ) d CROSS JOIN LATERAL (
-        SELECT t.*, d.count < ${ROOM} AND count(*) OVER () = d.count AS is_cut FROM (
-          ${next(COLUMNS, 'd.id', 'd.count')}
+        SELECT t.*, false AS is_cut FROM (
+          ${next(COLUMNS, 'r.definitions[1]', ROOM)}
           FOR NO KEY UPDATE SKIP LOCKED
         ) t
+        WHERE cardinality(r.definitions) = 1
+        UNION ALL
+        SELECT o.* FROM (
+          SELECT u.id, least(${ROOM}, count(m.id) + ${SPARE}) AS count
+          FROM unnest(r.definitions) AS u(id) LEFT JOIN (
+            SELECT f.id FROM unnest(r.definitions) AS f(id) CROSS JOIN LATERAL (
+            ${next('t.priority, t.run_at', 'f.id', ROOM)}
+            ) t
+            ORDER BY t.priority DESC, t.run_at LIMIT ${ROOM}
+          ) m ON m.id = u.id
+          WHERE cardinality(r.definitions) > 1
+          GROUP BY u.id
+        ) d CROSS JOIN LATERAL (
+          SELECT t.*, d.count < ${ROOM} AND count(*) OVER () = d.count AS is_cut FROM (
+            ${next(COLUMNS, 'd.id', 'd.count')}
+            FOR NO KEY UPDATE SKIP LOCKED
+          ) t
+        ) o
       ) o
       ORDER BY o.priority DESC, o.run_at LIMIT ${ROOM}`;
 }

@@ -17,6 +17,13 @@ export interface Holding {
   readonly untilEnd?: string | undefined;
 }
 
+/** As {@link Holding}, where a number of free slots is enough. */
+export interface EnoughSlots {
+  readonly isDoubtful: string;
+  /** An expression: the number of holders to find that hold no more. */
+  readonly enough: string;
+}
+
 /**
  * A lateral sub-select with the holders of the slots of row `s` that hold them still, and their number `held`.
  *
@@ -33,29 +40,72 @@ export interface Holding {
  * dependencies again is NotStarted, and holds nothing: it may wait for a task of the same key.
  */
 export function holdersOf(tables: TenantTables, { isDoubtful, untilEnd }: Holding): string {
+  return `(
+      SELECT ${ALL_HOLDERS}, cardinality(s.h_execution) AS held
+      WHERE (${isDoubtful}) IS NOT TRUE
+      UNION ALL
+      SELECT ${AGGREGATED}, count(*)::integer AS held
+      FROM ${comparedHolders(tables, untilEnd)}
+      WHERE ${isHeld(tables, untilEnd)}
+      HAVING (${isDoubtful}) IS TRUE
+    )`;
+}
+
+/**
+ * The same, but the holders are compared in the order of their claims, and only until `enough` of them are found that hold no
+ * more. The others count as holding. So most holders are looked up once, and not with each claim while they run. `is_cut`
+ * says whether there may be more such holders.
+ */
+export function firstHoldersOf(tables: TenantTables, { isDoubtful, enough }: EnoughSlots): string {
+  const behind = HOLDER_COLUMNS.map((column) => `s.${column}[g.count + 1:]`).join(', ');
+  return `(
+      SELECT ${ALL_HOLDERS}, cardinality(s.h_execution) AS held, false AS is_cut
+      WHERE (${isDoubtful}) IS NOT TRUE
+      UNION ALL
+      SELECT h.*, cardinality(s.h_execution) - g.count AS held, g.count >= ${enough} AND g.count < cardinality(s.h_execution)
+      FROM (
+        SELECT coalesce(array_agg(f.place), '{}') AS places, coalesce(max(f.place), 0) AS last, count(*)::integer AS count
+        FROM (
+          SELECT h.place
+          FROM ${comparedHolders(tables)}
+          WHERE NOT ${isHeld(tables)}
+          LIMIT ${enough}
+        ) f
+        HAVING (${isDoubtful}) IS TRUE
+      ) g CROSS JOIN LATERAL (
+        SELECT ${behind} WHERE g.last = g.count
+        UNION ALL
+        SELECT ${AGGREGATED} FROM ${LISTED_HOLDERS} WHERE h.place <> ALL (g.places) HAVING g.last > g.count
+      ) h
+    )`;
+}
+
+const ALL_HOLDERS = HOLDER_COLUMNS.map((column) => `s.${column}`).join(', ');
+const LISTED_HOLDERS =
+  'unnest(s.h_execution, s.h_task, s.h_item, s.h_token, s.h_at) WITH ORDINALITY AS h(e, n, i, tok, at, place)';
+const AGGREGATED = ['e', 'n', 'i', 'tok', 'at']
+  .map((column, i) => `coalesce(array_agg(h.${column}), '{}') AS ${HOLDER_COLUMNS[i]}`)
+  .join(', ');
+
+/** FROM: the holders `h` of slot `s`, each with the row `t` of its task. */
+function comparedHolders(tables: TenantTables, untilEnd?: string): string {
+  return `${LISTED_HOLDERS}
+        LEFT JOIN LATERAL (
+          SELECT t.claim_token AS now${untilEnd === undefined ? '' : ', t.status'} FROM ${tables.task} t
+          WHERE t.execution_id = h.e AND t.task_no = h.n AND t.item_no = h.i
+          LIMIT 1
+        ) t ON true`;
+}
+
+/** A condition: the holder `h` holds its slot, by the row `t` of its task. */
+function isHeld(tables: TenantTables, untilEnd?: string): string {
   const movedOn = `(t.now - h.tok) & ${TOKEN_MASK} BETWEEN 1 AND ${HALF_OF_TOKENS}`;
   const stays =
     untilEnd === undefined ? '' : ` OR ${untilEnd} AND t.status IN ('Ready', 'Running', 'Waiting')`;
-  const all = HOLDER_COLUMNS.map((column) => `s.${column}`).join(', ');
-  return `(
-      SELECT ${all}, cardinality(s.h_execution) AS held
-      WHERE (${isDoubtful}) IS NOT TRUE
-      UNION ALL
-      SELECT coalesce(array_agg(h.e), '{}') AS h_execution, coalesce(array_agg(h.n), '{}') AS h_task,
-             coalesce(array_agg(h.i), '{}') AS h_item, coalesce(array_agg(h.tok), '{}') AS h_token,
-             coalesce(array_agg(h.at), '{}') AS h_at, count(*)::integer AS held
-      FROM unnest(s.h_execution, s.h_task, s.h_item, s.h_token, s.h_at) AS h(e, n, i, tok, at)
-        LEFT JOIN LATERAL (
-          SELECT t.claim_token AS now${untilEnd === undefined ? '' : ', t.status'} FROM ${tables.task} t
-          WHERE t.execution_id = ANY (ARRAY[h.e]) AND t.task_no = h.n AND t.item_no = h.i
-          LIMIT 1
-        ) t ON true
-      WHERE CASE
+  return `CASE
         WHEN t.now IS NULL THEN h.at > ${tables.clock.statement} - ${YOUNG}
         ELSE NOT ${movedOn}${stays}
-      END
-      HAVING (${isDoubtful}) IS TRUE
-    )`;
+      END`;
 }
 
 /** A lateral sub-select: the holders in the arrays of `row`, without those of `gone`, a condition on a holder `h`. */

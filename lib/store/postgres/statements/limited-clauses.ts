@@ -5,24 +5,31 @@ import {
   INPUT_IS_SMALL,
   INPUT_ROW,
 } from './claimed-clauses.js';
-import { boolean, columns, integer, json, long, orNull, text } from './columns.js';
-import { holdersOf, withHolders } from './limit-holders.js';
+import { columns, integer, json, orNull, parsed } from './columns.js';
+import { holdersOf, holdersOfClaims, withHolders } from './limit-holders.js';
 import type { TenantTables } from './statement.js';
 
 /** Replaces the task's number in a row that describes a key. */
 export const KEY_ROW = -2;
 
+/** What a claim says of a key. */
+export interface KeyState {
+  readonly claimed: number;
+  readonly more: boolean | null;
+  readonly isLocked: boolean;
+  readonly hasTotal: boolean;
+  readonly tokenInMs: number | null;
+  readonly tokenEveryUs: number | null;
+  readonly burst: number | null;
+}
+
+/** The state of a key is one column, because each column costs something in the rows of all claims. */
 export const LIMITED = columns({
   ...CLAIM_COLUMNS,
   input: orNull(json),
-  limitKey: orNull(text),
-  claimed: orNull(integer),
-  more: orNull(boolean),
-  isLocked: orNull(boolean),
-  hasTotal: orNull(boolean),
-  tokenInMs: orNull(long),
-  tokenEveryUs: orNull(long),
-  burst: orNull(integer),
+  /** The place of the key in the request, from 1 on. */
+  turn: orNull(integer),
+  key: parsed<KeyState | null>(null),
 });
 export type LimitedRow = ReturnType<typeof LIMITED.decode>[number];
 
@@ -60,13 +67,20 @@ export function lockedSlot(tables: TenantTables, key: string): string {
         FOR NO KEY UPDATE SKIP LOCKED`;
 }
 
-/** The CTE with the free slots of the limits in `asked` that have a total, whose rows it locks. */
+/** The CTE with the free slots of the limits in `asked` that have a total, whose rows it locks, each with a number. */
 export function totalClause(tables: TenantTables): string {
   return `total AS MATERIALIZED (
-    SELECT n.name, n.total - h.held AS free, h.*
-    FROM (SELECT DISTINCT name, total FROM asked WHERE total IS NOT NULL ORDER BY 1) n
+    SELECT n.name, n.no, n.total - h.held AS free, h.*
+    FROM (SELECT name, total, min(turn) AS no FROM asked WHERE total IS NOT NULL GROUP BY 1, 2 ORDER BY 1) n
       CROSS JOIN LATERAL (${lockedSlot(tables, 'n.name')}) s
       CROSS JOIN LATERAL ${holdersOf(tables, { isDoubtful: isDoubtful('n.total') })} h
+  )`;
+}
+
+/** The CTE with the claims that count for each total. */
+export function takenTotalClause(tables: TenantTables): string {
+  return `taken_total AS MATERIALIZED (
+    SELECT c.total_no, ${holdersOfClaims(tables)} FROM claimed c WHERE c.total_no IS NOT NULL GROUP BY 1
   )`;
 }
 
@@ -74,19 +88,17 @@ export function totalClause(tables: TenantTables): string {
 export function totalSlotClause(tables: TenantTables): string {
   return `total_slot AS (
     UPDATE ${tables.limitSlot} s SET ${withHolders('t', 'n')}
-    FROM taken_total n JOIN total t ON t.name = n.name
-    WHERE s.limit_key = ANY (ARRAY[n.name])
+    FROM taken_total n JOIN total t ON t.no = n.total_no
+    WHERE s.limit_key = ANY (ARRAY[t.name])
   )`;
 }
 
 /**
  * The rows of the claims, of their inputs, of the executions that must not begin any more, and of the keys.
- *
- * @param tokensOf - the join whose `taken` counts the tokens that were taken of a key's row
- * @param joined - joins that it needs, beside `n` with what was taken of each key
  */
-export function limitedResult(tables: TenantTables, tokensOf: string, joined = ''): string {
-  return `SELECT ${LIMITED.selectSome({ ...claimOfTask(tables), limitKey: 'limit_key' })} FROM claimed
+export function limitedResult(tables: TenantTables, results: LimitedResult): string {
+  const { joined = '' } = results;
+  return `SELECT ${LIMITED.selectSome({ ...claimOfTask(tables), turn: 'turn' })} FROM claimed
   UNION ALL
   SELECT ${LIMITED.selectSome({ executionId: 'id', taskNo: String(INPUT_ROW), input: 'input' })}
   FROM begun WHERE ${INPUT_IS_SMALL}
@@ -95,18 +107,40 @@ export function limitedResult(tables: TenantTables, tokensOf: string, joined = '
   UNION ALL
   SELECT ${LIMITED.selectSome({
     taskNo: String(KEY_ROW),
-    limitKey: 'a.limit_key',
-    claimed: 'coalesce(n.taken, 0)',
-    more: 'coalesce(n.taken, 0) < r.open AND coalesce(n.taken, 0) >= r.share OR coalesce(n.taken, 0) < c.found OR c.is_cut AND coalesce(n.taken, 0) < least(r.open, r.share)',
-    isLocked: 'r.limit_key IS NULL',
+    turn: 'a.turn',
+    key: `json_build_object(${Object.entries(keyState(tables, results))
+      .map(([member, expression]) => `'${member}', ${expression}`)
+      .join(', ')})`,
+  })}
+  FROM asked a LEFT JOIN room r ON r.turn = a.turn LEFT JOIN taken n ON n.turn = a.turn${joined}
+    LEFT JOIN (
+      SELECT c.turn, count(*) AS found, bool_or(c.is_cut) AS is_cut FROM candidate c GROUP BY 1
+    ) c ON c.turn = a.turn`;
+}
+
+interface LimitedResult {
+  /** The join whose `taken` counts the tokens that were taken of a key's row. */
+  readonly tokensOf: string;
+  /** Joins that it needs, beside `n` with what was taken of each key. */
+  readonly joined?: string;
+  /** A condition: more slots of the key `r` may be free than it has found. Default: none */
+  readonly mayBeFree?: string | undefined;
+}
+
+function keyState(
+  tables: TenantTables,
+  { tokensOf, mayBeFree = 'false' }: LimitedResult,
+): Record<keyof KeyState, string> {
+  const taken = 'coalesce(n.taken, 0)';
+  const tokens = `coalesce(${tokensOf}.taken, 0)`;
+  return {
+    claimed: taken,
+    more: `(${taken} < r.open OR ${mayBeFree}) AND ${taken} >= least(r.open, r.share) OR ${taken} < c.found OR c.is_cut AND ${taken} < least(r.open, r.share)`,
+    isLocked: 'r.turn IS NULL',
     hasTotal: 'a.total IS NOT NULL',
     tokenEveryUs: '(extract(epoch FROM r.every) * 1000000)::bigint',
     burst: 'r.burst',
-    tokenInMs: `CASE WHEN coalesce(${tokensOf}.taken, 0) >= r.tokens
-      THEN greatest(0, ceil(extract(epoch FROM r.first + coalesce(${tokensOf}.taken, 0) * r.every - ${tables.clock.now}) * 1000))::bigint END`,
-  })}
-  FROM asked a LEFT JOIN room r ON r.limit_key = a.limit_key LEFT JOIN taken n ON n.limit_key = a.limit_key${joined}
-    LEFT JOIN (
-      SELECT c.limit_key, count(*) AS found, bool_or(c.is_cut) AS is_cut FROM candidate c GROUP BY 1
-    ) c ON c.limit_key = a.limit_key`;
+    tokenInMs: `CASE WHEN ${tokens} >= r.tokens
+      THEN greatest(0, ceil(extract(epoch FROM r.first + ${tokens} * r.every - ${tables.clock.now}) * 1000))::bigint END`,
+  };
 }

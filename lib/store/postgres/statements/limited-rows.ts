@@ -1,4 +1,4 @@
-import { KEY_ROW, type LimitedRow } from './limited-clauses.js';
+import { type KeyState, type LimitedRow } from './limited-clauses.js';
 import { EXPIRED_ROW, INPUT_ROW } from './claimed-clauses.js';
 import { plainArray } from './encoding.js';
 import { leaseValues } from './lease-clause.js';
@@ -69,7 +69,12 @@ export function itemValues(...values: Parameters<typeof limitedValues>): unknown
   ];
 }
 
-export function limitedClaimsOf(rows: readonly LimitedRow[]): LimitedClaims {
+/** @param asked - the keys that the statement was asked to claim for */
+export function limitedClaimsOf(
+  rows: readonly LimitedRow[],
+  asked: readonly Pick<LimitRequest, 'limitKey'>[],
+): LimitedClaims {
+  const limitKeyOf = ({ turn }: LimitedRow): string => asked[(turn ?? 0) - 1]?.limitKey ?? '';
   const inputs = new Map<string, string>();
   const expired = new Set<string>();
   const keys: ClaimedKey[] = [];
@@ -77,18 +82,18 @@ export function limitedClaimsOf(rows: readonly LimitedRow[]): LimitedClaims {
   for (const row of rows) {
     if (row.taskNo === INPUT_ROW && row.input !== null) inputs.set(row.executionId, row.input);
     if (row.taskNo === EXPIRED_ROW) expired.add(row.executionId);
-    if (row.taskNo === KEY_ROW) keys.push(keyOf(row));
+    if (row.key !== null) keys.push(keyOf(limitKeyOf(row), row.key));
   }
   for (const row of rows) {
     if (row.taskNo < 0) continue;
-    const claim = claimOf(row, inputs.get(row.executionId));
+    const claim = claimOf(row, limitKeyOf(row), inputs.get(row.executionId));
     claims.push(expired.has(row.executionId) ? { ...claim, isExpired: true } : claim);
   }
   return { claims, keys };
 }
 
 /** The claim without the columns of keys. Member by member: leaving columns out of a copy takes four times as long. */
-function claimOf(row: LimitedRow, input: string | undefined): ClaimedTask {
+function claimOf(row: LimitedRow, limitKey: string, input: string | undefined): ClaimedTask {
   return {
     executionId: row.executionId,
     taskNo: row.taskNo,
@@ -103,18 +108,18 @@ function claimOf(row: LimitedRow, input: string | undefined): ClaimedTask {
     priority: row.priority,
     wakes: row.wakes,
     hasSteps: row.hasSteps,
-    limitKey: row.limitKey ?? undefined,
+    limitKey,
     input,
   };
 }
 
-function keyOf(row: LimitedRow): ClaimedKey {
-  const { limitKey, claimed, more, isLocked, hasTotal, tokenInMs, tokenEveryUs, burst } = row;
+function keyOf(limitKey: string, state: KeyState): ClaimedKey {
+  const { claimed, more, isLocked, hasTotal, tokenInMs, tokenEveryUs, burst } = state;
   return {
-    limitKey: limitKey ?? '',
-    claimed: claimed ?? 0,
-    fate: isLocked === true ? 'locked' : more === true ? 'more' : 'done',
-    hasTotal: hasTotal === true,
+    limitKey,
+    claimed,
+    fate: isLocked ? 'locked' : more === true ? 'more' : 'done',
+    hasTotal,
     tokenInMs,
     rate:
       tokenInMs === null || tokenEveryUs === null
