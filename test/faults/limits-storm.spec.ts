@@ -14,7 +14,7 @@ const KILLS = SHORT ? 6 : 60;
 /** The pace of the kills. Each waits for a process that holds slots besides. */
 const KILL_EVERY_MS = 1_000;
 /** Number of holders younger than the snapshot of a claim that the claims have to meet: of such as the control takes for free. */
-const MISSING = SHORT ? 6 : 60;
+const MISSING = SHORT ? 3 : 30;
 /** Number of claims after which a control that was not noticed counts as right. */
 const ENOUGH_CLAIMS = 20_000;
 
