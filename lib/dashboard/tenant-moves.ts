@@ -115,7 +115,7 @@ export class TenantMoves {
 }
 
 /** The servers with copies that moves have left, by the name of the tenant. */
-export type Copies = ReadonlyMap<string, readonly string[]>;
+type Copies = ReadonlyMap<string, readonly string[]>;
 
 /** Without the option `servers`, no tenant moves. */
 function onServers(tenants: readonly Tenant[]): Tenant[] {
