@@ -1180,7 +1180,8 @@ export const SCHEMAS: Readonly<Record<string, object>> = {
         type: 'number',
       },
       oldest: {
-        description: 'Since when the first of them has been due. Absent: none waits.',
+        description:
+          'Since when the first of those that are counted has been due. Absent: none waits.',
         type: 'string',
       },
       nextAt: {
