@@ -107,7 +107,7 @@ export function limitedResult(tables: TenantTables, results: LimitedResult): str
   UNION ALL
   SELECT ${LIMITED.selectSome({
     taskNo: String(KEY_ROW),
-    turn: 'a.turn',
+    turn: 'a.turn::integer',
     key: `json_build_object(${Object.entries(keyState(tables, results))
       .map(([member, expression]) => `'${member}', ${expression}`)
       .join(', ')})`,
