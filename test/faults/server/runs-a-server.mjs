@@ -41,6 +41,8 @@ async function run(server, settings = {}) {
     max_connections: process.env.MAX_CONNECTIONS ?? 100,
     fsync: 'off',
     jit: 'off',
+    // So that tests see in pg_stat_activity which of the library's statements it runs.
+    track_activity_query_size: 32_768,
     ...settings,
   };
   Object.assign(server, await startServer({ binaries, account, directory, settings: all, log }));
