@@ -98,7 +98,7 @@ export function totalSlotClause(tables: TenantTables): string {
  */
 export function limitedResult(tables: TenantTables, results: LimitedResult): string {
   const { joined = '' } = results;
-  return `SELECT ${LIMITED.selectSome({ ...claimOfTask(tables), turn: 'turn' })} FROM claimed
+  return `SELECT ${LIMITED.selectSome({ ...claimOfTask(tables), turn: 'turn::integer' })} FROM claimed
   UNION ALL
   SELECT ${LIMITED.selectSome({ executionId: 'id', taskNo: String(INPUT_ROW), input: 'input' })}
   FROM begun WHERE ${INPUT_IS_SMALL}
