@@ -144,11 +144,16 @@ export async function runBulk<R>(
   return statement.columns.decode(await runUnprepared(client, statement.textFor(tenants), values));
 }
 
-/** Runs a statement whose text depends on the number of tenants, so it is never prepared. */
+/**
+ * Runs a statement whose text depends on the number of tenants, so it is never prepared.
+ *
+ * @param answer - how long the server may take, in milliseconds; empty for a connection with a limit of its own
+ */
 export async function runUnprepared(
   client: Pick<pg.Pool, 'query'> | pg.ClientBase,
   text: string,
   values: readonly unknown[],
+  answer: { readonly query_timeout?: number } = { query_timeout: ANSWER_TIMEOUT_MS },
 ): Promise<readonly RawRow[]> {
   const result = await untraced(() =>
     client.query<(string | null)[]>({
@@ -156,6 +161,7 @@ export async function runUnprepared(
       values: [...values],
       rowMode: 'array',
       types: RAW_TYPES,
+      ...answer,
     }),
   );
   return result.rows;

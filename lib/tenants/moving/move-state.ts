@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
+import { ANSWER_TIMEOUT_MS } from '../../store/postgres/connections/destroy-socket.js';
 import { readRows } from '../../store/postgres/connections/own-types.js';
 import { sendInHalves } from '../../runtime/in-halves.js';
 import { failureKind } from '../../store/postgres/classify-failure.js';
@@ -27,6 +28,8 @@ export interface TenantRow {
 
 /** Maximum number of tenants whose states one statement reads. */
 const SCHEMAS_PER_STATEMENT = 50;
+/** On a network that drops packets, the pass of the sweep, and with it the whole sweep, would wait for hours. */
+const ANSWERED_SOON = { query_timeout: ANSWER_TIMEOUT_MS };
 /** How often to try for the mover's lock, which a process may hold for one look, and the pause between, in milliseconds. */
 const LOCK_TRIES = 20;
 const LOCK_PAUSE_MS = 50;
@@ -54,7 +57,8 @@ export async function readTenantStates(
   const states: (TenantRow | undefined)[] = [];
   const read = async (part: readonly string[]): Promise<(TenantRow | undefined)[]> => {
     const each = part.map((schema, i) => `SELECT ${i} AS i, t.* FROM (${selectRow(schema)}) t`);
-    const rows = await readRows<TenantRow & { i: number }>(client, each.join(' UNION ALL '));
+    const text = each.join(' UNION ALL ');
+    const rows = await readRows<TenantRow & { i: number }>(client, text, [], ANSWERED_SOON);
     const found = new Map(rows.map(({ i, ...row }) => [i, row]));
     return part.map((_, i) => found.get(i));
   };

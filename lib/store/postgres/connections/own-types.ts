@@ -28,16 +28,21 @@ export const OWN_TYPES = {
   getTypeParser: (oid: number): ((text: string) => unknown) => PARSERS.get(oid) ?? asText,
 };
 
-/** Runs a query of the library on a connection that the application uses too, and returns its rows. */
+/**
+ * Runs a query of the library on a connection that the application uses too, and returns its rows.
+ *
+ * @param answer - how long the server may take, in milliseconds. Default: as long as the connection allows
+ */
 export async function readRows<R extends object>(
   queryable: Pick<pg.ClientBase, 'query'> | Pick<pg.Pool, 'query'>,
   text: string,
   values: readonly unknown[] = [],
+  answer: { readonly query_timeout?: number } = {},
 ): Promise<R[]> {
   // The driver declares separate overloads of query() for each kind of client.
   const query = queryable.query.bind(queryable);
   const parameters = values.length === 0 ? {} : { values: [...values] };
-  const { rows } = await query<R>({ text, ...parameters, types: OWN_TYPES });
+  const { rows } = await query<R>({ text, ...parameters, types: OWN_TYPES, ...answer });
   return rows;
 }
 

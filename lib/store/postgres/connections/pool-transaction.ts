@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import { untraced } from '../../../runtime/untraced.js';
+import { withAnswerTimeout } from './destroy-socket.js';
 
 /**
  * Runs `work` in a transaction of the library on a connection of the pool, without TypeORM. Rolls back if `work` rejects,
@@ -24,15 +25,19 @@ async function transactionOn<T>(
   const onError = (error: Error): void => void (broken = error);
   client.on('error', onError);
   try {
-    await client.query('BEGIN');
+    await answered(client, 'BEGIN');
     const result = await work(client);
-    await client.query(isKept(result) ? 'COMMIT' : 'ROLLBACK');
+    await answered(client, isKept(result) ? 'COMMIT' : 'ROLLBACK');
     return result;
   } catch (error) {
-    await client.query('ROLLBACK').catch((reason: Error) => (broken = reason));
+    await answered(client, 'ROLLBACK').catch((reason: Error) => (broken = reason));
     throw error;
   } finally {
     client.release(broken);
     client.off('error', onError);
   }
+}
+
+async function answered(client: pg.PoolClient, text: string): Promise<void> {
+  await withAnswerTimeout(client, () => client.query(text));
 }

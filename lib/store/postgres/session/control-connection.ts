@@ -183,7 +183,7 @@ export class ControlConnection extends SessionStatements {
   /** Closes a connection that doesn't answer: a network that drops packets keeps it open for hours. */
   private async runNext(text: string, values: readonly unknown[]): Promise<readonly RawRow[]> {
     try {
-      return await runUnprepared(this.session, text, values);
+      return await runUnprepared(this.session, text, values, {});
     } catch (error) {
       if (isError(error) && error.message === NOT_ANSWERED) destroySocket(this.session);
       throw error;
@@ -244,7 +244,7 @@ async function takeLock(
   let pid: unknown = Reflect.get(client, 'processID') ?? null;
   for (let tries = 0; tries < MAX_KEYS; tries++) {
     const key = randomInt(2 ** 31);
-    const [row] = await runUnprepared(client, TAKE_LOCK, [LIVENESS_LOCK_CLASS, key, pid]);
+    const [row] = await runUnprepared(client, TAKE_LOCK, [LIVENESS_LOCK_CLASS, key, pid], {});
     const [locked, backend, epoch, age] = row ?? [];
     if (locked === '1') {
       return { session: `${key}:${backend}`, epoch: epoch ?? '', ageMs: Number(age ?? 0) };
