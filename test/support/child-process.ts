@@ -9,8 +9,6 @@ export interface ChildOptions {
   args?: string[];
   /** Beside the environment of the test. */
   env?: Record<string, string>;
-  /** That it loads the library module by module, for a process that changes one before it loads others. */
-  byModule?: boolean;
 }
 
 export interface Exit {
@@ -44,8 +42,8 @@ export class TestChild {
   private readonly process: ChildProcess;
   private ended: Exit | undefined;
 
-  constructor(script: URL | string, { args = [], env = {}, byModule = false }: ChildOptions) {
-    const file = compiled(script instanceof URL ? fileURLToPath(script) : script, byModule);
+  constructor(script: URL | string, { args = [], env = {} }: ChildOptions) {
+    const file = compiled(script instanceof URL ? fileURLToPath(script) : script);
     const setup = new URL('child-setup.mjs', import.meta.url).href;
     this.process = spawn(
       process.execPath,
@@ -137,8 +135,8 @@ export class TestChild {
 }
 
 /** The same file as `compile-for-children.mjs` has compiled it, where it has. */
-export function compiled(script: string, byModule = false): string {
-  const folder = process.env[byModule ? 'CLOACINA_TEST_COMPILED' : 'CLOACINA_TEST_BUNDLED'];
+export function compiled(script: string): string {
+  const folder = process.env['CLOACINA_TEST_BUNDLED'];
   if (folder === undefined || !script.endsWith('.ts')) return script;
   const file = path.join(folder, path.relative(checkout, script).replace(/\.ts$/, '.js'));
   return existsSync(file) ? file : script;

@@ -10,7 +10,7 @@ import { holdersOf, holdersOfClaims, withHolders } from './limit-holders.js';
 import type { TenantTables } from './statement.js';
 
 /** Replaces the task's number in a row that describes a key. */
-export const KEY_ROW = -2;
+const KEY_ROW = -2;
 
 /** What a claim says of a key. */
 export interface KeyState {
