@@ -196,7 +196,14 @@ describe('A handler that ignores its signal', () => {
     const other = await tenant.runner.start(quick);
     const waitOf = async (each: string) => (await tenant.runner.get(each))?.tasks[0]?.waitingFor;
     // The failure of its last attempt may still be on its way to the row.
-    await waitFor(async () => (await waitOf(id))?.reason === 'hungHandler');
+    await waitFor(async () => (await waitOf(id))?.reason === 'hungHandler').catch(async (error) => {
+      const seen = JSON.stringify([
+        await tenant.runner.get(id),
+        begun,
+        tenant.engine.hungHandlers(),
+      ]);
+      throw new Error(`It says ${seen}.`, { cause: error });
+    });
     // It may be in line for a while before it is given back.
     const wait = await waitFor(() => waitOf(other.id));
     expect(wait).toMatchObject({ reason: 'slot' });
