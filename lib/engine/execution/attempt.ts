@@ -15,13 +15,20 @@ export interface AttemptListener {
   returned(attempt: Attempt): void;
 }
 
+/** Callbacks of {@link Attempt.afterRelease}. */
+interface Waiting {
+  readonly released: () => void;
+  readonly kept: () => void;
+}
+
 /** One run of a handler. Its return or its timeout, whichever comes first, decides what is recorded. */
 export class Attempt {
   /** Set if the attempt is traced or measured. */
   span: AttemptSpan | undefined;
-  /** Callbacks for when the slot is free; few attempts have any. */
-  private whenReleased: (() => void)[] | undefined;
+  /** What waits for the slot; few attempts have any. */
+  private waiting: Waiting[] | undefined;
   private isReleased = false;
+  private isKept = false;
   private settledBy: 'handler' | 'timeout' | undefined;
   private timer: Timer | undefined;
 
@@ -61,13 +68,29 @@ export class Attempt {
     if (this.isReleased) return;
     this.isReleased = true;
     this.freeSlot();
-    for (const callback of this.whenReleased ?? []) callback();
+    for (const { released } of this.takeWaiting()) released();
   }
 
-  /** Calls back when the slot is free, because the handler has returned or was given up. */
-  afterRelease(callback: () => void): void {
-    if (this.isReleased) callback();
-    else (this.whenReleased ??= []).push(callback);
+  /**
+   * Calls `released` when the slot is free, because the handler has returned or was given up; `kept` instead if the handler is not
+   * given up, and may never return.
+   */
+  afterRelease(released: () => void, kept: () => void): void {
+    if (this.isReleased) released();
+    else if (this.isKept) kept();
+    else (this.waiting ??= []).push({ released, kept });
+  }
+
+  /** Call when the handler keeps its slot, although the grace is over. */
+  keep(): void {
+    this.isKept = true;
+    for (const { kept } of this.takeWaiting()) kept();
+  }
+
+  private takeWaiting(): readonly Waiting[] {
+    const { waiting = [] } = this;
+    this.waiting = undefined;
+    return waiting;
   }
 
   /** Marks the attempt as settled by its handler or its timeout. Returns true for the first caller only. */

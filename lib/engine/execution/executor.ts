@@ -126,7 +126,11 @@ export class Executor implements AttemptListener {
     const { queue, overruns, suspects } = this.parts;
     const earlier = overruns.earlierOf(claim);
     if (earlier !== undefined) {
-      earlier.afterRelease(() => this.enqueue(claim, input));
+      // A statement that was under way at the timeout has claimed it. Other processes can begin it.
+      const giveBack = (): void => {
+        if (claim.mayBegin) this.completer.giveBack(claim);
+      };
+      earlier.afterRelease(() => this.enqueue(claim, input), giveBack);
       return;
     }
     const suspect = suspects.has(claim);

@@ -149,6 +149,7 @@ export class HungHandlers {
     }
     entry.state = 'refused';
     this.refused.add(entry);
+    entry.attempt.keep();
   }
 
   private secondsSince({ abortedAt }: Entry): string {

@@ -203,6 +203,27 @@ describe('Executor', () => {
     for (const each of running) each.end();
   });
 
+  it('gives the claim of the next attempt back if the handler is not given up', async () => {
+    const [claim] = await scene.running();
+    executor.take(claim!);
+    await turn();
+    const [attempt] = running;
+    attempt!.settle('timeout');
+    executor.timedOut(attempt!);
+    scene.claims.release(claim!);
+    const again = scene.claims.adopt({ ...rowOf(claim!), attempt: 1 }, 0, scene.definition)!;
+    again.cache.setInput(new Map());
+    executor.take(again);
+    await turn();
+    expect(again.mayBegin).toBe(true);
+    attempt!.keep();
+    await turn();
+    expect([again.mayBegin, running.length]).toEqual([false, 1]);
+    attempt!.end();
+    await turn();
+    expect(running.length).toBe(1);
+  });
+
   it('records no timeout of a claim that was lost before', async () => {
     const [claim] = await scene.running();
     executor.take(claim!);
