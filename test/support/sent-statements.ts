@@ -46,3 +46,11 @@ function noted(this: object, ...args: unknown[]): unknown {
   }
   return Reflect.apply(query, this, args);
 }
+
+/**
+ * Whether the process sends the statement at a time of its own: it announces itself, reads for all its tenants in a round, and
+ * searches claims after its boot, beside its first work.
+ */
+export function isOwnLook(text: string): boolean {
+  return /^SELECT \d+ AS "tenant"|^WITH living AS|unlisted AS MATERIALIZED/.test(text);
+}
