@@ -136,6 +136,8 @@ export class MaintenanceSweep {
     const failure = this.failures.get(pass) ?? new LastingFailure(this.clock);
     this.failures.set(pass, failure);
     const seconds = failure.failed();
+    // Without a connection it has failed for that reason, which is reported elsewhere.
+    if (!this.options.isConnected()) return;
     if (seconds !== undefined) this.options.failing?.(seconds, error);
   }
 }

@@ -55,7 +55,7 @@ function compile(filename, code, parameters) {
       cachedData,
     });
   } catch {
-    // Whoever asked is told by `compileFunction()`, in its own way.
+    // The caller goes on with `compileFunction()`, which reports the mistake in its own way.
     return undefined;
   }
   if (isKept && (cachedData === undefined || script.cachedDataRejected)) {

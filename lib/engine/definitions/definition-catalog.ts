@@ -87,9 +87,8 @@ export class DefinitionCatalog {
   /** The numbers of limits by name, as the running code has them, and those of maps, as their definitions have them. */
   get limits(): LimitTable {
     if (this.limitTable !== undefined) return this.limitTable;
-    const named = [...this.current.values()].flatMap(({ workflow }) => workflow.limits ?? []);
     const ofMaps = [...this.byId.values()].flatMap(({ mapLimits }) => [...mapLimits]);
-    this.limitTable = new Map([...joinLimits(named).limits, ...ofMaps]);
+    this.limitTable = new Map([...this.limitsOfCode(), ...ofMaps]);
     return this.limitTable;
   }
 
@@ -159,13 +158,14 @@ export class DefinitionCatalog {
 
   /** JSON text of the numbers of the code's limits, by name. */
   get ownLimits(): string {
-    this.limitsText ??= JSON.stringify(
-      Object.fromEntries(
-        joinLimits([...this.current.values()].flatMap(({ workflow }) => workflow.limits ?? []))
-          .limits,
-      ),
-    );
+    this.limitsText ??= JSON.stringify(Object.fromEntries(this.limitsOfCode()));
     return this.limitsText;
+  }
+
+  private limitsOfCode(): LimitTable {
+    const { current } = this;
+    return joinLimits([...current.values()].flatMap(({ workflow }) => workflow.limits ?? []))
+      .limits;
   }
 
   /** The ids of the code's own definitions. Always the same array. */

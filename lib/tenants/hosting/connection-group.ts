@@ -1,5 +1,5 @@
 import { Logger } from '@nestjs/common';
-import { toStoredError, type DatabasePlace } from '../../errors/index.js';
+import type { DatabasePlace } from '../../errors/index.js';
 import type { AnnouncePass } from '../../engine/process/announce-pass.js';
 import type { PausePass } from '../../engine/pauses/pause-pass.js';
 import { ProcessEngine } from '../../engine/process/process-engine.js';
@@ -27,6 +27,7 @@ import {
   warnOfUnusedName,
   type ConnectionGroupSettings,
 } from './connection-group-settings.js';
+import { reportFailingSweep, reportStoppedDeletion } from './group-reports.js';
 import type { MovePass } from '../moving/move-pass.js';
 import { registerPasses } from './maintenance-passes.js';
 import type { GroupSession, OpenSession, StorageOverride } from './storage-override.js';
@@ -136,14 +137,7 @@ export class ConnectionGroup {
       clock: clocks.upkeep ?? clock,
       leaseDurationMs: settings.leaseDurationMs,
       isConnected: () => this.process.session !== undefined,
-      failing: (seconds, error) => {
-        // Without a connection it has failed for that reason, which is reported elsewhere.
-        if (this.process.session === undefined) return;
-        new Logger('CloacinaRecovery').warn(
-          `The regular look at the tenants of a login, which finds lost processes and missed work, has failed for ${seconds} s ` +
-            `and will be repeated: ${toStoredError(error).message}`,
-        );
-      },
+      failing: reportFailingSweep,
     });
     this.recovery = new RecoveryWatch({
       clock,
@@ -166,11 +160,7 @@ export class ConnectionGroup {
     this.pacer = new Pacer({
       clock,
       backlog: () => this.pools.turns.statements.waitingCount + this.process.queuedStarts,
-      onStopped: (ms) =>
-        new Logger('Cloacina').warn(
-          `Ended executions have not been deleted for ${Math.round(ms / 1_000)} s, because the starts and statements that wait ` +
-            'for the database grow in number. The deletion continues when they do not.',
-        ),
+      onStopped: reportStoppedDeletion,
     });
     this.sharesConnections = settings.poolSizeIsDefault === true;
   }

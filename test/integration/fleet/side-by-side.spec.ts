@@ -43,7 +43,7 @@ class Versioned {
     );
   }
 
-  /** So many more than it has completed by now. */
+  /** Waits until it has completed `count` more than by now. */
   async completesMore(count: number): Promise<void> {
     await this.until('completed', this.completed + count);
   }

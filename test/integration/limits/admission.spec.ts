@@ -5,6 +5,7 @@ import type { WhenFull } from '../../../lib/workflow/index.js';
 import { gate } from '../../support/gate.js';
 import { openTenant, type OpenTenant } from '../../support/open-tenant.js';
 import { waitFor } from '../../support/wait-for.js';
+import { endOfTasks } from './end-of-tasks.js';
 
 let begun: number[] = [];
 let open = gate();
@@ -20,16 +21,9 @@ beforeEach(() => {
   open = gate();
   testKey = `key ${++tests}`;
 });
-// No handler of a test begins in the next one.
 afterEach(async () => {
   open.open();
-  await tenant.runner.cancelMany({ status: ['Pending', 'Running'] });
-  await waitFor(
-    async () =>
-      (await tenant.query(`SELECT FROM cloacina_task_execution WHERE status = 'Running'`))
-        .length === 0,
-    { what: 'the end of all tasks' },
-  );
+  await endOfTasks(tenant);
 });
 
 interface Input {

@@ -4,6 +4,7 @@ import { defineWorkflow } from '../../../lib/discovery/define-workflow.js';
 import { gate } from '../../support/gate.js';
 import { makeDue, openTenant, type OpenTenant } from '../../support/open-tenant.js';
 import { waitFor } from '../../support/wait-for.js';
+import { endOfTasks } from './end-of-tasks.js';
 
 let begun: string[] = [];
 let open = gate();
@@ -19,16 +20,9 @@ beforeEach(() => {
   open = gate();
   testKey = `key ${++tests}`;
 });
-// No handler of a test begins in the next one.
 afterEach(async () => {
   open.open();
-  await tenant.runner.cancelMany({ status: ['Pending', 'Running'] });
-  await waitFor(
-    async () =>
-      (await tenant.query(`SELECT FROM cloacina_task_execution WHERE status = 'Running'`))
-        .length === 0,
-    { what: 'the end of all tasks' },
-  );
+  await endOfTasks(tenant);
 });
 
 const slots = defineLimit('slots', { concurrency: 2 });

@@ -16,7 +16,7 @@ const SCRIPT = new URL('scheduling-process.ts', import.meta.url);
 const MINUTE = 60_000;
 /** Three pages of the operation, of one or two statements each; the last one is short. */
 const INSTANTS = 2_050;
-/** So many that the executions run in few batches: how they run is no matter of these tests. */
+/** The executions run in few batches: these tests are not about how they run. */
 const SLOTS = { maxConcurrentTasks: 100 };
 
 async function killAt(settings: SchedulingSettings): Promise<void> {

@@ -58,7 +58,7 @@ async function play(inTime: boolean): Promise<number> {
     await proxy.accept();
   }
   await other.host.startClaiming();
-  // Whoever has it by now: the next of the passes has been made.
+  // The next pass has been made, by this process or the other.
   await other.recovery.run();
   if (!inTime) await waitFor(() => begun === 2);
   expect(await recoveries()).toBe(inTime ? 0 : 1);

@@ -83,6 +83,16 @@ const rowOf = ({ executionId, taskNo, token }: TaskClaim): ClaimRow => ({
   priority: 0,
 });
 
+/** The claim of the next attempt, which the executor has taken. */
+async function takenAgain(claim: TaskClaim): Promise<TaskClaim> {
+  scene.claims.release(claim);
+  const again = scene.claims.adopt({ ...rowOf(claim), attempt: 1 }, 0, scene.definition)!;
+  again.cache.setInput(new Map());
+  executor.take(again);
+  await turn();
+  return again;
+}
+
 /** A suspect, as the database holds it. */
 async function suspect(): Promise<TaskClaim> {
   const [claim] = await scene.running();
@@ -190,11 +200,7 @@ describe('Executor', () => {
       true,
       [{ executionId: claim!.executionId, taskNo: 0, itemNo: 0 }],
     ]);
-    scene.claims.release(claim!);
-    const again = scene.claims.adopt({ ...rowOf(claim!), attempt: 1 }, 0, scene.definition)!;
-    again.cache.setInput(new Map());
-    executor.take(again);
-    await turn();
+    const again = await takenAgain(claim!);
     expect([running.length, scene.queue.waiting.length]).toEqual([1, 0]);
     attempt!.end();
     await turn();
@@ -210,11 +216,7 @@ describe('Executor', () => {
     const [attempt] = running;
     attempt!.settle('timeout');
     executor.timedOut(attempt!);
-    scene.claims.release(claim!);
-    const again = scene.claims.adopt({ ...rowOf(claim!), attempt: 1 }, 0, scene.definition)!;
-    again.cache.setInput(new Map());
-    executor.take(again);
-    await turn();
+    const again = await takenAgain(claim!);
     expect(again.mayBegin).toBe(true);
     attempt!.keep();
     await turn();
