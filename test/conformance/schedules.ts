@@ -89,6 +89,17 @@ export function describeSchedules(tested: TestedStore): void {
     expect(await schedules.get(name)).toMatchObject({ createdAt: now + 123 });
   });
 
+  test('a change that is stored again keeps its time, also when the schedule fires', async () => {
+    const { schedules } = tested.store;
+    await schedules.create(name, columns({ updatedAt: now }));
+    expect(await schedules.get(name)).toMatchObject({ updatedAt: now });
+    await schedules.change(name, 1, columns({ updatedAt: now + 456 }), null);
+    await schedules.fire([fire(2, [firing(now)])]);
+    expect(await schedules.get(name)).toMatchObject({ updatedAt: now + 456, version: 3 });
+    await schedules.change(name, 3, columns(), null);
+    expect((await schedules.get(name))?.updatedAt).toBeGreaterThan(now + 456);
+  });
+
   test('of two processes that fire the same, one does', async () => {
     const { schedules } = tested.store;
     await schedules.create(name, columns());

@@ -37,8 +37,8 @@ export class ScheduleReconciler {
   private readonly logger = new Logger('Cloacina');
   /** The broken schedules that were left because another session had locked them. */
   private left: readonly string[] = [];
-  /** The versions of the declared schedules, as this process has last written or found them. */
-  private readonly versions = new Map<string, number>();
+  /** When the declared schedules were changed, as this process has last written or found them. */
+  private readonly changedAt = new Map<string, number>();
 
   constructor(private readonly parts: ScheduleReconcilerParts) {}
 
@@ -70,15 +70,14 @@ export class ScheduleReconciler {
   }
 
   /**
-   * Writes those declared schedules again that the database has lost, or whose last change it has lost, after {@link run}. Versions
-   * only grow within one history of the database. Others stay as they are: another release may have changed them.
+   * Writes those declared schedules again that the database has lost, or whose last change it has lost, after {@link run}. It shows
+   * by the time of the change, which firings leave as it is. Others stay as they are: another release may have changed them. They get
+   * their former time, so of two releases that do this, in any order, the later one prevails, as before the loss.
    */
   async restore(): Promise<void> {
     for (const wanted of this.declared) {
-      const version = this.versions.get(wanted.name);
-      if (version === undefined) continue;
-      const known = await this.parts.store.schedules.get(wanted.name);
-      if (known === undefined || known.version < version) await this.putIfStorable(wanted);
+      const changedAt = this.changedAt.get(wanted.name);
+      if (changedAt !== undefined) await this.putIfStorable(wanted, changedAt);
     }
   }
 
@@ -101,10 +100,10 @@ export class ScheduleReconciler {
   }
 
   /** A schedule that the database can't store, because its encoding lacks some characters, must not keep the others from firing. */
-  private async putIfStorable(wanted: WantedSchedule): Promise<void> {
+  private async putIfStorable(wanted: WantedSchedule, lostAt?: number): Promise<void> {
     const { store, tenant } = this.parts;
     try {
-      await this.put(wanted);
+      await this.put(wanted, lostAt);
     } catch (error) {
       if (store.classifyFailure(error).kind !== 'data') throw error;
       this.logger.error(
@@ -114,10 +113,12 @@ export class ScheduleReconciler {
     }
   }
 
-  private async put(wanted: WantedSchedule): Promise<void> {
+  /** @param lostAt - the time of a change that the database may have lost; only then is the schedule written */
+  private async put(wanted: WantedSchedule, lostAt?: number): Promise<void> {
     const { store, tenant } = this.parts;
     await this.untilWritten(wanted.name, async () => {
       const known = await store.schedules.get(wanted.name);
+      if (lostAt !== undefined && known !== undefined && known.updatedAt >= lostAt) return true;
       if (known?.origin === 'api') {
         this.logger.warn(
           `Tenant "${tenant}": the code declares schedule "${wanted.name}", but runner.schedules has made one of that name, ` +
@@ -125,20 +126,26 @@ export class ScheduleReconciler {
         );
         return true;
       }
-      if (known !== undefined) this.versions.set(wanted.name, known.version);
+      if (known !== undefined) this.changedAt.set(wanted.name, known.updatedAt);
       if (known !== undefined && isSame(known, wanted)) return true;
       const returning = known?.reason === NOT_DECLARED;
-      const set = scheduleColumns(
+      const columns = scheduleColumns(
         wanted,
         await store.schedules.now(),
         returning ? { ...known, state: 'active', reason: null, nextFor: null } : known,
       );
+      const set = lostAt === undefined ? columns : { ...columns, updatedAt: lostAt };
       const isWritten = await (known === undefined
         ? store.schedules.create(wanted.name, set)
         : store.schedules.change(wanted.name, known.version, set, null));
-      if (isWritten) this.versions.set(wanted.name, (known?.version ?? 0) + 1);
+      if (isWritten) await this.noteChange(wanted.name, lostAt);
       return isWritten;
     });
+  }
+
+  private async noteChange(name: string, lostAt: number | undefined): Promise<void> {
+    const changedAt = lostAt ?? (await this.parts.store.schedules.get(name))?.updatedAt;
+    if (changedAt !== undefined) this.changedAt.set(name, changedAt);
   }
 
   private async pause({ name }: ScheduleRecord): Promise<void> {

@@ -47,6 +47,8 @@ export interface ScheduleColumns {
   readonly lastError: ScheduleError | null;
   /** The time from which intervals count, set by the creation. Default: now. */
   readonly createdAt?: number;
+  /** The time of the change. Default: now. Given for one that the database has lost, and that is written again. */
+  readonly updatedAt?: number;
 }
 
 /** The row of a schedule. */

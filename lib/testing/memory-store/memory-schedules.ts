@@ -131,15 +131,15 @@ export function createSchedule(tables: MemoryTables, name: string, set: Schedule
     lastFiredFor: null,
     lastExecutionId: null,
     createdAt: set.createdAt ?? now,
-    updatedAt: now,
+    updatedAt: set.updatedAt ?? now,
     countsFrom: tables.nextFiring,
   });
   return true;
 }
 
 /** A change begins a new count of failed executions. */
-function isChanged(tables: MemoryTables, row: MemorySchedule): void {
-  change(row, { updatedAt: tables.now(), countsFrom: tables.nextFiring });
+function isChanged(tables: MemoryTables, row: MemorySchedule, updatedAt = tables.now()): void {
+  change(row, { updatedAt, countsFrom: tables.nextFiring });
 }
 
 export function changeSchedule(
@@ -152,7 +152,7 @@ export function changeSchedule(
   const row = tables.schedules.get(name);
   if (row?.version !== version) return false;
   change(row, { ...set, createdAt: row.createdAt, version: version + 1 });
-  isChanged(tables, row);
+  isChanged(tables, row, set.updatedAt);
   if (passed !== null) addFiring(tables, name, passed);
   return true;
 }

@@ -54,6 +54,7 @@ it('One with nothing under way has no claims that it could doubt', async () => {
 });
 
 describe('A database that has lost what a process stored at its boot', () => {
+  const EVERY_2H = JSON.stringify({ every: '2h' });
   const declare = (every: string) => declareSchedules('w', 'w', [{ name: 's', every }]).schedules;
   let tables: MemoryTables;
 
@@ -109,19 +110,61 @@ describe('A database that has lost what a process stored at its boot', () => {
     expect([tables.schedules.size, tables.definitions.size]).toEqual([1, 1]);
   });
 
-  it('gets the last change of a schedule again, but not one that another release has changed', async () => {
+  it('gets the last change of a schedule again, although the schedule has fired since', async () => {
     await boot();
-    const schedule = tables.schedules.get('s')!;
-    const spec = JSON.stringify({ every: '2h' });
-    tables.schedules.set('s', { ...schedule, spec, version: schedule.version + 1 });
+    const { spec, updatedAt, version, ...schedule } = tables.schedules.get('s')!;
+    const lost = { spec: EVERY_2H, updatedAt: updatedAt - 1, version: version + 5 };
+    tables.schedules.set('s', { ...schedule, ...lost });
     process.reconnect('next');
     await pass();
-    expect(tables.schedules.get('s')).toMatchObject({ spec });
-    tables.schedules.set('s', { ...schedule, spec, version: schedule.version - 1 });
+    expect(tables.schedules.get('s')).toMatchObject({ spec, updatedAt });
+  });
+
+  it('keeps a schedule that another release has changed, or made again after a deletion', async () => {
+    await boot();
+    const { updatedAt, version, ...schedule } = tables.schedules.get('s')!;
+    const other = { ...schedule, spec: EVERY_2H, updatedAt: updatedAt + 1 };
+    tables.schedules.set('s', { ...other, version: version + 1 });
+    process.reconnect('next');
+    await pass();
+    expect(tables.schedules.get('s')).toMatchObject({ spec: EVERY_2H });
+    tables.schedules.set('s', { ...other, version: version - 1 });
     process.reconnect('third');
     await pass();
-    expect(tables.schedules.get('s')).toMatchObject({ spec: schedule.spec });
+    expect(tables.schedules.get('s')).toMatchObject({ spec: EVERY_2H });
   });
+
+  it.each([
+    ['deleted', 'older'],
+    ['deleted', 'newer'],
+    ['changed', 'older'],
+    ['changed', 'newer'],
+  ])(
+    'gets a %s schedule of the newer of two releases, if the %s one is first',
+    async (loss, first) => {
+      await boot();
+      const lost = { ...tables.schedules.get('s')!, spec: '{"every":"3h"}' };
+      tables.schedules.set('s', { ...lost, version: 10 });
+      const bootOf = async (every: string): Promise<MemoryProcess> => {
+        await clock.advance(1_000);
+        const code = { ...registered([{ name: 'a' }]), schedules: declare(every) };
+        const one = new MemoryProcess(clock, code, { database: process.store.database });
+        await one.open();
+        await pass();
+        return one;
+      };
+      const older = await bootOf('1h');
+      const newer = await bootOf('2h');
+      if (loss === 'deleted') tables.schedules.clear();
+      else tables.schedules.set('s', lost);
+      for (const each of first === 'older' ? [older, newer] : [newer, older]) {
+        each.reconnect('next');
+        await pass();
+      }
+      expect(tables.schedules.get('s')).toMatchObject({ spec: EVERY_2H });
+      await Promise.all([older.close(), newer.close()]);
+    },
+  );
 
   it('keeps the definition of a newer release', async () => {
     await boot();

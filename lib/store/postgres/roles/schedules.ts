@@ -92,7 +92,8 @@ export class PostgresScheduleStore extends PostgresRole implements ScheduleStore
     by?: ActionNote | null,
   ): Promise<boolean> {
     const createdAt = timeText(set.createdAt ?? null);
-    const values = [...scheduleValues(name, set), createdAt, ...noteValues(by)];
+    const own = [...scheduleValues(name, set), createdAt];
+    const values = [...own, ...noteValues(by), timeText(set.updatedAt ?? null)];
     return this.write(createSchedule, values, transaction);
   }
 
@@ -105,7 +106,7 @@ export class PostgresScheduleStore extends PostgresRole implements ScheduleStore
     by?: ActionNote | null,
   ): Promise<boolean> {
     const own = [...scheduleValues(name, set), version, ...passedValues(passed)];
-    const values = [...own, ...noteValues(by)];
+    const values = [...own, ...noteValues(by), timeText(set.updatedAt ?? null)];
     return this.write(changeSchedule, values, transaction);
   }
 

@@ -137,7 +137,8 @@ export const createSchedule: Statement<{ name: string }> = {
   text: (tables) => `WITH created AS (
     INSERT INTO ${tables.schedule}
       (name, workflow, spec, input, origin, state, reason, next_for, next_at, last_error, created_at, updated_at)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, coalesce($11::timestamptz, ${tables.clock.now}), ${tables.clock.now})
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, coalesce($11::timestamptz, ${tables.clock.now}),
+            coalesce($16::timestamptz, ${tables.clock.now}))
     ON CONFLICT DO NOTHING
     RETURNING name AS subject
   ), ${recordActions(tables, 'created', { kind: '$12', actor: '$13', reason: '$14', callId: '$15' })}
@@ -151,7 +152,7 @@ export const changeSchedule: Statement<{ name: string }> = {
   text: (tables) => `WITH changed AS (
     UPDATE ${tables.schedule}
     SET workflow = $2, spec = $3, input = $4, origin = $5, state = $6, reason = $7, next_for = $8, next_at = $9,
-        last_error = $10, version = version + 1, updated_at = ${tables.clock.now}
+        last_error = $10, version = version + 1, updated_at = coalesce($20::timestamptz, ${tables.clock.now})
     WHERE name = $1 AND version = $11
     RETURNING name, name AS subject
   ), passed AS (
