@@ -5,17 +5,22 @@ import { withAnswerTimeout } from './destroy-socket.js';
 /**
  * Runs `work` in a transaction of the library on a connection of the pool, without TypeORM. Rolls back if `work` rejects,
  * and rejects with the same error. Also rolls back if `isKept` returns false for the result.
+ *
+ * @param lockTimeoutMs - how long its statements may wait for a lock. Default: as long as the connection allows
  */
 export function inPoolTransaction<T>(
   pool: pg.Pool,
   work: (client: pg.PoolClient) => Promise<T>,
   isKept: (result: T) => boolean = () => true,
+  lockTimeoutMs?: number,
 ): Promise<T> {
-  return untraced(() => transactionOn(pool, work, isKept));
+  const limit = lockTimeoutMs === undefined ? '' : `; SET LOCAL lock_timeout = ${lockTimeoutMs}`;
+  return untraced(() => transactionOn(pool, `BEGIN${limit}`, work, isKept));
 }
 
 async function transactionOn<T>(
   pool: pg.Pool,
+  begin: string,
   work: (client: pg.PoolClient) => Promise<T>,
   isKept: (result: T) => boolean,
 ): Promise<T> {
@@ -25,7 +30,7 @@ async function transactionOn<T>(
   const onError = (error: Error): void => void (broken = error);
   client.on('error', onError);
   try {
-    await answered(client, 'BEGIN');
+    await answered(client, begin);
     const result = await work(client);
     await answered(client, isKept(result) ? 'COMMIT' : 'ROLLBACK');
     return result;

@@ -22,9 +22,14 @@ export abstract class BulkSender {
     return runUnprepared(this.client, text, values);
   }
 
-  /** Runs before queued statements: other processes consider a process dead if its lease is not renewed in time. */
-  protected runFirst(text: string, values: readonly unknown[]): Promise<readonly RawRow[]> {
+  /** Runs a statement on tables of tenants, which may be locked. */
+  protected runOnTables(text: string, values: readonly unknown[]): Promise<readonly RawRow[]> {
     return this.run(text, values);
+  }
+
+  /** {@link runOnTables} before queued statements: other processes consider a process dead if its lease is not renewed in time. */
+  protected runFirst(text: string, values: readonly unknown[]): Promise<readonly RawRow[]> {
+    return this.runOnTables(text, values);
   }
 
   protected async ask<R>(
@@ -32,9 +37,9 @@ export abstract class BulkSender {
     tenants: readonly TenantHandle[],
     values: readonly unknown[] = [],
   ): Promise<R[]> {
-    return statement.columns.decode(
-      await this.run(statement.textFor(tenants.map(tablesOf)), values),
-    );
+    const text = statement.textFor(tenants.map(tablesOf));
+    const rows = tenants.length === 0 ? this.run(text, values) : this.runOnTables(text, values);
+    return statement.columns.decode(await rows);
   }
 
   /** Returns the results by index. Undefined for a schema that is broken. */

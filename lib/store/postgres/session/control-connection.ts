@@ -5,7 +5,7 @@ import { destroySocket } from '../connections/destroy-socket.js';
 import { OWN_TYPES } from '../connections/own-types.js';
 import { isSession } from '../connections/pooler.js';
 import { FIXED_PATH } from '../connections/pools.js';
-import { SessionStatements } from './session-statements.js';
+import { LOCK_TIMEOUT_MS, SessionStatements } from './session-statements.js';
 import { runUnprepared } from '../tenant-statements.js';
 import { SERVER_CLOCK } from '../statements/sql-clock.js';
 import { heldLocks, LIVENESS_LOCK_CLASS } from '../statements/liveness-locks.js';
@@ -43,10 +43,7 @@ const MAX_KEYS = 5;
 /** How long an orderly close may take, in milliseconds. */
 const CLOSE_TIMEOUT_MS = 1_000;
 
-/**
- * The lock timeout keeps a locked schema (by a migration, for example) from delaying others: their statements skip it.
- */
-const SETTINGS = `-c lock_timeout=500 -c ${FIXED_PATH}`;
+const SETTINGS = `-c lock_timeout=${LOCK_TIMEOUT_MS} -c ${FIXED_PATH}`;
 
 /** The driver's message for a statement without an answer in time. */
 const NOT_ANSWERED = 'Query read timeout';

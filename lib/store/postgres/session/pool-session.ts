@@ -1,7 +1,10 @@
+import type pg from 'pg';
 import { classifyFailure } from '../classify-failure.js';
+import { inPoolTransaction } from '../connections/pool-transaction.js';
 import type { LoginPools } from '../connections/pools.js';
-import { SessionStatements } from './session-statements.js';
+import { LOCK_TIMEOUT_MS, SessionStatements } from './session-statements.js';
 import type { RawRow } from '../statements/columns.js';
+import { runUnprepared } from '../tenant-statements.js';
 import type { Clock } from '../../../runtime/clock.js';
 
 /**
@@ -18,7 +21,7 @@ export class PoolSession extends SessionStatements {
   private since: number;
 
   constructor(
-    pools: LoginPools,
+    private readonly pools: LoginPools,
     private readonly clock: Pick<Clock, 'now'>,
   ) {
     super(pools.general);
@@ -33,12 +36,29 @@ export class PoolSession extends SessionStatements {
     return this.clock.now() - this.since;
   }
 
-  protected override async run(
+  protected override run(text: string, values: readonly unknown[]): Promise<readonly RawRow[]> {
+    return this.noticing(() => super.run(text, values));
+  }
+
+  /**
+   * In a transaction with a lock timeout, because a pooler drops settings of connections. Without one, a locked schema delays all
+   * tenants, and each statement that is given up leaves a backend behind that waits for the lock.
+   */
+  protected override runOnTables(
     text: string,
     values: readonly unknown[],
   ): Promise<readonly RawRow[]> {
+    const send = (client: pg.PoolClient): Promise<readonly RawRow[]> =>
+      runUnprepared(client, text, values);
+    return this.noticing(() =>
+      inPoolTransaction(this.pools.general, send, undefined, LOCK_TIMEOUT_MS),
+    );
+  }
+
+  /** Notices when the database can't be reached. */
+  private async noticing<T>(work: () => Promise<T>): Promise<T> {
     try {
-      return await super.run(text, values);
+      return await work();
     } catch (error) {
       const { kind, move } = classifyFailure(error);
       if (kind === 'connection' && move === undefined) {

@@ -35,6 +35,12 @@ import type {
 /** Prefix of `application_name` on every connection of the library. The process's id follows. */
 export const APPLICATION_PREFIX = 'cloacina:';
 
+/**
+ * How long a statement for many tenants waits for a lock, in milliseconds. A locked schema (by a migration, for example) does not
+ * delay the others: their statements skip it.
+ */
+export const LOCK_TIMEOUT_MS = 500;
+
 /** The owner of a lease: the process, and the role with which it connects. */
 export type LeaseProcess = Pick<LeaseRow, 'processId' | 'login'>;
 
