@@ -72,8 +72,8 @@ export class Attempt {
   }
 
   /**
-   * Calls `released` when the slot is free, because the handler has returned or was given up; `kept` instead if the handler is not
-   * given up, and may never return.
+   * Calls `released` when the slot is free, because the handler has returned or was given up; `kept` instead if the handler still
+   * has the slot a while after its signal was aborted, and may never return.
    */
   afterRelease(released: () => void, kept: () => void): void {
     if (this.isReleased) released();
@@ -81,7 +81,7 @@ export class Attempt {
     else (this.waiting ??= []).push({ released, kept });
   }
 
-  /** Call when the handler keeps its slot, although the grace is over. */
+  /** Call when the handler has ignored its signal for a while. */
   keep(): void {
     this.isKept = true;
     for (const { kept } of this.takeWaiting()) kept();

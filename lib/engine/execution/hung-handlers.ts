@@ -118,6 +118,8 @@ export class HungHandlers {
         `to everything that the handler awaits. It keeps its slot until it returns, or until ` +
         `${this.parts.graceMs / 1_000} s after the abort (handlerGrace).`,
     );
+    // The grace may be hours, and even then the handler may not be given up.
+    entry.attempt.keep();
   }
 
   private giveUp(entry: Entry): void {
@@ -149,7 +151,6 @@ export class HungHandlers {
     }
     entry.state = 'refused';
     this.refused.add(entry);
-    entry.attempt.keep();
   }
 
   private secondsSince({ abortedAt }: Entry): string {

@@ -209,7 +209,7 @@ describe('Executor', () => {
     for (const each of running) each.end();
   });
 
-  it('gives the claim of the next attempt back if the handler is not given up', async () => {
+  it('gives the claim of the next attempt back if the handler goes on ignoring its signal', async () => {
     const [claim] = await scene.running();
     executor.take(claim!);
     await turn();

@@ -94,6 +94,17 @@ describe('Overruns', () => {
     expect([overruns.earlierOf(claim), scene.called]).toEqual([undefined, ['ended']]);
   });
 
+  it('lets no claim wait for a handler that ignores its signal, however long the grace is', async () => {
+    const attempt = await attempted();
+    overruns.timedOut(attempt);
+    overruns.aborted(attempt);
+    attempt.afterRelease(scene.note('released'), scene.note('kept'));
+    await scene.clock.advance(REPORT_MS);
+    attempt.afterRelease(scene.note('released later'), scene.note('kept later'));
+    await scene.clock.advance(GRACE_MS);
+    expect(scene.called).toEqual(['kept', 'kept later', 'ended']);
+  });
+
   it('remembers the later attempt of a task when an earlier one returns at last', async () => {
     const earlier = await attempted();
     const { claim } = earlier;
