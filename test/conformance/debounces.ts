@@ -94,6 +94,56 @@ export function describeDebounces(tested: TestedStore): void {
     });
   });
 
+  describe('a start that has replaced an input, and is sent again because its reply was lost,', () => {
+    test('changes nothing while the execution waits', async () => {
+      const { id } = await start({ n: 1 });
+      const sent = of({ n: 2, waitMs: HOUR / 10 });
+      await send(sent);
+      expect(await send({ ...sent, waitMs: HOUR })).toEqual({ id, fate: 'updated' });
+      expect(await inputOf(id)).toBe('{"n":2}');
+      expect(await runInMs(id)).toBeLessThan(HOUR / 2);
+    });
+
+    test('finds the execution that runs with its input', async () => {
+      const { id } = await start({ n: 1 });
+      const sent = of({ n: 2, waitMs: 0 });
+      await send(sent);
+      expect(await claim()).toHaveLength(1);
+      expect(await send(sent)).toEqual({ id, fate: 'updated' });
+      expect(await tested.store.executions([sent.item.id])).toEqual([]);
+      // The key is still the one of that execution, and the next start takes it.
+      expect(await start({ n: 3 })).toMatchObject({ fate: 'created' });
+    });
+
+    test('finds it too once another execution has the key, and leaves that one alone', async () => {
+      const { id } = await start({ n: 1 });
+      const sent = of({ n: 2, waitMs: 0 });
+      await send(sent);
+      await claim();
+      const next = await start({ n: 3 });
+      expect(await send(sent)).toEqual({ id, fate: 'updated' });
+      expect([await inputOf(id), await inputOf(next.id)]).toEqual(['{"n":2}', '{"n":3}']);
+      expect(await start({ n: 4 })).toEqual({ id: next.id, fate: 'updated' });
+    });
+
+    test('finds it too after its end', async () => {
+      const { id } = await start({ n: 1 });
+      const sent = of({ n: 2, waitMs: 0 });
+      await send(sent);
+      await tested.store.cancel(id, null);
+      expect(await send(sent)).toEqual({ id, fate: 'updated' });
+    });
+
+    test('replaces the input again that a later start has replaced', async () => {
+      const { id } = await start({ n: 1 });
+      const sent = of({ n: 2 });
+      await send(sent);
+      await start({ n: 3 });
+      expect(await send(sent)).toEqual({ id, fate: 'updated' });
+      expect(await inputOf(id)).toBe('{"n":2}');
+    });
+  });
+
   describe('the next start makes another execution', () => {
     test('once the execution has begun', async () => {
       const { id } = await start({ n: 1, waitMs: 0 });

@@ -14,7 +14,7 @@ export interface DebouncedStart {
 /**
  * What a debounced start did:
  * - `created`: it created an execution, now or when it was sent before.
- * - `updated`: it replaced the input of an execution.
+ * - `updated`: it replaced the input of an execution, now or when it was sent before.
  * - `raced`: another start or the begin of the execution came between. It has to be sent again.
  */
 export type DebounceFate = 'created' | 'updated' | 'raced';

@@ -20,7 +20,10 @@ export function startDebounced(
 function startOne(tables: MemoryTables, start: DebouncedStart): DebounceResult {
   const { item, key } = start;
   if (tables.executions.has(item.id)) return { fate: 'created', id: item.id };
-  const found = [...tables.executions.values()].find(
+  const executions = [...tables.executions.values()];
+  const changed = executions.find(({ debouncedBy }) => debouncedBy === item.id);
+  if (changed !== undefined) return { fate: 'updated', id: changed.id };
+  const found = executions.find(
     ({ workflow, debounceKey }) => workflow === item.plan.workflow && debounceKey === key,
   );
   if (found !== undefined && canChange(found, start)) {
@@ -49,7 +52,8 @@ function update(
   const { admitted, createdAt } = execution;
   const dueAt = Math.min(tables.now() + waitMs, maxMs === null ? Infinity : createdAt + maxMs);
   const limitKeys = JSON.parse(item.limitKeys ?? '{}') as Readonly<Record<number, string>>;
-  change(execution, { input: item.input, tags: item.tags, traceContext: item.traceContext });
+  const { id: debouncedBy, input, tags, traceContext } = item;
+  change(execution, { input, tags, traceContext, debouncedBy });
   if (!admitted) change(execution, { runAt: dueAt, admissionKey: item.admission?.key ?? null });
   for (const task of tables.tasksOf(execution.id)) {
     if (task.runAt !== null && !admitted) task.runAt = dueAt;

@@ -17,8 +17,8 @@ export function executionRow(execution: MemoryExecution): ExecutionRow {
     execution;
   const { outcome, remainingLeaves, unhandledFailures, hasWaiters, deadlineAt, ...rest } = row;
   const { parentExecutionId, parentTaskNo, parentItemNo, rootExecutionId, ...turn } = rest;
-  const { admissionKey, admitted, debounceKey, batchCount, traceContext, legalHold, ...read } =
-    turn;
+  const { admissionKey, admitted, debounceKey, debouncedBy, batchCount, ...marked } = turn;
+  const { traceContext, legalHold, ...read } = marked;
   return {
     ...read,
     createdAt: new Date(execution.createdAt),

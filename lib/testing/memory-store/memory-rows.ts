@@ -25,6 +25,8 @@ export interface MemoryExecution {
   traceContext: string | null;
   /** Unique within the workflow until a debounced start finds that the execution has begun or ended. */
   debounceKey: string | null;
+  /** The id of the debounced start that has replaced the input last. Null if none has. */
+  debouncedBy: string | null;
   /** Number of inputs that starts of a batch have added. Null if it is not a batch. */
   batchCount: number | null;
   /** When the execution may begin. With an admission key: when it asks for its slot. */

@@ -166,6 +166,7 @@ export function insert(
     input: item.input,
     traceContext: item.traceContext,
     debounceKey: debounceKey ?? null,
+    debouncedBy: null,
     batchCount: batchCount ?? null,
     admissionKey: item.admission?.key ?? null,
     admitted: item.admission !== null && !waits,

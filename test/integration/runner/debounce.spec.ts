@@ -65,6 +65,33 @@ describe('start({ debounce })', () => {
     expect(results.map(({ status }) => status)).toEqual(['Completed', 'Completed']);
   });
 
+  it('runs an input once whose reply was lost, and whose execution has begun meanwhile', async () => {
+    const first = await tenant.runner.start(
+      reindex,
+      { key: 'a', n: 1 },
+      { debounce: { key: 'a', wait: '1h' } },
+    );
+    const { debounces } = tenant.engine.store;
+    const send = debounces.start.bind(debounces);
+    debounces.start = async (starts) => {
+      debounces.start = send;
+      await send(starts);
+      await waitFor(() => begun.length === 1, { what: 'the begin of the execution' });
+      throw new Error('Connection terminated unexpectedly');
+    };
+    const second = await tenant.runner.start(
+      reindex,
+      { key: 'a', n: 2 },
+      { debounce: { key: 'a', wait: 1 } },
+    );
+    expect([second.id, second.created]).toEqual([first.id, false]);
+    open.open();
+    await second.result();
+    expect(begun).toEqual([2]);
+    const { items } = await tenant.runner.list({ workflow: 'reindex', status: ['Pending'] });
+    expect(items).toEqual([]);
+  });
+
   it('never loses the last input, while executions begin in several processes', async () => {
     const two = await openTenant([reindex], { schema: tenant.schema });
     open.open();

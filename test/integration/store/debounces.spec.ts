@@ -31,8 +31,16 @@ const startOfInput = (n: number): DebouncedStart => ({
   maxMs: null,
 });
 
-async function send(session: Session, n: number, statement = debounceExecutions) {
-  const starts = [startOfInput(n)];
+function send(session: Session, n: number, statement = debounceExecutions) {
+  return sendStart(session, startOfInput(n), statement);
+}
+
+async function sendStart(
+  session: Session,
+  start: DebouncedStart,
+  statement: typeof debounceExecutions,
+) {
+  const starts = [start];
   const rows = await session.run(statement, debounceValues(starts));
   return debounceReplyOf(rows, starts).starts[0]!;
 }
@@ -48,6 +56,36 @@ const bySnapshot = variant(debounceExecutions, [
   'AND (x.started_at IS NOT NULL OR x.completed_at IS NOT NULL) IS FALSE',
   '',
 ]);
+
+/** What a start does that finds itself by what its snapshot has, and not by the locked row. */
+const findingBySnapshot = variant(debounceExecutions, [
+  '((x.debounced_by = f.start_id) IS TRUE\n        OR ',
+  '(',
+]);
+
+describe('a debounced start that is sent again while its first send is under way, whose execution then begins,', () => {
+  async function meet(statement: typeof debounceExecutions) {
+    const { id } = await send(late, 1);
+    const start = startOfInput(2);
+    await keeper.begin();
+    expect(await sendStart(keeper, start, statement)).toEqual({ id, fate: 'updated' });
+    expect(await claim(keeper)).toHaveLength(2);
+    const again = sendStart(late, start, statement);
+    await untilWaiting(open.admin, [late]);
+    await keeper.commit();
+    return { id, result: await again };
+  }
+
+  test('finds that execution', async () => {
+    const { id, result } = await meet(debounceExecutions);
+    expect(result).toEqual({ id, fate: 'updated' });
+  });
+
+  test('makes another one if it finds itself without the lock', async () => {
+    const { id, result } = await meet(findingBySnapshot);
+    expect(result).toMatchObject({ fate: 'created', id: expect.not.stringMatching(id) });
+  });
+});
 
 describe('a debounced start that meets the claim that begins its execution', () => {
   async function meet(statement: typeof debounceExecutions) {

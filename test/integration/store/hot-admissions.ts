@@ -24,6 +24,7 @@ const WAITING_OR_DUE =
 const IDEMPOTENCY =
   /^cloacina_workflow_execution_idempotency_idx .*workflow = .*idempotency_key = /;
 const DEBOUNCE = /^cloacina_workflow_execution_debounce_idx .*workflow = .*debounce_key = /;
+const DEBOUNCED_BY = /^cloacina_workflow_execution_debounced_by_idx .*debounced_by = /;
 const TASK = /^cloacina_task_execution_pkey .*execution_id = .*task_no = .*item_no = /;
 const TASKS_OF_EXECUTION = /^cloacina_task_execution_pkey .*execution_id = /;
 
@@ -76,7 +77,7 @@ export const ADMISSIONS: readonly Hot[] = [
     values: (ids) =>
       debounceValues(ids.map((id) => ({ item: startOf(join), key: id, waitMs: 1, maxMs: null }))),
     tasks: either(TASK, TASKS_OF_EXECUTION),
-    executions: either(KEY, DEBOUNCE),
+    executions: either(KEY, DEBOUNCE, DEBOUNCED_BY),
   },
   {
     statement: batchExecutions,

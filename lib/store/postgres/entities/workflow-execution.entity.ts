@@ -41,6 +41,7 @@ export interface WorkflowExecutionRow {
   forkedFrom: string | null;
   admissionKey: string | null;
   debounceKey: string | null;
+  debouncedBy: string | null;
   batchCount: number | null;
   schedule: string | null;
   scheduledFor: Date | null;
@@ -88,6 +89,7 @@ export const WorkflowExecutionEntity = new EntitySchema<WorkflowExecutionRow>({
     forkedFrom: { name: 'forked_from', type: 'uuid', nullable: true },
     admissionKey: { name: 'admission_key', type: 'text', nullable: true },
     debounceKey: { name: 'debounce_key', type: 'text', nullable: true },
+    debouncedBy: { name: 'debounced_by', type: 'uuid', nullable: true },
     batchCount: { name: 'batch_count', type: 'integer', nullable: true },
     schedule: { name: 'schedule', type: 'text', nullable: true },
     scheduledFor: { name: 'scheduled_for', type: 'timestamptz', nullable: true },

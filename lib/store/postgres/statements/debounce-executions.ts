@@ -35,7 +35,9 @@ type DebouncedRow = ReturnType<typeof DEBOUNCED.decode>[number];
  *
  * **One for each key.** A unique index on the key. Of two first starts at the same time one creates nothing, and is sent again.
  *
- * **Sent again.** A start that finds an execution with its own id has created it, and changes nothing.
+ * **Sent again.** A start that finds an execution with its own id has created it, and changes nothing. One that has replaced
+ * an input has left its id in `debounced_by` of that execution. There it finds it again, also if the execution has begun or
+ * ended since, or if another one has the key, and changes nothing: otherwise one input would run in two executions.
  *
  * An execution that is pinned to another definition keeps its input, which that definition may need, and loses the key.
  * One that has the slot of its admission keeps its time and its slot.
@@ -47,35 +49,39 @@ function debounceText(tables: TenantTables): string {
   const dueAt = (since: string): string =>
     `least(${clock.now} + i.wait_ms * interval '1 millisecond', ${since} + i.max_ms * interval '1 millisecond')`;
   return `WITH i AS MATERIALIZED (
-    SELECT i.*, EXISTS (SELECT FROM ${tables.execution} x WHERE ${executionOf('i.id')}) AS is_own FROM ROWS FROM (
+    SELECT i.*, EXISTS (SELECT FROM ${tables.execution} x WHERE ${executionOf('i.id')}) AS is_own,
+           (SELECT x.id FROM ${tables.execution} x
+            WHERE x.debounced_by = i.id AND x.debounced_by IS NOT NULL LIMIT 1) AS changed FROM ROWS FROM (
       ${START_COLUMNS}, json_array_elements_text($17::json), unnest($18::bigint[]),
       unnest($19::bigint[]), json_array_elements_text($20::json), json_array_elements_text($21::json),
       json_array_elements_text($22::json), json_array_elements_text($24::json)
     ) WITH ORDINALITY AS i(${startNames()}, debounce_key, wait_ms, max_ms, tags, limit_keys, admission_key, trace_context, ord)
   ), found AS MATERIALIZED (
-    SELECT i.ord, i.debounce_key, x.id, x.definition_id = i.definition_id AS is_same
+    SELECT i.ord, i.debounce_key, i.id AS start_id, x.id, x.definition_id = i.definition_id AS is_same
     FROM i CROSS JOIN LATERAL (
       SELECT x.id, x.definition_id FROM ${tables.execution} x
       WHERE x.workflow = i.workflow AND x.debounce_key = i.debounce_key AND x.debounce_key IS NOT NULL LIMIT 1
-    ) x WHERE NOT i.is_own
+    ) x WHERE NOT i.is_own AND i.changed IS NULL
   ), ${lockedTasksClause(tables)}, held AS MATERIALIZED (
-    SELECT f.ord, f.id, x.created_at, x.admitted FROM (SELECT * FROM found ORDER BY id) f CROSS JOIN LATERAL (
-      SELECT x.created_at, x.admitted FROM ${tables.execution} x
-      WHERE ${executionOf('f.id')} AND coalesce(x.debounce_key, '') = f.debounce_key
-        AND (x.started_at IS NOT NULL OR x.completed_at IS NOT NULL) IS FALSE
+    SELECT f.ord, f.id, x.created_at, x.admitted, x.is_changed
+    FROM (SELECT * FROM found ORDER BY id) f CROSS JOIN LATERAL (
+      SELECT x.created_at, x.admitted, (x.debounced_by = f.start_id) IS TRUE AS is_changed FROM ${tables.execution} x
+      WHERE ${executionOf('f.id')} AND ((x.debounced_by = f.start_id) IS TRUE
+        OR coalesce(x.debounce_key, '') = f.debounce_key
+        AND (x.started_at IS NOT NULL OR x.completed_at IS NOT NULL) IS FALSE)
       FOR NO KEY UPDATE
     ) x WHERE f.is_same AND (SELECT count(*) FROM locked_task) >= 0
   ), updated AS (
     UPDATE ${tables.execution} x
-    SET input = i.input::json, tags = i.tags::jsonb, trace_context = i.trace_context,
+    SET input = i.input::json, tags = i.tags::jsonb, trace_context = i.trace_context, debounced_by = i.id,
         run_at = CASE WHEN h.admitted THEN x.run_at ELSE ${dueAt('h.created_at')} END,
         admission_key = CASE WHEN h.admitted THEN x.admission_key ELSE i.admission_key END
-    FROM held h JOIN i ON i.ord = h.ord WHERE ${executionOf('h.id')}
+    FROM held h JOIN i ON i.ord = h.ord WHERE ${executionOf('h.id')} AND NOT h.is_changed
   ), updated_task AS (
     UPDATE ${tables.task} t
     SET run_at = CASE WHEN t.run_at IS NULL OR h.admitted THEN t.run_at ELSE ${dueAt('h.created_at')} END,
         limit_key = i.limit_keys::jsonb ->> t.task_no::text
-    FROM locked_task l JOIN held h ON h.id = l.execution_id JOIN i ON i.ord = h.ord WHERE ${taskOf('l')}
+    FROM locked_task l JOIN held h ON h.id = l.execution_id JOIN i ON i.ord = h.ord WHERE ${taskOf('l')} AND NOT h.is_changed
   ), released AS (
     UPDATE ${tables.execution} x SET debounce_key = NULL
     FROM (SELECT id FROM found WHERE ord NOT IN (SELECT ord FROM held) ORDER BY 1) f
@@ -83,7 +89,7 @@ function debounceText(tables: TenantTables): string {
     RETURNING x.id
   ), e AS MATERIALIZED (
     SELECT i.*, ${dueAt(clock.now)} AS due_at FROM i
-    WHERE NOT i.is_own AND i.ord NOT IN (SELECT ord FROM held) AND (SELECT count(*) FROM released) >= 0
+    WHERE NOT i.is_own AND i.changed IS NULL AND i.ord NOT IN (SELECT ord FROM held) AND (SELECT count(*) FROM released) >= 0
     ORDER BY i.ord
   ), execution AS (
     INSERT INTO ${tables.execution} (id, workflow, definition_id, status, priority, input, remaining_leaves,
@@ -99,8 +105,8 @@ function debounceText(tables: TenantTables): string {
   )
   SELECT ${DEBOUNCED.selectSome({
     index: 'i.ord - 1',
-    id: 'coalesce(h.id, i.id)',
-    fate: `CASE WHEN h.id IS NOT NULL THEN 'updated'
+    id: 'coalesce(h.id, i.changed, i.id)',
+    fate: `CASE WHEN h.id IS NOT NULL OR i.changed IS NOT NULL THEN 'updated'
                 WHEN i.is_own OR i.id IN (SELECT id FROM execution) THEN 'created' ELSE 'raced' END`,
   })} FROM i LEFT JOIN held h ON h.ord = i.ord
   UNION ALL SELECT ${DEBOUNCED.selectSome({ index: '-1', missingDefinition: 'u.id' })} ${fromMissingDefinitions(tables, '$23')}`;

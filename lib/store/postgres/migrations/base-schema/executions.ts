@@ -47,6 +47,7 @@ CREATE TABLE ${schema}.cloacina_workflow_execution (
   forked_from uuid,
   admission_key text COLLATE "C",
   debounce_key text COLLATE "C",
+  debounced_by uuid,
   batch_count integer,
   schedule text,
   scheduled_for timestamptz,
@@ -82,6 +83,9 @@ CREATE INDEX cloacina_workflow_execution_unsettled_idx
   ON ${schema}.cloacina_workflow_execution (id) WHERE unsettled <> 0 AND completed_at IS NOT NULL;
 CREATE UNIQUE INDEX cloacina_workflow_execution_debounce_idx
   ON ${schema}.cloacina_workflow_execution (workflow, debounce_key) WHERE debounce_key IS NOT NULL;
+-- For a debounced start that is sent again after a lost reply. Other executions are not in it.
+CREATE INDEX cloacina_workflow_execution_debounced_by_idx
+  ON ${schema}.cloacina_workflow_execution (debounced_by) WHERE debounced_by IS NOT NULL;
 -- Executions that wait for their turn: those of a key in their order, and by the time at which they ask.
 CREATE INDEX cloacina_workflow_execution_admission_idx
   ON ${schema}.cloacina_workflow_execution (admission_key, priority DESC, run_at, id)
@@ -201,6 +205,11 @@ CREATE INDEX cloacina_workflow_execution_admission_due_idx
       'COLUMN',
       'workflow_execution.debounce_key',
       'Unique within the workflow. A later start with the key replaces the input of an execution that has not begun, or with U+001E before the key adds its input, and takes the key from any other.',
+    ],
+    [
+      'COLUMN',
+      'workflow_execution.debounced_by',
+      'The id of the debounced start that has replaced the input last. NULL while the execution has the input it was created with.',
     ],
     [
       'COLUMN',
