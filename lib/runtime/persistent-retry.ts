@@ -37,7 +37,7 @@ export class PersistentRetry {
       try {
         return await work(resent);
       } catch (error) {
-        if (this.closing.signal.aborted || !this.mayPass(error))
+        if (this.closing.signal.aborted || !mayPass(error, this.store))
           throw withoutDriver(error, this.tenant);
         const { kind, mayBeWritten } = this.store.classifyFailure(error);
         resent ||= mayBeWritten;
@@ -53,12 +53,6 @@ export class PersistentRetry {
     this.closing.abort();
   }
 
-  private mayPass(error: unknown): boolean {
-    if (error instanceof CloacinaError)
-      return error instanceof DatabaseUnavailableError || error instanceof TenantMovingError;
-    return this.store.classifyFailure(error).retryable;
-  }
-
   private report(failure: LastingFailure, error: unknown): void {
     const seconds = failure.failed();
     if (seconds === undefined) return;
@@ -67,4 +61,11 @@ export class PersistentRetry {
         toStoredError(error).message,
     );
   }
+}
+
+/** Whether a statement of the library that failed may succeed later, as it is. */
+export function mayPass(error: unknown, store: FailureClassifier): boolean {
+  if (error instanceof CloacinaError)
+    return error instanceof DatabaseUnavailableError || error instanceof TenantMovingError;
+  return store.classifyFailure(error).retryable;
 }

@@ -11,6 +11,8 @@ import type { TaskSurroundings } from './task-surroundings.js';
  */
 export class TaskRun {
   hasReturned = false;
+  /** What statements of the library failed with that the handler made; undefined if none has failed. */
+  libraryFailure: { readonly error: unknown } | undefined;
   private hasWarned = false;
   private lazyLogger: Logger | undefined;
   /** Created on first use, because few tasks defer themselves. */
@@ -20,7 +22,10 @@ export class TaskRun {
 
   constructor(
     private readonly claim: TaskClaim,
-    private readonly surroundings: Pick<TaskSurroundings, 'clock' | 'steps' | 'tenant'>,
+    private readonly surroundings: Pick<
+      TaskSurroundings,
+      'assertOpen' | 'clock' | 'steps' | 'tenant'
+    >,
   ) {}
 
   get logger(): Logger {
@@ -88,6 +93,18 @@ export class TaskRun {
       'it returned without waiting for a step() or a wait; await the call, or the code behind it runs before the result is recorded',
     );
     return this.lazySteps?.points.whenSettled();
+  }
+
+  /** Runs statements of the library in the handler's transaction, and notes their failure, whatever the handler makes of it. */
+  async byLibrary<T>(work: () => Promise<T>): Promise<T> {
+    // In a transaction that has failed, they would fail too. In one that has ended, they would be committed by themselves.
+    await this.surroundings.assertOpen?.();
+    try {
+      return await work();
+    } catch (error) {
+      this.libraryFailure ??= { error };
+      throw error;
+    }
   }
 
   /** Call when the handler has returned. Later writes are not stored, and later steps are refused. */

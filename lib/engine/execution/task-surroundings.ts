@@ -16,6 +16,8 @@ export interface TaskSurroundings {
   readonly runner: () => TaskContext['runner'];
   readonly dataSource: TaskContext['dataSource'];
   readonly manager: TaskContext['manager'];
+  /** In a transaction of the task: rejects if the handler has ended it, or has caught a failure in it. */
+  readonly assertOpen?: () => Promise<void>;
   readonly steps: StepServices;
   readonly messages: MessageTaker;
   readonly tokens: TokenIssuer;

@@ -2,7 +2,8 @@ import { Logger } from '@nestjs/common';
 import { isObservable } from 'rxjs';
 import type { TaskContext } from '../../discovery/task-context.js';
 import { toStoredError } from '../../errors/index.js';
-import type { FailureKind } from '../../runtime/failure.js';
+import type { FailureClassifier, FailureKind } from '../../runtime/failure.js';
+import { mayPass } from '../../runtime/persistent-retry.js';
 import {
   type CompletionResult,
   OverdueTransactionError,
@@ -20,6 +21,7 @@ import {
   decideTransaction,
   pauseBeforeAgain,
   REFUSED_PAUSE_MS,
+  REPEAT_PAUSE_MS,
   tookMost,
   type HandlerTimes,
   type TransactionPhase,
@@ -111,6 +113,7 @@ export class TransactionalRunner {
       results,
       batch,
       manager: transaction.manager as TaskContext['manager'],
+      assertOpen: () => transaction.assertOpen(),
     });
     run.task = context.run;
     run.handled = Promise.resolve(call.invoke(attempt, context, transaction)).then((returned) =>
@@ -151,6 +154,10 @@ export class TransactionalRunner {
     if (run.phase === 'handler' && run.transaction?.hasLostPlan === true) {
       return this.beginAgain(attempt, 'conflict', error);
     }
+    if (run.phase === 'handler' && isOfLibrary(run, error, this.parts.store)) {
+      run.task?.returned();
+      return this.repeat(attempt, error);
+    }
     const tooLong = (): boolean => tookMost(run, this.parts.clock.now());
     if (run.phase === 'handler' || (error instanceof OverdueTransactionError && tooLong())) {
       return thrown(attempt, run.task, error);
@@ -177,6 +184,19 @@ export class TransactionalRunner {
     return this.beginAgain(attempt, 'connection', undefined);
   }
 
+  /**
+   * Repeats a handler in which a statement of the library failed. What it has to store may be the cause, if that takes longer
+   * than the server allows, so the log tells.
+   */
+  private repeat({ claim }: Attempt, error: unknown): HandlerOutcome {
+    this.logger.warn(
+      `Tenant "${this.parts.settings.tenant}": task ${claim.task.name} of workflow ${claim.definition.workflow.name} will be ` +
+        `retried in ${REPEAT_PAUSE_MS} ms at no cost of an attempt, because a statement of the library failed in it, ` +
+        `execution ${claim.executionId}: ${toStoredError(error).message}`,
+    );
+    return { kind: 'givenBack', delayMs: REPEAT_PAUSE_MS };
+  }
+
   private beginAgain({ claim }: Attempt, kind: FailureKind, error: unknown): HandlerOutcome {
     const delayMs = pauseBeforeAgain(kind);
     if (delayMs === REFUSED_PAUSE_MS) {
@@ -187,6 +207,20 @@ export class TransactionalRunner {
     }
     return { kind: 'givenBack', delayMs };
   }
+}
+
+/**
+ * Whether the handler failed by a statement of the library, for a reason that may pass. A limit of the server for the whole
+ * transaction counts as the handler's failure: with as much to do, each run would take as long.
+ */
+function isOfLibrary(
+  { task }: TransactionalRun,
+  error: unknown,
+  store: FailureClassifier,
+): boolean {
+  const failure = task?.libraryFailure;
+  if (failure === undefined || error instanceof OverdueTransactionError) return false;
+  return mayPass(failure.error, store);
 }
 
 function committed({ recorded }: TransactionalRun): HandlerOutcome {

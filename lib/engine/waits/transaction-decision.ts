@@ -8,6 +8,8 @@ const PAUSES_MS: Partial<Record<FailureKind, number>> = {
 };
 /** The pause after a failure that does not pass by itself, in milliseconds. */
 export const REFUSED_PAUSE_MS = 5_000;
+/** The pause before a handler is repeated in which a statement of the library failed, in milliseconds. */
+export const REPEAT_PAUSE_MS = 1_000;
 
 /** The pause before a task runs again whose transaction failed by no fault of its handler, in milliseconds. */
 export function pauseBeforeAgain(kind: FailureKind): number {

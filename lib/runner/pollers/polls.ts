@@ -1,6 +1,7 @@
 import type { DeclaredPoller } from '../../discovery/poller-explorer.js';
 import type { PollerContext } from '../../discovery/poller-types.js';
 import type { TaskContext } from '../../discovery/task-context.js';
+import { byLibrary } from '../../engine/execution/by-library.js';
 import type { StartRequest } from '../../engine/starts/start-request.js';
 import type { TenantEngine } from '../../engine/tenant-engine.js';
 import {
@@ -45,22 +46,22 @@ export class Polls {
   /**
    * Calls the method, and stores its result. It locks the cursor only after the method has returned, so that
    * `setCursor` never waits for a method. If the cursor was set while the method ran, the transaction is rolled back and the
-   * poll runs again, with the new cursor.
+   * poll runs again, with the new cursor. So it does if one of the statements here fails for a reason that may pass: only what
+   * the method does, and what it returns, costs an attempt.
    */
   async run(poller: DeclaredPoller, context: TaskContext): Promise<PollSummary> {
     const { manager } = context;
     const { states } = this.parts.engine.store;
     const name = cursorName(poller.name);
-    const [state] = await states.read([name], manager);
+    const [state] = await byLibrary(context, () => states.read([name], manager));
     const seen = state?.value ?? null;
     const result = await poller.call(contextOf(poller, context, seen));
     const { starts, cursor } = checkPollResult(poller.name, result);
     if (cursor !== undefined && cursor !== seen) {
-      await context.deferUntil(() => states.replace(name, cursor, seen, manager), {
-        every: AGAIN_MS,
-      });
+      const replace = (): Promise<boolean> => states.replace(name, cursor, seen, manager);
+      await context.deferUntil(() => byLibrary(context, replace), { every: AGAIN_MS });
     }
-    const started = await this.start(poller, starts, manager);
+    const started = await this.start(poller, starts, context);
     return { found: starts.length, started };
   }
 
@@ -68,18 +69,20 @@ export class Polls {
   private async start(
     poller: DeclaredPoller,
     starts: readonly FoundStart[],
-    manager: TaskContext['manager'],
+    context: TaskContext,
   ): Promise<number> {
     if (starts.length === 0) return 0;
+    const { engine, starter } = this.parts;
     // Before the first input: an unknown workflow is not the fault of an input.
-    await this.parts.starter.definitionOf(poller.workflow);
+    await byLibrary(context, () => starter.definitionOf(poller.workflow));
     let created = 0;
     for (let at = 0; at < starts.length; at += MAX_STARTS) {
       const requests: StartRequest[] = [];
       for (const found of starts.slice(at, at + MAX_STARTS)) {
         requests.push(await this.prepare(poller, found));
       }
-      const replies = await this.parts.engine.starts.startManyIn(manager, requests);
+      const send = () => engine.starts.startManyIn(context.manager, requests);
+      const replies = await byLibrary(context, send);
       created += replies.filter((reply) => reply.created).length;
     }
     return created;

@@ -10,6 +10,7 @@ const TABLES = [
   'execution_event',
   'recovery_event',
   'runner_lease',
+  'state',
 ];
 
 /** Statements that fail, whoever sends them: the server itself raises the error in the middle of them. */
