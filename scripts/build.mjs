@@ -6,6 +6,7 @@ import {
   readdirSync,
   renameSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs';
 import path from 'node:path';
@@ -14,13 +15,15 @@ import { bundle } from './bundle.mjs';
 import { bundleCli } from './bundle-cli.mjs';
 import { bundlePage } from './page.mjs';
 import { checkout, isMain, main, runNode } from './run.mjs';
+import { transpile } from './transpile.mjs';
 
 /**
  * lib → dist, what the package ships: a bundle for each entry, the types of each module, and the page of the dashboard. The compiled modules themselves stay in
- * `dist/.modules`, which is not shipped, for benchmarks of the library's parts. Without `check` the types are not checked,
- * which is half of the work; what is written is the same.
+ * `dist/.modules`, which is not shipped, for benchmarks of the library's parts.
+ *
+ * @param options - `transpiled`: see `build()`
  */
-export function buildLibrary({ check = true } = {}) {
+export function buildLibrary({ transpiled } = {}) {
   return build(
     'lib',
     'dist',
@@ -32,9 +35,10 @@ export function buildLibrary({ check = true } = {}) {
       'package.json',
       'dashboard',
     ],
-    async (fresh) => {
+    transpiled,
+    async (fresh, compile) => {
       const modules = path.join(fresh, '.modules');
-      await compile('tsconfig.build.json', modules, check);
+      await compile(modules);
       // They are ES modules, in a folder of CommonJS.
       writeFileSync(path.join(checkout, modules, 'package.json'), '{ "type": "module" }\n');
       await bundle(path.join(checkout, modules), path.join(checkout, fresh), packageEntries());
@@ -69,42 +73,50 @@ export function packageEntries() {
 }
 
 /** sample → dist-sample. It imports the package by its own name, so `dist` comes first. */
-export function buildSample({ check = true } = {}) {
-  const project = 'tsconfig.sample.json';
-  return build('sample', 'dist-sample', project, ['lib', 'tsconfig.build.json'], (fresh) =>
-    compile(project, fresh, check),
+export function buildSample({ transpiled } = {}) {
+  return build(
+    'sample',
+    'dist-sample',
+    'tsconfig.sample.json',
+    ['lib', 'tsconfig.build.json'],
+    transpiled,
+    (fresh, compile) => compile(fresh),
   );
 }
 
-function compile(project, output, check) {
-  const options = check ? [] : ['--noCheck'];
-  return runNode([
-    'node_modules/typescript/bin/tsc',
-    '-p',
-    project,
-    '--outDir',
-    output,
-    ...options,
-  ]);
+function compileTypeScript(project, output) {
+  return runNode(['node_modules/typescript/bin/tsc', '-p', project, '--outDir', output]);
 }
+
+const TRANSPILER = ['.swcrc', 'scripts/transpile.mjs'];
 
 /**
  * Builds, unless the sources are those of the last time. The output appears when it is whole: neither a failed
  * nor a killed build leaves half of one.
+ *
+ * `transpiled` is for those that only run the output, which has no types then: `accept` takes one that is there, `make` also
+ * makes one, which spares tests most of the processor time of a build. Its stamp is not that of a whole output, which both
+ * prefer.
  */
-async function build(source, output, project, alsoDependsOn, make) {
+async function build(source, output, project, alsoDependsOn, transpiled, make) {
   const stamp = path.join(output, '.stamp');
-  const fingerprint = fingerprintOf([
+  const whole = fingerprintOf([
     source,
     project,
     'tsconfig.json',
     'package-lock.json',
     ...alsoDependsOn,
   ]);
-  if (textOf(stamp) === fingerprint) return;
+  const withoutTypes = `transpiled ${fingerprintOf(TRANSPILER)} ${whole}`;
+  const found = textOf(stamp);
+  if (found === whole || (transpiled !== undefined && found === withoutTypes)) return;
+  const [fingerprint, compile] =
+    transpiled === 'make'
+      ? [withoutTypes, (folder) => transpile(source, folder)]
+      : [whole, (folder) => compileTypeScript(project, folder)];
   const fresh = `${output}.new-${process.pid}`;
   try {
-    await make(fresh);
+    await make(fresh, compile);
     writeFileSync(path.join(checkout, fresh, '.stamp'), fingerprint);
     rmSync(path.join(checkout, output), { recursive: true, force: true });
     renameSync(path.join(checkout, fresh), path.join(checkout, output));
@@ -123,7 +135,7 @@ function fingerprintOf(paths) {
 function filesOf(relative) {
   const absolute = path.join(checkout, relative);
   if (!existsSync(absolute)) return [];
-  if (path.extname(relative) !== '') return [relative];
+  if (statSync(absolute).isFile()) return [relative];
   return readdirSync(absolute, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => path.relative(checkout, path.join(entry.parentPath ?? entry.path, entry.name)));

@@ -19,8 +19,8 @@ const DEADLINE_MS = 60_000;
 
 await main(async () => {
   await ensureDependencies();
-  await buildLibrary();
-  await buildSample();
+  await buildLibrary({ transpiled: 'accept' });
+  await buildSample({ transpiled: 'accept' });
   const server = await startEphemeralServer();
   try {
     process.exitCode = (await demonstrate(server.url)) ? 0 : 1;

@@ -16,8 +16,8 @@ const compiled = path.join(checkout, 'dist-sample/multi-tenant/main.js');
 await main(async () => {
   if (!existsSync(source)) throw new Error(`There is no ${source} to start.`);
   await ensureDependencies();
-  await buildLibrary();
-  await buildSample();
+  await buildLibrary({ transpiled: 'accept' });
+  await buildSample({ transpiled: 'accept' });
   if (!process.env.DATABASE_URL) await startDatabase();
 });
 await import(compiled);

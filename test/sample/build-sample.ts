@@ -7,8 +7,8 @@ const checkout = fileURLToPath(new URL('../../', import.meta.url));
 const LOCK = 7_184;
 
 /**
- * Test files run side by side, and a build replaces what another one's sample is just loading: so one at a time. Types are
- * what `npm run check` looks at.
+ * Test files run side by side, and a build replaces what another one's sample is just loading: so one at a time. Without
+ * types, unless a whole build of the same sources is there, as after `npm run check`: see `scripts/build.mjs`.
  */
 export async function buildSample(): Promise<void> {
   const admin = await connectAdmin();
@@ -16,8 +16,8 @@ export async function buildSample(): Promise<void> {
     await admin.query('SELECT pg_advisory_lock($1)', [LOCK]);
     await run(
       `import { buildLibrary, buildSample } from './scripts/build.mjs';
-       await buildLibrary({ check: false });
-       await buildSample({ check: false });`,
+       await buildLibrary({ transpiled: 'make' });
+       await buildSample({ transpiled: 'make' });`,
     );
   } finally {
     await admin.end();
