@@ -98,9 +98,14 @@ export class ClaimTable {
     if (claim.cache.claims === 0) this.onIdle(claim.executionId);
   }
 
+  /** Aborts a claim whose row is to be cancelled. It stays in memory until {@link loseHeld}: the row still has it. */
+  abort(claim: TaskClaim): void {
+    claim.lose(new ClaimLostError(claim.task.name, claim.executionId));
+  }
+
   /** Marks a claim as lost: nothing more may be written for it, and the cache of its execution is dropped. */
   lose(claim: TaskClaim): void {
-    claim.lose(new ClaimLostError(claim.task.name, claim.executionId));
+    this.abort(claim);
     this.release(claim);
     if (this.caches.get(claim.executionId) === claim.cache) this.caches.delete(claim.executionId);
   }

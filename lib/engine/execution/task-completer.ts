@@ -112,8 +112,12 @@ export class TaskCompleter {
     }
   }
 
-  /** Gives the claim back without charging an attempt. The task is due again in `delayMs` milliseconds. */
+  /**
+   * Gives the claim back without charging an attempt, unless it is being rescheduled. The task is due again in `delayMs`
+   * milliseconds.
+   */
   giveBack(claim: TaskClaim, delayMs = 0): void {
+    if (this.rescheduling.has(claim)) return;
     this.reschedule(claim, 'giveBack', delayMs);
   }
 

@@ -11,7 +11,7 @@ import type { ProcessServices } from '../process-services.js';
 const TOP = 2 ** 31 - 1;
 /** Pause before items are cancelled that others had locked, in milliseconds. */
 const LOCKED_PAUSE_MS = 20;
-/** Pause before a claim is given back whose map could not be ended, in milliseconds. */
+/** When items are due again whose map could not be ended, in milliseconds. */
 const FAILED_PAUSE_MS = 1_000;
 
 export interface ItemCancellerParts {
@@ -19,7 +19,7 @@ export interface ItemCancellerParts {
   readonly address: string;
   readonly store: { readonly items: Pick<ItemStore, 'cancel'> } & Pick<TenantStore, 'schema'>;
   readonly whileUnavailable: Pick<PersistentRetry, 'run'>;
-  readonly claims: Pick<ClaimTable, 'ofExecution' | 'loseHeld'>;
+  readonly claims: Pick<ClaimTable, 'ofExecution' | 'holds' | 'abort' | 'loseHeld'>;
   readonly services: Pick<ProcessServices, 'notifyCancelled'>;
   /** Cancels the children of the Cancelled items of a map. */
   readonly endChildren: (map: TaskClaim) => Promise<void>;
@@ -34,18 +34,26 @@ export interface ItemCancellerParts {
  * With `failFast`, nothing in the statement that records the failure does it. Each process that reads an item of such a map
  * sees the failure in the map's row, does not begin the item, and comes here. So a process that dies after the failure
  * leaves no item running that another one would begin.
+ *
+ * Handlers of items are aborted at once, but their claims stay in memory until their rows are cancelled, which may take as
+ * long as the database is away. A comparison would take a claim that only the database has for an orphan: it would charge the
+ * item with a recovery, and another handler would begin it.
  */
 export class ItemCanceller {
   private readonly logger = new Logger('Cloacina');
-  /** Maps that are being ended, by execution and task. */
-  private readonly underWay = new Map<string, Promise<void>>();
+  /** Maps that are being ended after the failure of an item, by execution and task. */
+  private readonly underWay = new Map<string, EndOfItems>();
 
   constructor(private readonly parts: ItemCancellerParts) {}
 
   /** Cancels the items of a map whose claim this process holds, before its failure is recorded. False if it lost it. */
   async ofMap(claim: TaskClaim): Promise<boolean> {
-    this.loseClaims(claim);
-    if (!(await this.cancelAll(claim, claim.token))) return false;
+    const aborted = this.abortItems(claim);
+    try {
+      if (!(await this.cancelAll(claim, claim.token))) return false;
+    } finally {
+      this.parts.claims.loseHeld(aborted);
+    }
     // The execution may continue after the failure of the map, so its end does not bring about theirs.
     await this.parts.endChildren(claim);
     return true;
@@ -58,13 +66,17 @@ export class ItemCanceller {
    */
   failFast(claim: TaskClaim): void {
     const key = `${claim.executionId}/${claim.taskNo}`;
-    this.loseClaims(claim);
-    if (this.underWay.has(key)) return;
+    const aborted = this.abortItems(claim);
+    const known = this.underWay.get(key);
+    if (known !== undefined) {
+      known.aborted.push(...aborted);
+      return;
+    }
     const run = this.cancelAll(claim, null).then(
-      () => undefined,
-      (error: unknown) => this.failed(claim, error),
+      () => this.parts.claims.loseHeld(aborted),
+      (error: unknown) => this.failed(claim, aborted, error),
     );
-    this.underWay.set(key, run);
+    this.underWay.set(key, { run, aborted });
     void run.finally(() => this.underWay.delete(key));
   }
 
@@ -73,17 +85,18 @@ export class ItemCanceller {
   }
 
   async whenIdle(): Promise<void> {
-    await Promise.all(this.underWay.values());
+    await Promise.all([...this.underWay.values()].map(({ run }) => run));
   }
 
-  /** Drops what this process runs or has queued of the items. Their rows are cancelled after that. */
-  private loseClaims({ executionId, taskNo }: TaskClaim): void {
+  /** Aborts what this process runs or has queued of the items, before their rows are cancelled. Returns these claims. */
+  private abortItems({ executionId, taskNo }: TaskClaim): TaskClaim[] {
     const { claims } = this.parts;
-    const held = claims.ofExecution(executionId);
     // The outcome of a settled claim is under way: it is recorded, or refused if its row is cancelled first.
-    claims.loseHeld(
-      held.filter((one) => one.taskNo === taskNo && one.isItem && one.stage !== 'settled'),
-    );
+    const items = claims
+      .ofExecution(executionId)
+      .filter((one) => one.taskNo === taskNo && one.isItem && !one.lost && one.stage !== 'settled');
+    for (const item of items) claims.abort(item);
+    return items;
   }
 
   /** Cancels page by page, and again until a pass finds nothing. Returns whether the condition held at least once. */
@@ -117,11 +130,20 @@ export class ItemCanceller {
     return page;
   }
 
-  private failed(claim: TaskClaim, error: unknown): void {
+  /** The items are claimed again and begin no more, because the map's row shows the failure: each claim comes back here. */
+  private failed(claim: TaskClaim, aborted: readonly TaskClaim[], error: unknown): void {
     this.logger.warn(
       `Schema "${this.parts.store.schema}": the items of task ${claim.task.name} of execution ${claim.executionId} could ` +
         `not be cancelled after the failure of one of them, and will be when the next is claimed: ${toStoredError(error).message}`,
     );
-    if (claim.mayBegin) this.parts.giveBack(claim, FAILED_PAUSE_MS);
+    for (const item of aborted) {
+      if (this.parts.claims.holds(item)) this.parts.giveBack(item, FAILED_PAUSE_MS);
+    }
   }
+}
+
+/** The cancellation of the items of a map, and the claims of items that are aborted until its end. */
+interface EndOfItems {
+  readonly run: Promise<void>;
+  readonly aborted: TaskClaim[];
 }

@@ -97,10 +97,35 @@ describe('ItemCanceller', () => {
     expect(sent).toHaveLength(2);
   });
 
-  it('gives a claim back that must not begin, if the items can not be cancelled now', async () => {
+  it('aborts items at once, and keeps their claims until their rows are cancelled', async () => {
+    const item = asItem(claim);
+    const cancelled = canceller.ofMap(claim);
+    expect([item.signal.aborted, item.lost, scene.claims.holds(item)]).toEqual([true, true, true]);
+    await cancelled;
+    expect(scene.claims.holds(item)).toBe(false);
+  });
+
+  it('keeps those too that come while the items are being cancelled', async () => {
+    const item = asItem(claim);
+    canceller.failFast(item);
+    const [later] = (await scene.running()) as [TaskClaim];
+    Object.assign(later, { executionId: item.executionId, itemNo: 2 });
+    canceller.failFast(later);
+    expect([later.lost, scene.claims.holds(later)]).toEqual([true, true]);
+    await canceller.whenIdle();
+    expect([item, later].map((each) => scene.claims.holds(each))).toEqual([false, false]);
+    expect(ended).toEqual([]);
+  });
+
+  it('gives claims back that it has aborted, if the items can not be cancelled now', async () => {
     pages = [new Error('away')];
-    canceller.failFast(claim);
+    canceller.failFast(asItem(claim));
     await canceller.whenIdle();
     expect(ended).toEqual(['given back for 1000']);
   });
 });
+
+/** Makes the claim one of an item. */
+function asItem(claim: TaskClaim): TaskClaim {
+  return Object.assign(claim, { itemNo: 1 });
+}
