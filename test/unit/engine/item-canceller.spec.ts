@@ -126,6 +126,6 @@ describe('ItemCanceller', () => {
 });
 
 /** Makes the claim one of an item. */
-function asItem(claim: TaskClaim): TaskClaim {
-  return Object.assign(claim, { itemNo: 1 });
+function asItem(one: TaskClaim): TaskClaim {
+  return Object.assign(one, { itemNo: 1 });
 }

@@ -18,13 +18,13 @@ beforeEach(() => {
 
 /** Pools with that many connections each, all of them open. */
 function pools(...sizes: number[]): void {
-  const pools = sizes.map((max) => ({
+  const opened = sizes.map((max) => ({
     options: { max },
     totalCount: max,
     idleCount: max,
     connect: async () => ({ release: () => undefined }),
   }));
-  connections = new FairConnectionPool(pools as unknown as pg.Pool[], clock, MAX_HOME_WAIT_MS);
+  connections = new FairConnectionPool(opened as unknown as pg.Pool[], clock, MAX_HOME_WAIT_MS);
 }
 
 async function send(name: string, tenant: object, statements: number): Promise<void> {
