@@ -303,8 +303,8 @@ export class TenantEngine {
    * Stores again what the database has lost of that which this process has stored at its boot. Rejects after a failure; then
    * call it again.
    */
-  restoreDeclared(): Promise<void> {
-    return this.parts.restore.look();
+  async restoreDeclared(): Promise<void> {
+    await this.parts.restore.look();
   }
 
   /**

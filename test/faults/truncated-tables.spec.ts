@@ -1,4 +1,5 @@
 import { expect, test } from '@jest/globals';
+import { defineEvent } from '../../lib/discovery/message-definitions.js';
 import { defineWorkflow } from '../../lib/discovery/define-workflow.js';
 import { Schedule } from '../../lib/discovery/schedule.decorator.js';
 import type { TaskContext } from '../../lib/discovery/task-context.js';
@@ -193,6 +194,32 @@ test.each(LOSSES)(
     expect(await hasSchedule()).toBe(false);
     await completes(tenant);
     await waitFor(hasSchedule, { what: 'the schedule that is stored again' });
+  },
+  120_000,
+);
+
+const Ordered = defineEvent<object>('ordered');
+const started = defineWorkflow('started')
+  .startOn(Ordered, {})
+  .task('only', () => undefined)
+  .build();
+
+test.each(LOSSES)(
+  'An event starts an execution, and so do the next ones, when the tables %s before it is emitted',
+  async (_, lose) => {
+    const tenant = await openTenant([quick, started], {
+      schema: freshSchema(),
+      leaseDurationMs: LEASE_MS,
+    });
+    await lose(tenant);
+    for (const key of ['a', 'b', 'c']) await tenant.runner.emit(Ordered, key, {});
+    await waitFor(
+      async () => {
+        const { items } = await tenant.runner.list({ workflow: 'started', status: 'Completed' });
+        return items.length === 3;
+      },
+      { deadline: 20_000, what: 'the executions' },
+    );
   },
   120_000,
 );

@@ -139,16 +139,17 @@ export class DefinitionCatalog {
 
   /**
    * Stores those of the code's definitions again that the database has lost, with their subscriptions to events. Others stay as
-   * they are, because a newer release may have registered its own since.
+   * they are, because a newer release may have registered its own since. Returns whether some were lost.
    */
-  async restoreLost(): Promise<void> {
-    if (this.ownIds.length === 0) return;
+  async restoreLost(): Promise<boolean> {
+    if (this.ownIds.length === 0) return false;
     const { definitions } = this.store;
     const lost: NewDefinition[] = [];
     for (const definition of this.toRegister(await definitions.known(this.names))) {
       if ((await definitions.find(definition.id)) === undefined) lost.push(definition);
     }
     await this.register(lost);
+    return lost.length > 0;
   }
 
   /** The names of the code's own workflows, in order. */

@@ -31,11 +31,15 @@ export class DefinitionRestore {
     return this.running;
   }
 
-  /** Call when the database may have gone back in time. Rejects after a failure; then call it again. */
-  async look(): Promise<void> {
+  /**
+   * Call when the database may have gone back in time. Rejects after a failure; then call it again. Returns whether
+   * definitions were lost.
+   */
+  async look(): Promise<boolean> {
     // What is not stored yet is stored by the boot.
-    if (!this.catalog.isOpen) return;
-    await this.catalog.restoreLost();
+    if (!this.catalog.isOpen) return false;
+    const wereLost = await this.catalog.restoreLost();
     await this.restoreSchedules();
+    return wereLost;
   }
 }

@@ -29,6 +29,8 @@ export interface MessageDeliveryParts {
   readonly hasRoom: () => boolean;
   /** Called with the workflows that delivered events are to start. */
   readonly toStart: (workflows: readonly string[]) => void;
+  /** Called with delivered events that have started less than was expected. */
+  readonly missed: (eventIds: readonly string[]) => Promise<void>;
 }
 
 /**
@@ -42,6 +44,8 @@ export interface MessageDeliveryParts {
 export class MessageDelivery {
   private readonly logger = new Logger('Cloacina');
   private ids: string[] = [];
+  /** The workflows that messages are expected to start, by id, or others that were sent with them. */
+  private readonly expected = new Map<string, readonly string[]>();
   private looks = false;
   private failures = 0;
   /** Whether the last statement has left tasks to wake. */
@@ -57,10 +61,15 @@ export class MessageDelivery {
 
   constructor(private readonly parts: MessageDeliveryParts) {}
 
-  /** Delivers stored messages. */
-  deliver(ids: readonly string[]): void {
+  /**
+   * Delivers stored messages.
+   *
+   * @param expected - the workflows that some of them are to start, as far as the sender knows
+   */
+  deliver(ids: readonly string[], expected: readonly string[] = []): void {
     if (ids.length === 0) return;
     this.ids.push(...ids);
+    if (expected.length > 0) for (const id of ids) this.expected.set(id, expected);
     this.start();
   }
 
@@ -115,9 +124,18 @@ export class MessageDelivery {
     const ids = this.ids.splice(0, MAX_MESSAGES);
     this.claimsAll = true;
     const limit = Math.max(ids.length, MAX_LOOKED_FOR);
-    const { isPartial, hasMore } = await this.send(ids.length, limit, ids);
+    const expected = this.takeExpected(ids);
+    const { isPartial, hasMore, toStart } = await this.send(ids.length, limit, ids);
+    if (expected.some((workflow) => !toStart.includes(workflow))) await this.parts.missed(ids);
     if (hasMore) this.hasMore = this.looks = true;
     else if (isPartial) this.retryLater();
+  }
+
+  private takeExpected(ids: readonly string[]): readonly string[] {
+    if (this.expected.size === 0) return [];
+    const expected = new Set(ids.flatMap((id) => this.expected.get(id) ?? []));
+    for (const id of ids) this.expected.delete(id);
+    return [...expected];
   }
 
   private async lookOnce(): Promise<void> {
@@ -181,6 +199,7 @@ export class MessageDelivery {
       this.looks = false;
       this.hasMore = false;
       this.ids = [];
+      this.expected.clear();
       this.reportLeft(toStoredError(error).message);
       return;
     }

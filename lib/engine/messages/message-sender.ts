@@ -41,6 +41,8 @@ export interface MessageSenderParts {
   /** The payload of the notification at the commit of a caller's transaction. */
   readonly notification: string;
   readonly delivery: Pick<MessageDelivery, 'deliver' | 'look'>;
+  /** The workflows of the running code that events of a name start. */
+  readonly startedBy: (event: string) => readonly string[];
 }
 
 /**
@@ -151,7 +153,11 @@ export class MessageSender {
     lockTimeoutMs?: number,
   ): Promise<readonly SendReply[]> {
     const { store } = this.parts;
-    return this.stored(await store.messages.sendMessages(messages, lockTimeoutMs), resent);
+    const reply = await store.messages.sendMessages(messages, lockTimeoutMs);
+    const started = messages.flatMap(({ kind, name }) =>
+      kind === 'event' ? this.parts.startedBy(name) : [],
+    );
+    return this.stored(reply, resent, started);
   }
 
   private async storeSignals(
@@ -165,9 +171,13 @@ export class MessageSender {
     return this.stored(reply, resent);
   }
 
-  private stored({ replies, ids }: SendReplies, resent: boolean): readonly SendReply[] {
+  private stored(
+    { replies, ids }: SendReplies,
+    resent: boolean,
+    started: readonly string[] = [],
+  ): readonly SendReply[] {
     const { delivery } = this.parts;
-    delivery.deliver(ids);
+    delivery.deliver(ids, started);
     // The ids of messages that the first send has stored are not known.
     if (resent) delivery.look();
     return replies;

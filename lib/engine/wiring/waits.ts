@@ -1,11 +1,14 @@
 import { EventExpiry } from '../messages/event-expiry.js';
 import { EventStarter } from '../messages/event-starter.js';
+import { LostSubscriptions } from '../messages/lost-subscriptions.js';
 import { MessageDelivery } from '../messages/message-delivery.js';
 import { MessageSender } from '../messages/message-sender.js';
 import { MessageTaker } from '../messages/message-taker.js';
 import { TokenIssuer } from '../messages/token-issuer.js';
 import { StepServices } from '../waits/step-services.js';
 import type { AdoptionRoom } from './adoption.js';
+import type { DefinitionsRoom } from './definitions.js';
+import type { RegisteredWorkflow } from '../../discovery/registered-workflow.js';
 import type { EngineCore } from './core.js';
 import type { OutcomesRoom } from './outcomes.js';
 import type { StartsRoom } from './starts.js';
@@ -18,6 +21,7 @@ export function wireWaits(
   { waker }: AdoptionRoom,
   { refused }: OutcomesRoom,
   { starts }: StartsRoom,
+  { restore }: DefinitionsRoom,
 ) {
   const { given, settings, store, services, clock, tenant, address, events, queue } = core;
   const steps = new StepServices({
@@ -39,13 +43,24 @@ export function wireWaits(
     notify: () => services.notifyMessages(address),
     dueIn: (inMs) => services.schedule({ kind: 'eventStart', tenant: address, inMs }),
   });
+  const workflows = (): RegisteredWorkflow[] => given.registry.list().filter(given.serves);
+  const toStart = (names: readonly string[]): void => eventStarter.stored(names);
+  const subscriptions = new LostSubscriptions({
+    clock,
+    tenant,
+    store,
+    workflows,
+    restore: () => restore.look(),
+    toStart,
+  });
   const delivery = new MessageDelivery({
     clock,
     tenant,
     store,
     waker,
     hasRoom: () => queue.limit === 0 || queue.wantsMore,
-    toStart: (workflows) => eventStarter.stored(workflows),
+    toStart,
+    missed: (eventIds) => subscriptions.missed(eventIds),
   });
   const messages = new MessageSender({
     clock,
@@ -56,6 +71,7 @@ export function wireWaits(
     waker,
     queuedBytes: services.queuedBytes,
     delivery,
+    startedBy: (event) => subscriptions.declaredFor(event),
   });
   return {
     steps,

@@ -37,6 +37,11 @@ export interface EventStartResult {
  */
 export interface EventStartStore {
   /**
+   * Stores the starts that delivered events have to make by the subscriptions of now. Returns the names of their workflows. For
+   * events that were delivered while the subscriptions were lost.
+   */
+  startFor(eventIds: readonly string[]): Promise<readonly string[]>;
+  /**
    * Takes up to `limit` starts of each subscription that are due, and postpones them by `leaseMs`: if the process dies,
    * another one takes them then.
    */

@@ -55,7 +55,8 @@ export function storeStarts(tables: MemoryTables, events: readonly MemorySignal[
       .map(({ workflow, event }): MemoryEventStart => {
         const dueAt = tables.now();
         return { signalId: id, workflow, event, attempts: 0, error: null, dueAt };
-      }),
+      })
+      .filter((start) => !isStored(tables, start)),
   );
   tables.eventStarts.push(...starts);
   return namesOf(starts);
@@ -67,6 +68,12 @@ export function dropStarts(tables: MemoryTables, events: readonly MemorySignal[]
   const dropped = tables.eventStarts.filter(({ signalId }) => ids.has(signalId));
   remove(tables, dropped);
   return namesOf(dropped);
+}
+
+function isStored(tables: MemoryTables, { signalId, workflow }: MemoryEventStart): boolean {
+  return tables.eventStarts.some(
+    (each) => each.signalId === signalId && each.workflow === workflow,
+  );
 }
 
 function namesOf(starts: readonly MemoryEventStart[]): string[] {

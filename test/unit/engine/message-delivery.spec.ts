@@ -50,6 +50,7 @@ describe('The delivery of messages', () => {
           },
         },
       },
+      missed: () => Promise.resolve(),
       toStart: () => {},
       hasRoom: () => rooms.shift() ?? hasRoom,
       waker: {

@@ -16,6 +16,7 @@ it('Signals that wait for the database are bounded in bytes, and no longer than 
     queuedBytes,
     timeoutMs: 1_000,
     notification: '',
+    startedBy: () => [],
     delivery: { deliver: () => undefined, look: () => undefined },
   });
   const send = (payload: string): Promise<unknown> =>

@@ -5,10 +5,20 @@ import type {
   EventSubscription,
   PendingEventStart,
 } from '../../../store/port/index.js';
-import { settleStarts, takeStarts } from '../memory-event-starts.js';
+import { settleStarts, storeStarts, takeStarts } from '../memory-event-starts.js';
+import type { MemorySignal } from '../memory-signals.js';
 
 /** Starts of executions by events, in memory. */
 export class MemoryEventStartStore extends MemoryRole implements EventStartStore {
+  startFor(eventIds: readonly string[]): Promise<readonly string[]> {
+    const ids = new Set(eventIds);
+    return this.run((tables) => {
+      const isMeant = ({ id, executionId, delivered }: MemorySignal): boolean =>
+        ids.has(String(id)) && executionId === null && delivered;
+      return storeStarts(tables, tables.signals.filter(isMeant));
+    });
+  }
+
   take(
     subscriptions: readonly EventSubscription[],
     limit: number,
