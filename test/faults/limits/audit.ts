@@ -8,10 +8,12 @@ import { PER_KEY, TOTAL } from './limited.js';
 export async function audit({ query, schema }: OpenTenant): Promise<void> {
   await query(`
     CREATE SEQUENCE ${missingHolders(schema)};
+    CREATE SEQUENCE ${completions(schema)};
     CREATE TABLE audit (id bigint GENERATED ALWAYS AS IDENTITY, limit_key text, change integer, at timestamptz);
     CREATE FUNCTION audit_claim() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
       INSERT INTO "${schema}".audit (limit_key, change, at)
       VALUES (NEW.limit_key, CASE WHEN NEW.status = 'Running' THEN 1 ELSE -1 END, clock_timestamp());
+      IF NEW.status = 'Completed' THEN PERFORM nextval('${completions(schema)}'); END IF;
       RETURN NULL;
     END $$;
     CREATE TRIGGER audit AFTER UPDATE ON cloacina_task_execution FOR EACH ROW
@@ -32,6 +34,15 @@ export async function claimsSoFar(client: OpenTenant): Promise<number> {
 /** How often a claim has met a holder whose task is younger than its snapshot. */
 export function missingSoFar(client: OpenTenant): Promise<number> {
   return lastValue(client, missingHolders(client.schema));
+}
+
+function completions(schema: string): string {
+  return `"${schema}".completions`;
+}
+
+/** Number of limited tasks that have completed so far, without a look at the list. */
+export function completedSoFar(client: OpenTenant): Promise<number> {
+  return lastValue(client, completions(client.schema));
 }
 
 async function lastValue({ query }: OpenTenant, sequence: string): Promise<number> {
