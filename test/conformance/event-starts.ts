@@ -85,6 +85,20 @@ export function describeEventStarts(tested: TestedStore): void {
     expect(await take()).toEqual([]);
   });
 
+  test('delivered events start workflows that subscribe later, if they are asked to, and once', async () => {
+    const later = `later ${uuid()}`;
+    const [delivered] = await emit(message());
+    const { ids } = await messages().sendMessages([message()]);
+    expect(idsOf(await take())).toEqual([delivered]);
+    await register(later, [event]);
+    const asked = [delivered!, ...ids];
+    expect(await eventStarts().startFor(asked)).toContain(later);
+    await eventStarts().startFor(asked);
+    expect(idsOf(await take([{ workflow: later, event }]))).toEqual([delivered]);
+    expect(await take()).toEqual([]);
+    expect(await eventStarts().startFor([])).toEqual([]);
+  });
+
   test('one that is taken is taken again only when its lease is over', async () => {
     const ids = await emit(message());
     expect(idsOf(await take([own()], 0))).toEqual(ids);
