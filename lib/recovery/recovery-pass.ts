@@ -178,12 +178,14 @@ export class RecoveryPass {
       lockSession: lease.lockSession,
     });
     if (!mine) return { recovered: 0, abandoned: 0, blocked: 0 };
+    const { instanceId, name } = lease;
+    const orphanedForMs = over ? lease.overForMs : this.locks.missingForMs(lease.lockSession ?? '');
+    const dead = { instanceId, label: `process ${name}`, orphanedForMs };
+    tenant.noteLoss(dead);
     // Best effort: connections of the lost process may still hold locks on its rows.
     await session.terminate(lease).catch(() => undefined);
     const why = cause === 'boot' || cause === 'manual' ? cause : over ? 'leaseOver' : 'lockGone';
-    const { instanceId, name } = lease;
-    const orphanedForMs = over ? lease.overForMs : this.locks.missingForMs(lease.lockSession ?? '');
-    return tenant.take({ instanceId, label: `process ${name}`, orphanedForMs }, why);
+    return tenant.take(dead, why);
   }
 
   /**

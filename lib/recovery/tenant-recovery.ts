@@ -76,6 +76,8 @@ export class TenantRecovery {
    * Instances whose claims a pass is taking now. Another pass skips them, because the two would only block each other.
    */
   private readonly taking = new Set<string>();
+  /** Times since the losses of instances whose leases this process has ended, in milliseconds, until a pass has taken the claims. */
+  private readonly lostForMs = new Map<string, number>();
   private schemaId: string | null | undefined;
 
   private stopped = false;
@@ -97,6 +99,14 @@ export class TenantRecovery {
     await this.parts.store.recovery.endLease(instanceId, 'former');
     const label = 'an earlier instance of this process';
     return this.take({ instanceId, label, orphanedForMs: 0 }, 'reconciled');
+  }
+
+  /**
+   * Call when this process has ended the lease of a lost instance. Another pass may take the claims before the caller does, as
+   * claims without a lease, and then records the same time.
+   */
+  noteLoss({ instanceId, orphanedForMs }: DeadInstance): void {
+    this.lostForMs.set(instanceId, orphanedForMs);
   }
 
   /** Whether claims of a dead instance are being taken. */
@@ -125,6 +135,7 @@ export class TenantRecovery {
       await this.takeAll(dead, cause, report);
     } finally {
       this.taking.delete(dead.instanceId);
+      this.lostForMs.delete(dead.instanceId);
     }
     if (report.recovered + report.abandoned > 0) {
       taken?.();
@@ -178,7 +189,8 @@ export class TenantRecovery {
   async takeUnleased(owners: readonly string[], cause: RecoveryCause): Promise<RecoveryReport> {
     const report: RecoveryReport = { recovered: 0, abandoned: 0, blocked: 0 };
     for (const instanceId of owners) {
-      const dead = { instanceId, label: `process ${instanceId}`, orphanedForMs: 0 };
+      const orphanedForMs = this.lostForMs.get(instanceId) ?? 0;
+      const dead = { instanceId, label: `process ${instanceId}`, orphanedForMs };
       addTo(report, await this.take(dead, cause));
     }
     return report;
