@@ -74,7 +74,9 @@ describe('Tasks that run, and are in no list of claims', () => {
     await reached.passed;
     await tenant.query('TRUNCATE cloacina_claim_batch');
     expect(await tenant.recovery.run()).toMatchObject({ recovered: 0, abandoned: 0 });
-    expect(await tenant.query('SELECT FROM cloacina_claim_batch')).toHaveLength(1);
+    // Twice, if the search of the boot comes to it at the same time.
+    const listed = 'SELECT DISTINCT unnest(execution_ids) AS id FROM cloacina_claim_batch';
+    expect(await tenant.query(listed)).toEqual([{ id }]);
     // The process compares its claims with its memory, and keeps them.
     tenant.engine.reconcileClaims();
     exit.open();
