@@ -309,12 +309,12 @@ describe.each<Platform>(['Express', 'Fastify'])('the dashboard on %s', (platform
   });
 
   it('hides tags with names of secrets in lists and histories', async () => {
-    const tags = { card: '4242', shop: 'north' };
+    const tags = { card: 'number of the card', shop: 'north' };
     const { id } = await acme.execute('charge', { card: 1 }, { settled: true, tags });
     const url = `/api/tenants/acme/executions/${id}`;
     for (const { status, text } of [await served.get(url), await served.get(`${url}/history`)]) {
       expect([status, text]).toEqual([200, expect.stringContaining('north')]);
-      expect(text).not.toContain('4242');
+      expect(text).not.toContain('number of the card');
     }
   });
 
