@@ -8,6 +8,7 @@ import { systemClock } from '../runtime/clock.js';
 import { includeThisInstant } from './include-this-instant.js';
 import type { ProcessLife } from './process-life.js';
 import type { AddedWorkflows, ProcessStorage, TestStorage } from './test-storage.js';
+import { waitForLocks } from './wait-for-locks.js';
 import { watched } from './watched.js';
 
 /** Pause between two looks whether the connections of a killed process are gone, in milliseconds. */
@@ -57,7 +58,7 @@ export class PostgresStorage implements TestStorage {
         });
         return watched(session, life);
       },
-      storeOf: (_, usual) => watched(includeThisInstant(usual()), life),
+      storeOf: (_, usual) => watched(waitForLocks(includeThisInstant(usual())), life),
       builtIns: (ofLibrary) => this.workflows.withThem(ofLibrary),
       cut: () => this.terminate([...names]),
     };
