@@ -21,8 +21,8 @@ export interface LostSubscriptionsParts {
 
 /**
  * Finds out that the tables were emptied while the process runs: an event that it has sent starts none of the workflows that
- * its own code declares for it. Another release may have registered a definition that the event does not start, so only a
- * missing definition shows it.
+ * its own code declares for it. Then it stores missing definitions again, and has the event start what is declared. Another
+ * release may have registered a definition that the event does not start, so definitions that are there stay as they are.
  */
 export class LostSubscriptions {
   private readonly logger = new Logger('Cloacina');
@@ -42,8 +42,9 @@ export class LostSubscriptions {
     const { clock, tenant, store, restore, toStart } = this.parts;
     if (clock.now() - this.lookedAt < LOOK_INTERVAL_MS) return;
     try {
-      if (await restore()) toStart(await store.eventStarts.startFor(eventIds));
-      else this.lookedAt = clock.now();
+      if (!(await restore())) this.lookedAt = clock.now();
+      // Another process may have stored the definitions again since the delivery.
+      toStart(await store.eventStarts.startFor(eventIds));
     } catch (error) {
       this.logger.warn(
         `Tenant "${tenant}": an event has started no execution, and the look for lost workflow definitions failed: ` +
