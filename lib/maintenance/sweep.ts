@@ -137,7 +137,6 @@ export class MaintenanceSweep {
     this.failures.set(pass, failure);
     const seconds = failure.failed();
     // Without a connection it has failed for that reason, which is reported elsewhere.
-    if (!this.options.isConnected()) return;
-    if (seconds !== undefined) this.options.failing?.(seconds, error);
+    if (seconds !== undefined && this.options.isConnected()) this.options.failing?.(seconds, error);
   }
 }

@@ -218,7 +218,7 @@ test.each(LOSSES)(
         const { items } = await tenant.runner.list({ workflow: 'started', status: 'Completed' });
         return items.length === 3;
       },
-      { deadline: 20_000, what: 'the executions' },
+      { what: 'the executions' },
     );
   },
   120_000,

@@ -7,7 +7,7 @@ import { declaredPoller } from '../../support/declared-poller.js';
 import { openTenant, type OpenTenant } from '../../support/open-tenant.js';
 import { StatementFaults } from './statement-faults.js';
 
-/** Polls in which the statements of the library fail, with a single attempt. */
+// Polls with a single attempt, in which statements of the library fail.
 
 /** What only the statement that replaces a cursor has in its text. */
 const REPLACE_CURSOR = 's.value::text IS NOT DISTINCT FROM $3::text';

@@ -65,7 +65,7 @@ describe('start({ debounce })', () => {
     expect(results.map(({ status }) => status)).toEqual(['Completed', 'Completed']);
   });
 
-  it('runs an input once whose reply was lost, and whose execution has begun meanwhile', async () => {
+  it('runs an input once if the reply was lost and the execution has begun since', async () => {
     const first = await tenant.runner.start(
       reindex,
       { key: 'a', n: 1 },

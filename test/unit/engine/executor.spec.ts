@@ -83,6 +83,17 @@ const rowOf = ({ executionId, taskNo, token }: TaskClaim): ClaimRow => ({
   priority: 0,
 });
 
+/** An attempt that has timed out, while its handler runs on. */
+async function timedOut(): Promise<{ claim: TaskClaim; attempt: Attempt }> {
+  const [claim] = await scene.running();
+  executor.take(claim!);
+  await turn();
+  const [attempt] = running;
+  attempt!.settle('timeout');
+  executor.timedOut(attempt!);
+  return { claim: claim!, attempt: attempt! };
+}
+
 /** The claim of the next attempt, which the executor has taken. */
 async function takenAgain(claim: TaskClaim): Promise<TaskClaim> {
   scene.claims.release(claim);
@@ -189,20 +200,15 @@ describe('Executor', () => {
   });
 
   it('fails an attempt by its timeout, and begins the task again when the handler has returned', async () => {
-    const [claim] = await scene.running();
-    executor.take(claim!);
-    await turn();
-    const [attempt] = running;
-    attempt!.settle('timeout');
-    executor.timedOut(attempt!);
+    const { claim, attempt } = await timedOut();
     expect(outcomes).toMatchObject([{ kind: 'failed', error: { name: 'TaskTimeoutError' } }]);
-    expect([claim!.signal.aborted, overruns.tasks()]).toEqual([
+    expect([claim.signal.aborted, overruns.tasks()]).toEqual([
       true,
-      [{ executionId: claim!.executionId, taskNo: 0, itemNo: 0 }],
+      [{ executionId: claim.executionId, taskNo: 0, itemNo: 0 }],
     ]);
-    const again = await takenAgain(claim!);
+    const again = await takenAgain(claim);
     expect([running.length, scene.queue.waiting.length]).toEqual([1, 0]);
-    attempt!.end();
+    attempt.end();
     await turn();
     expect([running[1]?.claim, overruns.tasks()]).toEqual([again, []]);
     expect(scene.called).toEqual(['failed a', 'overrunEnded']);
@@ -210,18 +216,13 @@ describe('Executor', () => {
   });
 
   it('gives the claim of the next attempt back if the handler goes on ignoring its signal', async () => {
-    const [claim] = await scene.running();
-    executor.take(claim!);
-    await turn();
-    const [attempt] = running;
-    attempt!.settle('timeout');
-    executor.timedOut(attempt!);
-    const again = await takenAgain(claim!);
+    const { claim, attempt } = await timedOut();
+    const again = await takenAgain(claim);
     expect(again.mayBegin).toBe(true);
-    attempt!.keep();
+    attempt.keep();
     await turn();
     expect([again.mayBegin, running.length]).toEqual([false, 1]);
-    attempt!.end();
+    attempt.end();
     await turn();
     expect(running.length).toBe(1);
   });

@@ -72,6 +72,35 @@ describe('The sweep', () => {
     telling.stop();
   });
 
+  it('tells of no pass that has failed because the connection was lost', async () => {
+    const told: unknown[] = [];
+    let connected = true;
+    const telling = new MaintenanceSweep({
+      leaseDurationMs: LEASE_MS,
+      isConnected: () => connected,
+      clock,
+      failing: (_, reason) => told.push(reason),
+    });
+    let failures = 0;
+    telling.register({
+      over: () => {
+        connected = false;
+        failures++;
+        return Promise.reject(new Error('connection lost'));
+      },
+      nextLookAt: undefined,
+      look: () => Promise.resolve(),
+    });
+    telling.add('t');
+    telling.start();
+    for (let seconds = 0; seconds < 40; seconds++) {
+      await clock.advance(1_000);
+      connected = true;
+    }
+    expect([failures > 1, told]).toEqual([true, []]);
+    telling.stop();
+  });
+
   it('has every pass look after every tenant once in a round, in parts', async () => {
     const passes = [new NotingPass(), new NotingPass()];
     for (const pass of passes) sweep.register(pass);
