@@ -277,8 +277,8 @@ export class ProcessEngine<S extends EngineSession = EngineSession> {
     const tenant = this.tenants.get(address);
     if (session === undefined || tenant === undefined) return undefined;
     const [times] = await session.dueTimes([tenant.store.handle]);
-    const due = times?.find(({ kind, inMs }) => kind === 'task' && inMs <= 0);
-    return due === undefined ? undefined : -due.inMs;
+    const due = times?.filter(({ kind, inMs }) => kind === 'task' && inMs <= 0) ?? [];
+    return due.length === 0 ? undefined : -Math.min(...due.map(({ inMs }) => inMs));
   }
 
   private allowClaims(): void {

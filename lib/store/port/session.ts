@@ -12,12 +12,13 @@ import type { PauseSession } from './workflow-pauses.js';
 export type WakeUpKind =
   'task' | 'limited' | 'admission' | 'deadline' | 'message' | 'expiry' | 'eventStart' | 'schedule';
 
-/** When the first item of a kind becomes due. */
+/** When an item of a kind becomes due: the first one, if nothing else is said. */
 export interface DueTime {
   readonly kind: WakeUpKind;
   /**
    * Milliseconds from now. If it is due, this is 0 or less: minus the time for which it has been due. A due task may stay
-   * unclaimed, for lack of a slot or a handler. Then there is a second entry, for the first task that is not yet due.
+   * unclaimed, for lack of a slot or a handler. So `dueTimes` has up to three entries of such a kind: the first item that is
+   * due, the last one, and the first that is not yet due.
    */
   readonly inMs: number;
 }

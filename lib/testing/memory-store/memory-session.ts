@@ -204,8 +204,6 @@ function dueTimes(tables: MemoryTables, now = tables.now()): DueTime[] {
   const turns = [...tables.executions.values()]
     .filter(waitsForTurn)
     .map(({ runAt }) => runAt - now);
-  const due = times.filter((inMs) => inMs <= 0);
-  const later = times.filter((inMs) => inMs > 0);
   const expiries = tables.signals.flatMap(({ expiresAt }) =>
     expiresAt === null ? [] : [expiresAt - now],
   );
@@ -213,24 +211,9 @@ function dueTimes(tables: MemoryTables, now = tables.now()): DueTime[] {
     state === 'active' && nextAt !== null ? [nextAt - now] : [],
   );
   return [
-    ...first('task', due),
-    ...first('task', later),
-    ...first(
-      'limited',
-      limited.filter((inMs) => inMs <= 0),
-    ),
-    ...first(
-      'limited',
-      limited.filter((inMs) => inMs > 0),
-    ),
-    ...first(
-      'admission',
-      turns.filter((inMs) => inMs <= 0),
-    ),
-    ...first(
-      'admission',
-      turns.filter((inMs) => inMs > 0),
-    ),
+    ...staying('task', times),
+    ...staying('limited', limited),
+    ...staying('admission', turns),
     ...first('deadline', deadlines),
     ...first('message', tables.signals.some(({ delivered }) => !delivered) ? [0] : []),
     ...first('expiry', expiries),
@@ -238,15 +221,16 @@ function dueTimes(tables: MemoryTables, now = tables.now()): DueTime[] {
       'eventStart',
       tables.eventStarts.map(({ dueAt }) => dueAt - now),
     ),
-    ...first(
-      'schedule',
-      scheduled.filter((inMs) => inMs <= 0),
-    ),
-    ...first(
-      'schedule',
-      scheduled.filter((inMs) => inMs > 0),
-    ),
+    ...staying('schedule', scheduled),
   ];
+}
+
+/** For a kind of which some may stay due: the first and the last that are due, and the first later one. */
+function staying(kind: DueTime['kind'], times: readonly number[]): DueTime[] {
+  const due = times.filter((inMs) => inMs <= 0);
+  const later = times.filter((inMs) => inMs > 0);
+  const last = due.length === 0 ? [] : [Math.max(...due)];
+  return [...first(kind, due), ...first(kind, last), ...first(kind, later)];
 }
 
 function first(kind: DueTime['kind'], times: readonly number[]): DueTime[] {

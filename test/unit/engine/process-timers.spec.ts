@@ -13,16 +13,24 @@ let due: readonly DueTime[];
 /** Undefined while the control connection is away. */
 let session: Pick<EngineSession, 'dueTimes'> | undefined;
 let enforce: () => Promise<boolean>;
+let fire: () => Promise<void>;
 beforeEach(() => {
   clock = new ManualClock();
   [called, due] = [[], []];
   session = { dueTimes: async () => [due] };
   enforce = async () => true;
+  fire = async () => undefined;
   const tenant = {
     store: {},
     enforceDeadlines: () => {
       called.push(`enforce at ${clock.now()}`);
       return enforce();
+    },
+    schedules: {
+      fireDue: () => {
+        called.push(`fire at ${clock.now()}`);
+        return fire();
+      },
     },
     wakeUps: {
       isDue: (kind: DueWork) => called.push(`${kind} is due`),
@@ -41,13 +49,57 @@ beforeEach(() => {
 describe('ProcessTimers', () => {
   it('wakes a tenant whose task is due, and looks for what comes after', async () => {
     due = [
-      { kind: 'task', inMs: 0 },
       { kind: 'task', inMs: 500 },
       { kind: 'deadline', inMs: -1 },
     ];
     timers.schedule({ kind: 'task', tenant: 't', inMs: 10 });
     await clock.advance(100);
     expect(called).toEqual(['task is due', 'task in 500', 'deadline in -1']);
+  });
+
+  it('takes again what became due since, whatever has been due for long', async () => {
+    // The claim came before it was due, and the question after.
+    const took = clock.sleep(60);
+    session = { dueTimes: () => took.then(() => [due]) };
+    due = [
+      { kind: 'task', inMs: -900_000 },
+      { kind: 'task', inMs: -30 },
+      { kind: 'task', inMs: 500 },
+      { kind: 'limited', inMs: 0 },
+      { kind: 'admission', inMs: -50 },
+    ];
+    timers.schedule({ kind: 'task', tenant: 't', inMs: 9 });
+    await clock.advance(100);
+    expect(called).toEqual([
+      'task is due',
+      'task is due',
+      'limited is due',
+      'admission is due',
+      'task in 500',
+    ]);
+    expect(clock.waiting).toBe(0);
+  });
+
+  it('takes nothing again that was due before', async () => {
+    due = [
+      { kind: 'task', inMs: -900_000 },
+      { kind: 'task', inMs: -2 },
+      { kind: 'limited', inMs: -2 },
+    ];
+    timers.schedule({ kind: 'task', tenant: 't', inMs: 9 });
+    timers.schedule({ kind: 'schedule', tenant: 't', inMs: 20 });
+    await clock.advance(100);
+    expect(called).toEqual(['task is due', 'fire at 21']);
+  });
+
+  it('fires a schedule that became due during the firing of others, and then looks ahead', async () => {
+    fire = async () => {
+      await clock.sleep(40);
+      due = due.length === 0 ? [{ kind: 'schedule', inMs: -3 }] : [{ kind: 'schedule', inMs: 700 }];
+    };
+    timers.schedule({ kind: 'schedule', tenant: 't', inMs: 9 });
+    await clock.advance(200);
+    expect(called).toEqual(['fire at 10', 'fire at 51', 'schedule in 700']);
   });
 
   it('looks ahead after it has ended what was overdue', async () => {

@@ -113,15 +113,21 @@ export function firstDue(tables: TenantTables, select: DueColumns): string[] {
   );
 }
 
-/** The same, but if items can stay due, the first due item and the first later one are reported separately. */
+/**
+ * The same, but if items can stay due, the first due item and the first later one are reported separately, and also the last
+ * due item: it tells whether one has become due lately, although others have been due for long.
+ */
 export function nextDue(tables: TenantTables, select: DueColumns): string[] {
   return asked(tables).flatMap((source) => {
     const { kind, at } = source;
     const from = source.from(tables);
     if (!source.mayStayDue) return [firstOf(tables, { ...source, from }, select)];
+    const due = { kind, from: `${from} AND ${at} <= ${tables.clock.statement}`, at };
+    const later = { kind, from: `${from} AND ${at} > ${tables.clock.statement}`, at };
     return [
-      firstOf(tables, { kind, from: `${from} AND ${at} <= ${tables.clock.statement}`, at }, select),
-      firstOf(tables, { kind, from: `${from} AND ${at} > ${tables.clock.statement}`, at }, select),
+      firstOf(tables, due, select),
+      firstOf(tables, { ...due, order: 'DESC' }, select),
+      firstOf(tables, later, select),
     ];
   });
 }
@@ -136,6 +142,8 @@ interface FirstOf {
   readonly at: string;
   readonly inMs?: string;
   readonly dueAt?: string;
+  /** Default: ascending. */
+  readonly order?: 'DESC';
 }
 
 function firstOf(tables: TenantTables, first: FirstOf, select: DueColumns): string {
@@ -145,7 +153,8 @@ function firstOf(tables: TenantTables, first: FirstOf, select: DueColumns): stri
     at,
     inMs = epochMs(`${at} - ${tables.clock.now}`),
     dueAt = epochMs(at),
+    order = '',
   } = first;
   return `(SELECT ${select({ kind: `'${kind}'`, inMs, at: dueAt })}
-      FROM ${from} ORDER BY ${at} LIMIT 1)`;
+      FROM ${from} ORDER BY ${at} ${order} LIMIT 1)`;
 }
