@@ -126,7 +126,7 @@ export function nextDue(tables: TenantTables, select: DueColumns): string[] {
     const later = { kind, from: `${from} AND ${at} > ${tables.clock.statement}`, at };
     return [
       firstOf(tables, due, select),
-      firstOf(tables, { ...due, order: 'DESC' }, select),
+      firstOf(tables, { ...due, order: ' DESC' }, select),
       firstOf(tables, later, select),
     ];
   });
@@ -143,7 +143,7 @@ interface FirstOf {
   readonly inMs?: string;
   readonly dueAt?: string;
   /** Default: ascending. */
-  readonly order?: 'DESC';
+  readonly order?: ' DESC';
 }
 
 function firstOf(tables: TenantTables, first: FirstOf, select: DueColumns): string {
@@ -156,5 +156,5 @@ function firstOf(tables: TenantTables, first: FirstOf, select: DueColumns): stri
     order = '',
   } = first;
   return `(SELECT ${select({ kind: `'${kind}'`, inMs, at: dueAt })}
-      FROM ${from} ORDER BY ${at} ${order} LIMIT 1)`;
+      FROM ${from} ORDER BY ${at}${order} LIMIT 1)`;
 }
