@@ -18,6 +18,12 @@ const ROUNDING_MS = 1;
 const STAYING = ['task', 'limited', 'admission', 'schedule'] as const satisfies WakeUpKind[];
 type StayingKind = (typeof STAYING)[number];
 
+interface Handled {
+  readonly kind: StayingKind;
+  /** When that began, by the clock of the process. */
+  readonly since: number;
+}
+
 export interface ProcessTimersOptions {
   readonly clock: Clock;
   /** Finds a tenant by its address. */
@@ -66,31 +72,33 @@ export class ProcessTimers {
   }
 
   private workIsDue(kind: DueWork, address: string): void {
-    const since = this.options.clock.now();
+    const handled = { kind, since: this.options.clock.now() };
     this.options.tenant(address)?.wakeUps.isDue(kind);
-    void this.lookAhead(address, since);
+    void this.lookAhead(address, handled);
   }
 
-  /** @param since - when the work that was due began to be handled, by the clock of the process */
-  private async lookAhead(address: string, since: number): Promise<void> {
-    const { clock } = this.options;
+  /** @param handled - what was just handled, if some of it may stay due */
+  private async lookAhead(address: string, handled?: Handled): Promise<void> {
     const tenant = this.options.tenant(address);
     const session = this.options.session();
     if (tenant === undefined || session === undefined) return;
     try {
       const [times] = await session.dueTimes([tenant.store.handle]);
       if (times === undefined) return;
-      const recentMs = clock.now() - since + ROUNDING_MS;
-      const next: DueTime[] = [];
-      for (const time of times) {
-        if (time.inMs > 0 || !isStaying(time.kind)) next.push(time);
-        else if (-time.inMs <= recentMs) this.takeAgain(time.kind, tenant, address);
-        // What was due before has just been handled, or is left to the sweep: it may stay due for long.
+      if (handled !== undefined && this.isLeft(handled, times)) {
+        this.takeAgain(handled.kind, tenant, address);
       }
-      tenant.wakeUps.schedule(next);
+      // What is due now has been handled, or is left to the sweep: it may stay due for long.
+      tenant.wakeUps.schedule(times.filter(({ kind, inMs }) => inMs > 0 || !isStaying(kind)));
     } catch {
       // The next sweep sets the timers.
     }
+  }
+
+  /** Whether an item has become due since the others were handled. */
+  private isLeft({ kind, since }: Handled, times: readonly DueTime[]): boolean {
+    const recentMs = this.options.clock.now() - since + ROUNDING_MS;
+    return times.some((time) => time.kind === kind && time.inMs <= 0 && -time.inMs <= recentMs);
   }
 
   private takeAgain(kind: StayingKind, { wakeUps }: TenantEngine, address: string): void {
@@ -100,16 +108,15 @@ export class ProcessTimers {
   }
 
   private async fireSchedules(address: string): Promise<void> {
-    const since = this.options.clock.now();
+    const handled = { kind: 'schedule', since: this.options.clock.now() } as const;
     await this.options.tenant(address)?.schedules.fireDue();
-    await this.lookAhead(address, since);
+    await this.lookAhead(address, handled);
   }
 
   private async expireEvents(address: string): Promise<void> {
-    const since = this.options.clock.now();
     try {
       await this.options.tenant(address)?.expireEvents();
-      await this.lookAhead(address, since);
+      await this.lookAhead(address);
     } catch {
       // The next sweep sets the timer again.
     }
@@ -118,11 +125,10 @@ export class ProcessTimers {
   private async enforceDeadlines(address: string): Promise<void> {
     const lookAgainIn = (inMs: number): void =>
       this.schedule({ kind: 'deadline', tenant: address, inMs });
-    const since = this.options.clock.now();
     try {
       const all = await this.options.tenant(address)?.enforceDeadlines();
       if (all === false) lookAgainIn(DEADLINE_PAUSE_MS);
-      else await this.lookAhead(address, since);
+      else await this.lookAhead(address);
     } catch {
       lookAgainIn(DEADLINE_RETRY_MS);
     }

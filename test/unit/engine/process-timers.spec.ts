@@ -58,25 +58,22 @@ describe('ProcessTimers', () => {
   });
 
   it('takes again what became due since, whatever has been due for long', async () => {
-    // The claim came before it was due, and the question after.
-    const took = clock.sleep(60);
-    session = { dueTimes: () => took.then(() => [due]) };
+    // The claim comes before an item is due, and the question after.
     due = [
       { kind: 'task', inMs: -900_000 },
       { kind: 'task', inMs: -30 },
       { kind: 'task', inMs: 500 },
-      { kind: 'limited', inMs: 0 },
-      { kind: 'admission', inMs: -50 },
+      // It has a timer of its own.
+      { kind: 'limited', inMs: -30 },
     ];
-    timers.schedule({ kind: 'task', tenant: 't', inMs: 9 });
-    await clock.advance(100);
-    expect(called).toEqual([
-      'task is due',
-      'task is due',
-      'limited is due',
-      'admission is due',
-      'task in 500',
-    ]);
+    for (const kind of ['task', 'limited', 'admission'] as const) {
+      const times = due.map((time) => (time.kind === 'task' ? { ...time, kind } : time));
+      session = { dueTimes: () => clock.sleep(60).then(() => [times]) };
+      called = [];
+      timers.schedule({ kind, tenant: 't', inMs: 9 });
+      await clock.advance(100);
+      expect(called).toEqual([`${kind} is due`, `${kind} is due`, `${kind} in 500`]);
+    }
     expect(clock.waiting).toBe(0);
   });
 
