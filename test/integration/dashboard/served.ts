@@ -1,7 +1,8 @@
-import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { afterAll } from '@jest/globals';
 import type { CanActivate, ExecutionContext, INestApplication } from '@nestjs/common';
 import { Module, VersioningType } from '@nestjs/common';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
@@ -32,9 +33,15 @@ export class UserGuard implements CanActivate {
   }
 }
 
+const directories: string[] = [];
+afterAll(() => {
+  for (const directory of directories) rmSync(directory, { recursive: true, force: true });
+});
+
 /** A page that is as the built one: relative URLs, and a base that the server replaces. */
 function pageDirectory(): string {
   const directory = mkdtempSync(path.join(tmpdir(), 'cloacina-page-'));
+  directories.push(directory);
   mkdirSync(path.join(directory, 'assets'));
   const index = '<!doctype html><base href="./"><script src="./assets/page-1.js"></script>';
   writeFileSync(path.join(directory, 'index.html'), index);
