@@ -151,14 +151,22 @@ describe('A wake-up names a process', () => {
     }
     const isStuck = (): boolean => enginePartOf(other, 'queue').isStuck;
     await waitFor(isStuck, { what: 'a handler that takes long' });
-    // On a busy machine it may have passed one of these wake-ups on. It would not be named for a while then.
     const calls = Reflect.get(processEngineOf(client), 'workCalls') as WorkCalls;
-    calls.close();
-    heard.length = 0;
-    await client.runner.execute('holding', { name: 'task', do: 'go' }, { timeout: '60s' });
-    expect(workers.entries('ended')).toMatchObject([{ by: child.name, name: 'task' }]);
-    // Not the first: a busy machine may still look for help with an earlier task.
+    const isNamed = (): boolean =>
+      heard.some((one) => one.kind === 'work' && one.named?.includes(tagOf(lockOfOther())));
+    // On a busy machine it may still pass one of these wake-ups on, and is not named for a while then.
+    let tries = 0;
+    do {
+      calls.close();
+      heard.length = 0;
+      await client.runner.execute('holding', { name: 'task', do: 'go' }, { timeout: '60s' });
+    } while (++tries < 5 && !isNamed());
+    const ended = Array.from({ length: tries }, () => ({ by: child.name, name: 'task' }));
+    expect(workers.entries('ended')).toMatchObject(ended);
+    // Not the first: a busy machine may still look for help with an earlier task, which the child may hear before.
     expect(heard).toContainEqual(expect.objectContaining({ named: [tagOf(lockOfOther())] }));
-    expect(heard).toContainEqual(expect.objectContaining({ passedOnBy: tagOf(lockOfOther()) }));
+    const isPassedOn = (): boolean =>
+      heard.some((one) => one.kind === 'work' && one.passedOnBy === tagOf(lockOfOther()));
+    await waitFor(isPassedOn, { what: 'the wake-up to be passed on' });
   });
 });
