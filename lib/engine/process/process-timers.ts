@@ -18,9 +18,10 @@ const ROUNDING_MS = 1;
 const STAYING = ['task', 'limited', 'admission', 'schedule'] as const satisfies WakeUpKind[];
 type StayingKind = (typeof STAYING)[number];
 
+/** What was done when a timer fired. */
 interface Handled {
   readonly kind: StayingKind;
-  /** When that began, by the clock of the process. */
+  /** When it began, by the clock of the process: work that becomes due later may have been missed. */
   readonly since: number;
 }
 
